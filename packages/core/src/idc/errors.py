@@ -1,0 +1,78 @@
+"""What goes wrong, said to the user: the value, what is allowed, and the fix."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+OURS = "idc"
+"""pydantic error type of messages that are ours and complete."""
+
+
+class InputError(ValueError):
+    """Something the user gave is not usable: a key, a file, a folder, a value.
+
+    The message alone must be enough to mend it. The command line prints it and exits with code 2;
+    stages (plugins too) raise it for whatever they find wrong with their input.
+    """
+
+
+class RunError(RuntimeError):
+    """A run that began properly could not go on (the loss diverged, say). Exit code 1."""
+
+
+def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object]) -> ValidationError:
+    """The error for keys that a table's validator refuses, each with its own message.
+
+    Args:
+        table: title of the table's class.
+        problems: key → what is wrong and what is allowed.
+        values: the table as given.
+    """
+    return ValidationError.from_exception_data(
+        table,
+        [
+            InitErrorDetails(
+                # Braces would be read as placeholders of a message template.
+                type=PydanticCustomError(OURS, cast(Any, message.replace("{", "(").replace("}", ")"))),
+                loc=(key,),
+                input=values.get(key),
+            )
+            for key, message in problems.items()
+        ],
+    )
+
+
+def explain(error: ValidationError) -> str:
+    """One line for each thing that pydantic found wrong, with its place as a dotted TOML key.
+
+    Args:
+        error: what validating a table raised.
+
+    Returns:
+        The lines, joined by newlines: ``objective.metrc: not a field of 'gradient' (fields: …)``.
+    """
+    return "\n".join(_line(details) for details in error.errors(include_url=False))
+
+
+def _line(details: Mapping[str, object]) -> str:
+    location = details["loc"]
+    assert isinstance(location, tuple)
+    place = ".".join(str(part) for part in location)
+    value, kind = details["input"], str(details["type"])
+    message = str(details["msg"]).replace("Input should be", "it must be")
+    if kind in (OURS, "value_error"):
+        sentence = message.removeprefix("Value error, ")
+    elif kind == "missing":
+        sentence = "missing; add it to the pipeline"
+    elif kind in ("model_type", "model_attributes_type"):
+        sentence = f"{_shorten(value)} is not a table; write [{place}] and its keys below it"
+    else:
+        sentence = f"{_shorten(value)} is not allowed; {message[:1].lower()}{message[1:]}"
+    return f"{place}: {sentence}" if place else sentence
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,100 @@
+"""Names to classes: stages are found through entry points and imported only when a pipeline names them."""
+
+import sys
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from typing import NamedTuple, cast
+
+
+class RegistryError(ValueError):
+    """A type that a table names cannot be had: unknown, broken, registered twice or of another kind."""
+
+
+class Installed(NamedTuple):
+    """One stage type that an installed distribution offers."""
+
+    group: str
+    type: str
+    distribution: str
+    version: str
+    target: str
+
+
+def installed(group: str) -> list[Installed]:
+    """The types registered in an entry-point group, by name; nothing is imported."""
+    return sorted(_describe(point) for point in _points(group))
+
+
+def names(group: str) -> list[str]:
+    """The distinct type names registered in an entry-point group, sorted."""
+    return sorted({point.name for point in _points(group)})
+
+
+def load(group: str, name: str) -> type:
+    """Import the class registered as ``name``.
+
+    Args:
+        group: entry-point group, such as ``idc.decoders``.
+        name: the table's ``type``.
+
+    Returns:
+        What the entry point refers to; the caller checks that it is of the kind it wants.
+
+    Raises:
+        RegistryError: no such name, two distributions that claim it, or an import that fails (chained).
+    """
+    points = [point for point in _points(group) if point.name == name]
+    if not points:
+        raise RegistryError(f"unknown type {name!r}{_suggestion(name, names(group))} ({_choices(group)})")
+    if len(points) > 1:
+        claims = " and ".join(f"{_describe(point).distribution} ({point.value})" for point in points)
+        raise RegistryError(f"type {name!r} is registered by {claims}; uninstall one of them")
+    (point,) = points
+    try:
+        return point.load()
+    except Exception as error:
+        raise RegistryError(
+            f"type {name!r} of the distribution {_describe(point).distribution} could not be imported from "
+            f"{point.value} ({type(error).__name__}: {error}); reinstall it or choose another type"
+        ) from error
+
+
+def missing_type(group: str) -> RegistryError:
+    """The error for a table without a ``type``."""
+    return RegistryError(f"'type' is missing ({_choices(group)})")
+
+
+def wrong_kind(group: str, name: str, wanted: type) -> RegistryError:
+    """The error for an entry point whose class is of another kind than its group says."""
+    claim = next(each for each in installed(group) if each.type == name)
+    return RegistryError(
+        f"type {name!r} of the distribution {claim.distribution} is {claim.target}, which is not a "
+        f"{wanted.__name__}; the group {group} takes subclasses of idc.kinds.{wanted.__name__}"
+    )
+
+
+def _points(group: str) -> EntryPoints:
+    return _scan(tuple(sys.path)).select(group=group)
+
+
+@lru_cache(maxsize=1)
+def _scan(path: tuple[str, ...]) -> EntryPoints:
+    # Reading every distribution's metadata takes milliseconds, and a pipeline asks twenty times.
+    # Python 3.11 annotates another class here; both select.
+    return cast(EntryPoints, entry_points())
+
+
+def _describe(point: EntryPoint) -> Installed:
+    dist = point.dist
+    name, version = (dist.name, dist.version) if dist else ("unknown", "unknown")
+    return Installed(point.group, point.name, name, version, point.value)
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _choices(group: str) -> str:
+    return f"installed: {', '.join(names(group)) or 'none'}"

@@ -1,0 +1,43 @@
+"""What an image of a dataset is: the facts that a synset must carry to be usable on its own."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from idc.stage import Table
+
+Size = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class ImageSpec(Table):
+    """Shape, classes, value range and normalisation of a dataset's images."""
+
+    channels: Size
+    height: Size
+    width: Size
+    classes: tuple[str, ...] = Field(min_length=1, max_length=1_000_000)
+    """Class names; the label of an image is the position of its class."""
+    low: float = 0.0
+    """Lowest value an image can have, before normalisation."""
+    high: float | None = 1.0
+    """Highest value; absent where there is none (log spectrograms)."""
+    mean: tuple[float, ...]
+    """Mean of the training images for each channel, in the units of `low` and `high`."""
+    std: tuple[float, ...]
+    """Standard deviation of the training images for each channel."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return self.channels, self.height, self.width
+
+    @model_validator(mode="after")
+    def _one_statistic_for_each_channel(self) -> Self:
+        if len(self.mean) != self.channels or len(self.std) != self.channels:
+            raise ValueError(
+                f"mean has {len(self.mean)} and std {len(self.std)} values; "
+                f"both need one for each of the {self.channels} channels"
+            )
+        if min(self.std) <= 0:
+            raise ValueError(f"std {self.std} must be positive in every channel")
+        return self

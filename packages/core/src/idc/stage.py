@@ -1,0 +1,106 @@
+"""A stage is one table of ``pipeline.toml``: its fields are the keys, and its method does the work."""
+
+from abc import ABC
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from idc import registry
+from idc.errors import refused
+
+
+class Table(BaseModel):
+    """A frozen table of the pipeline file that refuses keys it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        polymorphic_serialization=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, value: object) -> object:
+        if isinstance(value, Mapping):
+            unknown = [key for key in cast(Mapping[str, object], value) if key not in cls.model_fields]
+            if unknown:
+                fields = ", ".join(name for name in cls.model_fields if name != "type")
+                message = f"not a field of {cls.title()} (fields: {fields or 'none'})"
+                raise refused(cls.__name__, dict.fromkeys(unknown, message), value)
+        return cast(object, value)
+
+    @classmethod
+    def title(cls) -> str:
+        """What messages call this table: a stage's quoted type, else its class in lower case."""
+        field = cls.model_fields.get("type")
+        return f"{field.default!r}" if field else f"the {cls.__name__.lower()} table"
+
+
+class Stage(Table, ABC):
+    """Base of every table that has a ``type``.
+
+    A direct subclass that sets `group` is a *kind* (`idc.kinds`). Validating a mapping as a kind reads its
+    ``type``, imports that one entry point and validates with the class found there, so that a field is
+    declared as ``objective: Objective`` and accepts whatever is installed.
+    """
+
+    group: ClassVar[str]
+    """Entry-point group of the kind, such as ``idc.decoders``."""
+
+    type: Any
+    """The implementation's name in its group; implementations narrow it to one literal."""
+
+    @classmethod
+    def is_kind(cls) -> bool:
+        """Whether this class is one of the pipeline's kinds rather than an implementation of one."""
+        return "group" in vars(cls)
+
+    @classmethod
+    def implementation(cls, name: str) -> "type[Self]":
+        """The installed class of this kind that is registered as ``name``.
+
+        Raises:
+            RegistryError: it cannot be had, or is not of this kind.
+        """
+        found = registry.load(cls.group, name)
+        if not (isinstance(found, type) and issubclass(found, cls)):
+            raise registry.wrong_kind(cls.group, name, cls)
+        return found
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _resolve(cls, value: Any, handler: Callable[[Any], Self]) -> Self:
+        if not (cls.is_kind() and isinstance(value, Mapping)):
+            return handler(value)
+        table = cast(Mapping[str, object], value)
+        if "type" not in table:
+            raise registry.missing_type(cls.group)
+        return cls.implementation(str(table["type"])).model_validate(table)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        if not cls.is_kind():
+            return handler(core_schema)
+        schemas = [handler(found.__pydantic_core_schema__) for found in cls._importable()]
+        for schema in map(handler.resolve_ref_schema, schemas):
+            # The class has a default for its type; a file must write it.
+            schema["required"] = sorted({"type", *schema.get("required", [])})
+        return {"anyOf": schemas}
+
+    @classmethod
+    def _importable(cls) -> "list[type[Self]]":
+        # A broken plugin that no pipeline names must not keep the others out of the schema.
+        found: list[type[Self]] = []
+        for name in registry.names(cls.group):
+            try:
+                found.append(cls.implementation(name))
+            except registry.RegistryError:
+                continue
+        return found
