@@ -1,0 +1,172 @@
+"""The synset file: safetensors, with the pipeline and all facts about the images in its header.
+
+Reading a header needs neither torch nor the plugins it names.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+
+from idc.errors import InputError, explain
+from idc.spec import ImageSpec
+from idc.stage import Table
+
+FORMAT = 1
+KEY = "idc"
+LONGEST_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors library."""
+
+
+class Header(Table):
+    """Everything about a synset but its numbers; JSON under the metadata key ``idc``."""
+
+    format: Annotated[int, Field(ge=1)] = FORMAT
+    """Version of this layout."""
+    pipeline: dict[str, Any]
+    """The resolved pipeline that made the synset."""
+    spec: ImageSpec
+    iterations: Annotated[int, Field(ge=0)]
+    """Outer iterations done; fewer than the pipeline's where the run was interrupted."""
+    budget: Annotated[int, Field(ge=1)]
+    """Stored numbers of all classes together, a decoder's shared ones included."""
+    images: Annotated[int, Field(ge=1)]
+    """Training images that decoding gives, all classes together."""
+    fingerprint: str
+    """SHA-256 of the training split that was condensed."""
+    versions: dict[str, str]
+    """Versions of idc's distributions, torch and safetensors at the time."""
+
+    def text(self) -> str:
+        """The header as the file holds it: keys sorted, so that equal headers are equal bytes."""
+        return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True)
+
+
+class StoredTensor(BaseModel):
+    """What a safetensors header says of a tensor."""
+
+    dtype: str
+    """Number format, such as ``F32``."""
+    shape: tuple[NonNegativeInt, ...]
+    data_offsets: tuple[NonNegativeInt, NonNegativeInt]
+    """First byte and end in the data that follows the header."""
+
+
+class Artifact(NamedTuple):
+    """What a synset file says of itself before any number is read."""
+
+    header: Header
+    tensors: dict[str, StoredTensor]
+
+
+def read(path: Path) -> Artifact:
+    """Read a synset's header.
+
+    Args:
+        path: the file, or a run folder that holds ``synset.safetensors``.
+
+    Raises:
+        InputError: no such file, not safetensors (truncated, say), not a synset, or a newer format.
+    """
+    path = locate(path)
+    try:
+        metadata, tensors = _safetensors_header(path)
+    except (OSError, ValueError, ValidationError) as error:
+        raise InputError(
+            f"{path}: not a readable safetensors file ({_reason(error)}); "
+            "if it was copied or downloaded it may be truncated: fetch it again"
+        ) from None
+    if KEY not in metadata:
+        raise InputError(
+            f"{path}: a safetensors file but not a synset of idc (no {KEY!r} in its header); "
+            "give the synset.safetensors of a run"
+        )
+    return Artifact(_header(path, metadata[KEY]), tensors)
+
+
+def locate(path: Path) -> Path:
+    """The synset file that a path means: itself, or the one in a run folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    file = path / "synset.safetensors" if path.is_dir() else path
+    if not file.is_file():
+        raise InputError(f"{file}: no such file; give a synset.safetensors or a finished run's folder")
+    return file
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it into place.
+
+    A reader sees the old file or the whole new one; when ``write`` fails nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes files private; these are as public as the user's umask makes any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on, by distribution."""
+    found: dict[str, str] = {}
+    for name in ("idc-core", "idc-augment", "idc-models", "torch", "torchvision", "kornia", "safetensors"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
+    # By hand (a length, then JSON) because the library imports NumPy or torch for it, which takes longer than
+    # all the rest of `idc inspect`. Loading the numbers is left to the library.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, LONGEST_HEADER):
+            raise ValueError(f"its header would be {length} bytes long in a file of {size}")
+        values = json.loads(file.read(length))
+    if not isinstance(values, dict):
+        raise ValueError("its header is not a JSON object")
+    metadata = values.pop("__metadata__", {})
+    tensors = {name: StoredTensor.model_validate(value) for name, value in values.items()}
+    end = 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+    if end != size:
+        raise ValueError(f"its header describes {end} bytes, but the file has {size}")
+    return metadata if isinstance(metadata, dict) else {}, tensors
+
+
+def _reason(error: Exception) -> str:
+    return explain(error) if isinstance(error, ValidationError) else str(error)
+
+
+def _header(path: Path, text: str) -> Header:
+    try:
+        values = json.loads(text)
+        written = values.get("format") if isinstance(values, dict) else None
+        if isinstance(written, int) and written > FORMAT:
+            raise InputError(
+                f"{path}: synset format {written}, but this idc reads up to {FORMAT}; upgrade idc-core"
+            )
+        return Header.model_validate(values)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: the header is not a synset's\n{explain(error)}") from None

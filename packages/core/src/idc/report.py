@@ -1,0 +1,106 @@
+"""What a run found out: scores as n, mean and standard deviation, and where they came from."""
+
+import statistics
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
+
+from idc.artifact import write_atomically
+from idc.errors import InputError, explain
+
+
+class Record(BaseModel):
+    """A frozen record that ignores keys it does not know, so that older versions read newer reports."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class Evaluation(Record):
+    """Scores of one synset with one model under one protocol."""
+
+    type: str
+    """Evaluator, such as ``retrain``."""
+    protocol: str
+    """Named, versioned recipe the scores were taken under, and what was changed in it."""
+    model: str
+    metric: str
+    """What the values are; accuracies are in percent, 0 to 100."""
+    values: tuple[float, ...] = Field(min_length=1)
+    """One score for each run, in the order of the runs."""
+    synset: str = ""
+    """What was evaluated: the pipeline's method, or the name of a baseline."""
+    budget: int = 0
+    """Numbers that the synset stores."""
+
+    @computed_field
+    @property
+    def mean(self) -> float:
+        """Mean of the scores."""
+        return statistics.fmean(self.values)
+
+    @computed_field
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation (n - 1); none for a single run."""
+        return statistics.stdev(self.values) if self.n > 1 else None
+
+    @computed_field
+    @property
+    def n(self) -> int:
+        """How many scores there are."""
+        return len(self.values)
+
+    def summary(self) -> str:
+        """``88.1 ± 0.9``, or the mean alone for a single run."""
+        return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"
+
+
+def pooled(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
+    """Evaluations that differ in their values alone, as several draws of a baseline do, made one."""
+    pools: dict[Evaluation, list[float]] = {}
+    for evaluation in evaluations:
+        empty = evaluation.model_copy(update={"values": ()})
+        pools.setdefault(empty, []).extend(evaluation.values)
+    return [empty.model_copy(update={"values": tuple(values)}) for empty, values in pools.items()]
+
+
+class Report(Record):
+    """The outcome of a run, as ``report.json`` holds it."""
+
+    name: str
+    """The pipeline's name."""
+    method: str
+    images_per_class: int
+    budget: int
+    """Stored numbers of the condensed synset."""
+    iterations: int
+    device: str
+    seconds: dict[str, float]
+    """Wall time of each phase on this machine."""
+    versions: dict[str, str]
+    evaluations: tuple[Evaluation, ...]
+
+    def save(self, path: Path) -> None:
+        """Write the report as JSON; the file is whole or not there."""
+        text = self.model_dump_json(indent=2) + "\n"
+        write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a report.
+
+        Args:
+            path: the file, or a run folder that holds ``report.json``.
+
+        Raises:
+            InputError: there is none, or it is not a report.
+        """
+        file = path / "report.json" if path.is_dir() else path
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}; give the folder of a finished run") from None
+        except ValidationError as error:
+            raise InputError(f"{file}: not a report of idc\n{explain(error)}") from None
