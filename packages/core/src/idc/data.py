@@ -1,0 +1,132 @@
+"""Real images: a split is one tensor on one device."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from idc.errors import InputError
+from idc.shapes import Batch, Images, Indices, Labels, Pixels, StoredImages
+from idc.spec import ImageSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled images of which every position is equally cheap to read."""
+
+    pixels: Pixels
+    """Bytes 0…255 for values 0…1, or floats in the dataset's value range."""
+    labels: Labels
+    spec: ImageSpec
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, indices: Indices | None = None) -> Images:
+        """Images in the dataset's value range.
+
+        Args:
+            indices: which; all by default.
+        """
+        pixels = self.pixels if indices is None else self.pixels[indices]
+        return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
+
+    def batch(self, indices: Indices) -> Batch:
+        """Images in the dataset's value range with their labels."""
+        return Batch(self.images(indices), self.labels[indices])
+
+    @cached_property
+    def members(self) -> list[Indices]:
+        """Positions of each class's images, in the order of the files."""
+        return [torch.nonzero(self.labels == label).flatten() for label in range(len(self.spec.classes))]
+
+    def first_of_each_class(self, count: int, order: list[Indices], purpose: str) -> StoredImages:
+        """The ``count`` images that come first in each class's ``order``.
+
+        Raises:
+            InputError: a class has fewer; ``purpose`` says in the message what they are for.
+        """
+        for label, chosen in enumerate(order):
+            if len(chosen) < count:
+                raise InputError(
+                    f"images_per_class: class {self.spec.classes[label]!r} has {len(chosen)} training "
+                    f"images, but {purpose} takes {count} of each class; lower images_per_class, or start "
+                    'from [init] type = "noise"'
+                )
+        return torch.stack([self.images(chosen[:count]) for chosen in order])
+
+    def to(self, device: torch.device) -> "Split":
+        """The split with its tensors on a device."""
+        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+
+    def fingerprint(self) -> str:
+        """SHA-256 over images and labels: two splits with the same one hold the same data."""
+        digest = hashlib.sha256()
+        for tensor in (self.pixels, self.labels):
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class RealData:
+    """A dataset: what is condensed, and what scores are taken on."""
+
+    train: Split
+    test: Split
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What an image is, in both splits."""
+        return self.train.spec
+
+    def to(self, device: torch.device) -> "RealData":
+        """Both splits on a device."""
+        return RealData(self.train.to(device), self.test.to(device))
+
+
+def from_bytes(
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    classes: tuple[str, ...],
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+) -> RealData:
+    """A dataset of byte images.
+
+    Args:
+        train: images (n, channels, height, width) as bytes, and labels (n,).
+        test: likewise.
+        classes: names, in the order of the labels.
+        mean: for each channel, in 0…1; computed from the training images unless given.
+        std: likewise.
+
+    Raises:
+        InputError: a split is empty, or statistics are given for another number of channels.
+    """
+    pixels, _ = train
+    if len(pixels) == 0 or len(test[0]) == 0:
+        raise InputError("dataset: a split has no images; both a training and a test split are needed")
+    _, channels, height, width = pixels.shape
+    spec = ImageSpec(
+        channels=channels,
+        height=height,
+        width=width,
+        classes=classes,
+        mean=mean or _statistic(pixels, deviation=False),
+        std=std or _statistic(pixels, deviation=True),
+    )
+    return RealData(Split(*train, spec), Split(*test, spec))
+
+
+def _statistic(pixels: Tensor, *, deviation: bool) -> tuple[float, ...]:
+    # From the histogram of byte values: exact, and without a float copy of the dataset.
+    values = torch.arange(256, dtype=torch.float64) / 255
+    result: list[float] = []
+    for channel in pixels.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = (share * values).sum()
+        result.append(float((share * (values - mean) ** 2).sum().sqrt() if deviation else mean))
+    return tuple(result)

@@ -1,0 +1,146 @@
+"""The condensation loop: an iterator that the caller drives."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from idc import device as devices
+from idc.codes import decode, decode_class, labels_of_class, of_class
+from idc.data import RealData
+from idc.errors import RunError
+from idc.match import match
+from idc.network import NetworkView
+from idc.pipeline import Pipeline
+from idc.preprocessing import Preprocessing
+from idc.seeding import Streams
+from idc.shapes import Batch, Codes, Scalar
+from idc.synset import Synset
+
+
+@dataclass(frozen=True)
+class Step:
+    """One sweep over all classes."""
+
+    iteration: int
+    """Outer iteration, from 0."""
+    inner_step: int
+    """Sweep within the outer iteration, from 0."""
+    loss: Scalar
+    """Mean distance over the classes; on the device, so that reading it is what waits for it."""
+
+
+def condense(
+    pipeline: Pipeline, data: RealData | None = None, *, root: str | Path = "data", device: str = "auto"
+) -> "Condensation":
+    """Begin a condensation; nothing is computed beyond the initial codes until it is iterated.
+
+    Args:
+        pipeline: the experiment.
+        data: real data; loaded from ``pipeline.dataset`` by default.
+        root: the folder the dataset's files are in.
+        device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
+
+    Returns:
+        An iterator over `Step`, whose `Condensation.synset` can be taken at any time.
+
+    Raises:
+        InputError: the pipeline does not fit the data, or the device is not there.
+    """
+    return Condensation(pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device))
+
+
+class Condensation:
+    """A run: the codes, their velocity, and how far it has come."""
+
+    def __init__(self, pipeline: Pipeline, data: RealData, device: torch.device) -> None:
+        self.pipeline = pipeline
+        self.data = data.to(device)
+        self.device = device
+        self.iteration = 0
+        """Outer iterations done."""
+        self._streams = Streams(pipeline.seed)
+        self._refuse_unfit_model()
+        self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
+        self.codes: Codes = pipeline.init.codes(
+            pipeline.decoder, pipeline.images_per_class, self.data.train, self._streams.child("init")
+        )
+        self.velocity: Codes = {name: torch.zeros_like(code) for name, code in self.codes.items()}
+        self._decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
+
+    def __len__(self) -> int:
+        """Steps of the whole run."""
+        return self.pipeline.iterations * self.pipeline.inner_steps
+
+    def __iter__(self) -> Iterator[Step]:
+        """Condense, yielding after every sweep and the network training that follows it.
+
+        Raises:
+            RunError: the codes are no longer finite at the end of an outer iteration.
+        """
+        plan, train = self.pipeline, self.data.train
+        network = None
+        for iteration in range(self.iteration, plan.iterations):
+            self.codes = plan.decoder.project(self.codes, self.data.spec)
+            streams = self._streams.child("networks", iteration)
+            network = plan.networks.start(iteration, network, plan.model, train, streams)
+            for inner_step in range(plan.inner_steps):
+                loss = self._sweep(NetworkView(network), iteration * plan.inner_steps + inner_step)
+                network = plan.networks.train(network, train, self._synthetic)
+                yield Step(iteration, inner_step, loss)
+            self._refuse_infinite(iteration)
+            self.iteration = iteration + 1
+
+    def synset(self) -> Synset:
+        """The present codes as a synset, projected onto the value range, on the CPU."""
+        codes = self.pipeline.decoder.project(self.codes, self.data.spec)
+        return Synset.of(
+            self.pipeline,
+            {name: code.cpu() for name, code in codes.items()},
+            self.data.spec,
+            iterations=self.iteration,
+            fingerprint=self.data.train.fingerprint(),
+        )
+
+    def _sweep(self, view: NetworkView, step: int) -> Scalar:
+        plan, shared = self.pipeline, self.pipeline.decoder.shared
+        self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
+        matches = [self._match(view, label, step) for label in range(len(self.data.spec.classes))]
+        by_class = [gradients for gradients, _ in matches]
+        gradients = {name: torch.stack([each[name] for each in by_class]) for name in self.codes}
+        gradients.update({name: gradients[name].sum(0) for name in shared})
+        self.codes, self.velocity = plan.optimizer.after(self.codes, self.velocity, gradients, shared)
+        return torch.stack([distance for _, distance in matches]).mean()
+
+    def _match(self, view: NetworkView, label: int, step: int) -> tuple[Codes, Scalar]:
+        plan, train, streams = self.pipeline, self.data.train, self._streams.child("match", step, label)
+        sampling = self._streams.child("sampler", label)
+        return match(
+            plan.decoder,
+            plan.objective,
+            self._preprocessing,
+            view,
+            of_class(plan.decoder, self.codes, label),
+            labels_of_class(self.codes, label, plan.images_per_class),
+            train.batch(plan.sampler.real(train.members[label], step, sampling)),
+            self._preprocessing.draw(1, streams.generator("augment")),
+            plan.sampler.synthetic(self._decoded, step, sampling).to(self.device),
+        )
+
+    def _synthetic(self) -> Batch:
+        plan = self.pipeline
+        return decode(plan.decoder, self.codes, plan.images_per_class, len(self.data.spec.classes))
+
+    def _refuse_unfit_model(self) -> None:
+        # Before anything is computed or written; on the meta device weights cost nothing.
+        with self._streams.seeded("check"), torch.device("meta"):
+            self.pipeline.model.build(self.data.spec)
+
+    def _refuse_infinite(self, iteration: int) -> None:
+        if not all(bool(code.isfinite().all()) for code in self.codes.values()):
+            plan = self.pipeline
+            raise RunError(
+                f"the codes are no longer finite after iteration {iteration + 1} of {plan.iterations}; the "
+                f"likely cause is optimizer.learning_rate = {plan.optimizer.learning_rate}: lower it"
+            )

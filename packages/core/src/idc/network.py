@@ -1,0 +1,129 @@
+"""Networks as functions of their weights, over unmodified modules."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from idc.errors import InputError
+from idc.seeding import Streams
+from idc.shapes import Batch, Images
+
+Weights = dict[str, Tensor]
+Logits = Float[Tensor, "n classes"]
+
+
+@runtime_checkable
+class FeatureNetwork(Protocol):
+    """A module that gives its features layer by layer."""
+
+    def features(self, images: Images) -> list[Tensor]:
+        """One tensor (n, …) per layer, from the first layer to the last before the logits."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A module and the numbers it is used with; the module's own parameters are never changed."""
+
+    module: nn.Module
+    streams: Streams
+    """Where the order of its training data and their augmentation come from."""
+    weights: Weights
+    buffers: Weights = field(default_factory=dict)
+    velocity: Weights = field(default_factory=dict)
+    """Momentum buffers of the weights; empty before the first training step."""
+    batches: int = 0
+    """Training batches seen."""
+
+    @classmethod
+    def of(cls, module: nn.Module, streams: Streams, device: torch.device | None = None) -> "Network":
+        """A module's present weights and buffers, copied, in training mode."""
+        module = module.to(device).train()
+        return cls(
+            module,
+            streams,
+            {name: weight.detach().clone() for name, weight in module.named_parameters()},
+            {name: buffer.detach().clone() for name, buffer in module.named_buffers()},
+        )
+
+    def logits(
+        self, images: Images, weights: Weights | None = None, buffers: Weights | None = None
+    ) -> Logits:
+        """Logits of normalised images; statistics that layers track are written to ``buffers`` if given."""
+        state = {**self.weights, **(weights or {}), **(buffers if buffers is not None else self._copies())}
+        return functional_call(self.module, state, (images,))
+
+    def features(self, images: Images) -> list[Tensor]:
+        """Features of normalised images, one tensor per layer.
+
+        Raises:
+            InputError: the module does not offer them.
+        """
+        if not isinstance(self.module, FeatureNetwork):
+            raise InputError(
+                f"model: {type(self.module).__name__} has no features(images), which this objective needs; "
+                "choose another model or match gradients"
+            )
+        state = {**self.weights, **self._copies()}
+        prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
+        return functional_call(_Features(self.module), prefixed, (images,))
+
+    def _copies(self) -> Weights:
+        # A batch-norm layer writes its running statistics while it computes.
+        return {name: buffer.clone() for name, buffer in self.buffers.items()}
+
+
+class NetworkView:
+    """What an objective sees of a network."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.weights: Weights = network.weights
+        """The network's weights by name, as constants."""
+
+    def logits(self, images: Images) -> Logits:
+        """Logits (n, classes) of normalised images."""
+        return self._network.logits(images)
+
+    def features(self, images: Images) -> list[Tensor]:
+        """Features of normalised images, one tensor (n, …) per layer from the first to the last.
+
+        Raises:
+            InputError: the network does not offer them.
+        """
+        return self._network.features(images)
+
+    def gradients(self, batch: Batch, names: Collection[str] | None = None) -> Weights:
+        """Gradients of the mean cross-entropy with respect to weights.
+
+        Args:
+            batch: normalised images and labels. The gradients are differentiable with respect to the
+                images if these require a gradient, and constants otherwise.
+            names: which weights; all by default. Fewer cost less.
+
+        Returns:
+            Gradients by the weights' names.
+        """
+        chosen = self.weights if names is None else names
+        matched = {name: self.weights[name].detach().requires_grad_() for name in chosen}
+        loss = nn.functional.cross_entropy(self._network.logits(batch.images, matched), batch.labels)
+        gradients = torch.autograd.grad(
+            loss, tuple(matched.values()), create_graph=batch.images.requires_grad
+        )
+        return dict(zip(matched, gradients, strict=True))
+
+
+class _Features(nn.Module):
+    """functional_call only calls forward."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return cast(FeatureNetwork, self.network).features(images)

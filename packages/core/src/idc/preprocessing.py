@@ -1,0 +1,66 @@
+"""Normalisation and augmentations as one function from images in the value range to a network's input."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from idc.kinds import Augmentation
+from idc.shapes import Draw, Images
+from idc.spec import ImageSpec
+
+
+class Preprocessing:
+    """What stands between a dataset's images and a network.
+
+    Each augmentation gets the images in the space it asks for; whatever they are, the result is normalised.
+    """
+
+    def __init__(
+        self,
+        spec: ImageSpec,
+        augmentations: Sequence[Augmentation] = (),
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._shape = spec.shape
+        self._augmentations = tuple(augmentations)
+        self._device = torch.device("cpu") if device is None else device
+        self._mean, self._std = (
+            torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
+            for values in (spec.mean, spec.std)
+        )
+
+    def draw(self, count: int, generator: Generator) -> list[Draw]:
+        """Random parameters of every augmentation.
+
+        Args:
+            count: 1 for a siamese draw, else the number of images.
+            generator: the only source of randomness.
+        """
+        draws = (augmentation.draw(count, self._shape, generator) for augmentation in self._augmentations)
+        return [draw.to(self._device) for draw in draws]
+
+    def __call__(self, images: Images, draws: Sequence[Draw] | None = None) -> Images:
+        """Normalise images and, if draws are given, augment them.
+
+        Args:
+            images: in the dataset's value range.
+            draws: what `draw` returned; without them the images are only normalised.
+
+        Returns:
+            Normalised images of the same shape.
+        """
+        space = "unit"
+        if draws is not None:
+            for augmentation, draw in zip(self._augmentations, draws, strict=True):
+                images = self._moved(images, space, augmentation.space)
+                images, space = augmentation.apply(images, draw), augmentation.space
+        return self._moved(images, space, "normalised")
+
+    def _moved(self, images: Tensor, space: str, wanted: str) -> Tensor:
+        if space == wanted:
+            return images
+        if wanted == "normalised":
+            return (images - self._mean) / self._std
+        return images * self._std + self._mean

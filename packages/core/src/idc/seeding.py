@@ -1,0 +1,46 @@
+"""Random draws come from named streams: one seed, an address, a generator; never from global state.
+
+An address says what a draw is for and when it happens (``("match", iteration, step, class)``), so a draw does
+not depend on what else was drawn before it. That makes runs resumable and independent of class order.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Generator
+
+Address = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Generators by address, all derived from one seed."""
+
+    seed: int
+    address: Address = ()
+
+    def child(self, *address: str | int) -> "Streams":
+        """The streams under a longer address: what a stage is given as its own."""
+        return Streams(self.seed, (*self.address, *address))
+
+    def generator(self, *address: str | int) -> Generator:
+        """A CPU generator that always begins the same for the same seed and address."""
+        return Generator().manual_seed(self._derive(address))
+
+    @contextmanager
+    def seeded(self, *address: str | int) -> Iterator[None]:
+        """Seed torch's global generator within the block and restore it after.
+
+        For code that only knows the global generator, such as the initial weights of ``torch.nn`` layers.
+        """
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self._derive(address))
+            yield
+
+    def _derive(self, address: Address) -> int:
+        # The hash, not Python's own, because that one differs from process to process.
+        text = "/".join(str(part) for part in (self.seed, *self.address, *address))
+        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) & (2**63 - 1)

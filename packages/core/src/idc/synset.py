@@ -1,0 +1,130 @@
+"""The condensed dataset: what is stored, and what a network is trained on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from idc import artifact
+from idc.artifact import Header
+from idc.codes import budget, decode
+from idc.data import Split
+from idc.errors import InputError, explain
+from idc.kinds import Decoder
+from idc.pipeline import Pipeline
+from idc.shapes import Batch, Codes, Images, Labels
+from idc.spec import ImageSpec
+
+
+@dataclass(frozen=True, eq=False)
+class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """A synthetic dataset: a map-style PyTorch dataset of decoded images and labels."""
+
+    header: Header
+    decoder: Decoder
+    codes: Codes
+    """The stored tensors, on the CPU."""
+
+    @classmethod
+    def of(
+        cls, pipeline: Pipeline, codes: Codes, spec: ImageSpec, *, iterations: int, fingerprint: str
+    ) -> "Synset":
+        """A synset with its header.
+
+        Args:
+            pipeline: what made it.
+            codes: stored tensors on the CPU.
+            spec: the images of the dataset condensed.
+            iterations: outer iterations done.
+            fingerprint: of the training split condensed.
+        """
+        images = decode(pipeline.decoder, codes, pipeline.images_per_class, len(spec.classes)).images
+        header = Header(
+            pipeline=pipeline.table(),
+            spec=spec,
+            iterations=iterations,
+            budget=budget(codes),
+            images=len(images),
+            fingerprint=fingerprint,
+            versions=artifact.versions(),
+        )
+        return cls(header, pipeline.decoder, codes)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Synset":
+        """Read a synset file.
+
+        Args:
+            path: the file, or the run folder that holds it.
+
+        Raises:
+            InputError: there is none, it is damaged or not a synset, or its decoder is not installed.
+        """
+        path = artifact.locate(Path(path))
+        header = artifact.read(path).header
+        return cls(header, _decoder(path, header), load_file(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the synset as safetensors; the file is whole or not there."""
+        metadata = {artifact.KEY: self.header.text()}
+        codes = {name: code.contiguous() for name, code in self.codes.items()}
+        artifact.write_atomically(Path(path), lambda file: save_file(codes, file, metadata))
+
+    @property
+    def name(self) -> str:
+        """What the synset is called in reports: the pipeline's method."""
+        return str(self.header.pipeline["method"])
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What an image is, as in the dataset condensed."""
+        return self.header.spec
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that made it, with every stage resolved.
+
+        Raises:
+            InputError: one of its stages is not installed here.
+        """
+        return Pipeline.parse(self.header.pipeline)
+
+    @property
+    def images(self) -> Images:
+        """Decoded images in the dataset's value range, class after class."""
+        return self._batch.images
+
+    @property
+    def labels(self) -> Labels:
+        """Their labels."""
+        return self._batch.labels
+
+    def split(self) -> Split:
+        """The decoded images as a split, to train on."""
+        return Split(self.images, self.labels, self.spec)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        """One image (channels, height, width) in the dataset's value range, and its label ()."""
+        return self.images[index], self.labels[index]
+
+    @cached_property
+    def _batch(self) -> Batch:
+        per_class = int(self.header.pipeline["images_per_class"])
+        batch = decode(self.decoder, self.codes, per_class, len(self.spec.classes))
+        return Batch(batch.images.clamp(self.spec.low, self.spec.high), batch.labels)
+
+
+def _decoder(path: Path, header: Header) -> Decoder:
+    try:
+        return Decoder.model_validate(header.pipeline["decoder"])
+    except KeyError:
+        raise InputError(f"{path}: the header's pipeline has no decoder; the file is damaged") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: the decoder cannot be had here\n{explain(error)}") from error

@@ -1,0 +1,186 @@
+"""Training a network on images: one recipe for real data between inner steps and for evaluation."""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Annotated
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+
+from idc.data import Split
+from idc.kinds import Augmentation
+from idc.network import Network
+from idc.preprocessing import Preprocessing
+from idc.seeding import Streams
+from idc.shapes import Draw, Images, Indices, Labels, Scalar
+from idc.stage import Table
+
+Box = tuple[int, int, int, int]
+
+
+class Training(Table):
+    """SGD with momentum on the mean cross-entropy of augmented images."""
+
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    augment: tuple[Augmentation, ...] = ()
+    """Applied in this order, drawn for each image."""
+    cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Probability that a batch is mixed by CutMix (box share uniform: Beta(1, 1))."""
+
+    def preprocessing(self, split: Split) -> Preprocessing:
+        """Normalisation and this recipe's augmentations for the images of a split, on its device."""
+        return Preprocessing(split.spec, self.augment, split.pixels.device)
+
+    def batches_per_epoch(self, split: Split) -> int:
+        """Batches in one pass over a split; the last may be short and is not dropped."""
+        return -(-len(split) // self.batch_size)
+
+    def size_of_next(self, network: Network, split: Split) -> int:
+        """Images in the batch that `step` would take."""
+        return min(
+            self.batch_size, len(split) - network.batches % self.batches_per_epoch(split) * self.batch_size
+        )
+
+    def step(
+        self,
+        network: Network,
+        split: Split,
+        preprocessing: Preprocessing,
+        learning_rate: float | None = None,
+    ) -> Network:
+        """Train on the next batch: the one at ``network.batches`` in an endless series of shuffled passes.
+
+        Args:
+            network: weights, velocity, streams and position.
+            split: what to train on.
+            preprocessing: as `preprocessing` gives it for the split.
+            learning_rate: in place of the recipe's, for schedules.
+
+        Returns:
+            The network with new weights, velocity and buffers, one batch further.
+        """
+        batch = split.batch(self._next(network, split))
+        generator = network.streams.generator("draws", network.batches)
+        draws = preprocessing.draw(len(batch), generator)
+        mix = draw_cutmix(len(batch), split.spec.shape, self.cutmix, generator).to(split.pixels.device)
+
+        weights = {name: weight.detach().requires_grad_() for name, weight in network.weights.items()}
+        buffers = {name: buffer.clone() for name, buffer in network.buffers.items()}
+        images = cutmix(preprocessing(batch.images, draws), mix)
+        loss = mixed_cross_entropy(network.logits(images, weights, buffers), batch.labels, mix)
+        gradients = torch.autograd.grad(loss, tuple(weights.values()))
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        with torch.no_grad():
+            velocity, moved = {}, {}
+            for (name, weight), gradient in zip(network.weights.items(), gradients, strict=True):
+                push = gradient + self.weight_decay * weight
+                velocity[name] = push + self.momentum * network.velocity[name] if network.velocity else push
+                moved[name] = weight - rate * velocity[name]
+        return replace(
+            network, weights=moved, buffers=buffers, velocity=velocity, batches=network.batches + 1
+        )
+
+    def _next(self, network: Network, split: Split) -> Indices:
+        epoch, index = divmod(network.batches, self.batches_per_epoch(split))
+        order = _order(network.streams, epoch, len(split))
+        return order[index * self.batch_size : (index + 1) * self.batch_size].to(split.pixels.device)
+
+
+@lru_cache(maxsize=8)
+def _order(streams: Streams, epoch: int, count: int) -> Indices:
+    return torch.randperm(count, generator=streams.generator("order", epoch))
+
+
+def draw_cutmix(count: int, shape: tuple[int, int, int], probability: float, generator: Generator) -> Draw:
+    """Draw CutMix for a batch: a permutation, a box, and the weight of the images' own labels.
+
+    Args:
+        count: images in the batch.
+        shape: (channels, height, width).
+        probability: of mixing at all; otherwise the box is empty and the weight 1.
+        generator: the only source of randomness.
+
+    Returns:
+        ``permutation`` (count,), ``box`` (4,) as first row, first column, end row, end column, and
+        ``weight`` () = 1 - box area / image area.
+    """
+    _, height, width = shape
+    chosen, share = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+    row = int(torch.randint(height, (), generator=generator))
+    column = int(torch.randint(width, (), generator=generator))
+    permutation = torch.randperm(count, generator=generator)
+    box = cutmix_box(height, width, row, column, share) if chosen < probability else (0, 0, 0, 0)
+    return Draw(
+        {
+            "permutation": permutation,
+            "box": torch.tensor(box),
+            "weight": torch.tensor(own_weight(height, width, box)),
+        }
+    )
+
+
+def cutmix_box(height: int, width: int, row: int, column: int, share: float) -> Box:
+    """The box pasted from another image: about ``1 - share`` of the area around a centre, clipped.
+
+    Returns:
+        First row, first column, end row, end column. An odd side loses one pixel, as in the public code.
+    """
+    side = (1 - share) ** 0.5
+    half_height, half_width = int(height * side) // 2, int(width * side) // 2
+    return (
+        max(row - half_height, 0),
+        max(column - half_width, 0),
+        min(row + half_height, height),
+        min(column + half_width, width),
+    )
+
+
+def own_weight(height: int, width: int, box: Box) -> float:
+    """The share of an image that the box leaves it, which is the weight of its own label."""
+    return 1 - (box[2] - box[0]) * (box[3] - box[1]) / (height * width)
+
+
+def cutmix(images: Images, mix: Draw) -> Images:
+    """Paste each image's partner into the box; by a mask, so that shapes do not depend on the draw."""
+    first_row, first_column, end_row, end_column = mix.parameters["box"].unbind()
+    rows = torch.arange(images.shape[2], device=images.device)
+    columns = torch.arange(images.shape[3], device=images.device)
+    inside = (
+        ((rows >= first_row) & (rows < end_row))[:, None] & (columns >= first_column) & (columns < end_column)
+    )
+    return torch.where(inside, images[mix.parameters["permutation"]], images)
+
+
+def mixed_cross_entropy(logits: Tensor, labels: Labels, mix: Draw) -> Scalar:
+    """Mean cross-entropy, of own and partners' labels in the shares of their areas."""
+    weight = mix.parameters["weight"].to(logits.dtype)
+    own = nn.functional.cross_entropy(logits, labels)
+    partner = nn.functional.cross_entropy(logits, labels[mix.parameters["permutation"]])
+    return weight * own + (1 - weight) * partner
+
+
+@torch.no_grad()
+def accuracy(network: Network, split: Split, batch_size: int = 500) -> float:
+    """Top-1 accuracy of a network on a split, in percent.
+
+    Args:
+        network: used in evaluation mode.
+        split: images that are normalised and not augmented.
+        batch_size: images at a time.
+    """
+    preprocessing = Preprocessing(split.spec, device=split.pixels.device)
+    network.module.eval()
+    try:
+        correct = torch.zeros((), dtype=torch.int64, device=split.pixels.device)
+        for first in range(0, len(split), batch_size):
+            some = torch.arange(first, min(first + batch_size, len(split)), device=split.pixels.device)
+            batch = split.batch(some)
+            guesses = network.logits(preprocessing(batch.images)).argmax(1)
+            correct += (guesses == batch.labels).sum()
+    finally:
+        network.module.train()
+    return 100 * int(correct) / len(split)
