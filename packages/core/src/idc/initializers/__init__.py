@@ -1,0 +1,1 @@
+"""The codes a condensation starts from."""

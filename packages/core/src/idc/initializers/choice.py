@@ -1,0 +1,22 @@
+"""Which real images come first: for initializers that take the first so many of each class."""
+
+from typing import Literal
+
+import torch
+
+from idc.data import Split
+from idc.seeding import Streams
+from idc.shapes import Indices
+
+Order = Literal["random", "file"]
+"""``random``: shuffled by the seed. ``file``: as stored, which is what the public code calls random."""
+
+
+def ordered_members(real: Split, order: Order, streams: Streams) -> list[Indices]:
+    """Positions of each class's images, in the order they are to be taken."""
+    if order == "file":
+        return real.members
+    return [
+        members[torch.randperm(len(members), generator=streams.generator(label)).to(members.device)]
+        for label, members in enumerate(real.members)
+    ]

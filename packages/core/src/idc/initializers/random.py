@@ -1,0 +1,25 @@
+"""Codes from randomly chosen real images, each stored whole."""
+
+from typing import Literal, final
+
+from idc.data import Split
+from idc.initializers.choice import Order, ordered_members
+from idc.kinds import Decoder, Initializer
+from idc.seeding import Streams
+from idc.shapes import Codes
+
+
+@final
+class Random(Initializer):
+    """One real image for each stored one. With ``iterations = 0`` and ``raw`` it is the baseline *Random*."""
+
+    type: Literal["random"] = "random"
+    order: Order = "random"
+    """``random``: shuffled by the seed. ``file``: the first ones as stored, as in IDC's code."""
+
+    def codes(self, decoder: Decoder, images_per_class: int, real: Split, streams: Streams) -> Codes:
+        """What the decoder makes of ``images_per_class`` real images of each class."""
+        decoder.capacity(images_per_class, real.spec)
+        members = ordered_members(real, self.order, streams)
+        chosen = real.first_of_each_class(images_per_class, members, "[init] type = 'random'")
+        return decoder.encode(chosen, images_per_class)

@@ -1,0 +1,37 @@
+"""Matching the mean features that a network gives real and synthetic images."""
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field
+
+from idc.errors import InputError
+from idc.kinds import Objective
+from idc.network import NetworkView
+from idc.shapes import Batch, Scalar
+
+
+@final
+class Feature(Objective):
+    """Squared distance between batch means of features, summed over entries and layers.
+
+    IDC's alternative to gradients; with the last layer and untrained networks, the loss of DM.
+    """
+
+    type: Literal["feature"] = "feature"
+    layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,)
+    """Which layers, counted from 0, or from -1 for the last before the logits."""
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        """Sum over layers; the spatial layout of features is kept."""
+        wanted, given = net.features(real.images), net.features(syn.images)
+        for layer in self.layers:
+            if not -len(given) <= layer < len(given):
+                raise InputError(
+                    f"objective.layers: {layer} is not a layer of this network; allowed are "
+                    f"{-len(given)} to {len(given) - 1}"
+                )
+        distances = [((wanted[layer].mean(0) - given[layer].mean(0)) ** 2).sum() for layer in self.layers]
+        total = distances[0]
+        for distance in distances[1:]:
+            total = total + distance
+        return total

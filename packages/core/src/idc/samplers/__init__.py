@@ -1,0 +1,1 @@
+"""Which images an inner step sees."""

@@ -1,0 +1,34 @@
+"""Class batches without replacement, pass after pass."""
+
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import Field
+
+from idc.kinds import Sampler
+from idc.seeding import Streams
+from idc.shapes import Indices
+
+
+@final
+class Epoch(Sampler):
+    """Each class's images are shuffled and dealt out in full batches; then they are shuffled again (IDC)."""
+
+    type: Literal["epoch"] = "epoch"
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    """Real images of a class in an inner step; a smaller class is taken whole each time."""
+    max_synthetic: Annotated[int, Field(ge=1)] = 128
+    """Decoded images of a class in an inner step; of more, this many are drawn each time."""
+
+    def real(self, members: Indices, step: int, streams: Streams) -> Indices:
+        """The next full batch of the present pass."""
+        size = min(self.batch_size, len(members))
+        number, position = divmod(step, len(members) // size)
+        order = torch.randperm(len(members), generator=streams.generator("real", number))
+        return members[order[position * size : (position + 1) * size].to(members.device)]
+
+    def synthetic(self, count: int, step: int, streams: Streams) -> Indices:
+        """All of them, or ``max_synthetic`` drawn without replacement."""
+        if count <= self.max_synthetic:
+            return torch.arange(count)
+        return torch.randperm(count, generator=streams.generator("synthetic", step))[: self.max_synthetic]
