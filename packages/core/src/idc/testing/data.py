@@ -1,0 +1,139 @@
+"""Checks of the stages that make, choose and change images."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from idc.codes import decode_class, labels_of_class, of_class
+from idc.data import Split
+from idc.decoders.raw import Raw
+from idc.kinds import Augmentation, Dataset, Decoder, Initializer, Sampler
+from idc.shapes import Codes, Draw
+from idc.spec import ImageSpec
+from idc.testing.assertions import assert_in_range, check_stage, equal, global_generator_untouched
+from idc.testing.toy import SPEC, STREAMS, toy_split
+
+
+def check_dataset(dataset: Dataset, root: Path) -> None:
+    """Both splits describe the same images, labels are class numbers, and loading twice gives the same."""
+    check_stage(dataset)
+    with global_generator_untouched():
+        data = dataset.load(root)
+    assert data.train.spec == data.test.spec, "the splits' images differ"
+    for name, split in (("train", data.train), ("test", data.test)):
+        assert split.pixels.shape == (len(split), *data.spec.shape), (
+            f"{name}: pixels are not of the spec's shape"
+        )
+        assert split.labels.dtype == torch.int64, f"{name}: labels are {split.labels.dtype}, not int64"
+        inside = (split.labels >= 0) & (split.labels < len(data.spec.classes))
+        assert bool(inside.all()), f"{name}: a label is not a class number"
+        assert_in_range(split.images(torch.arange(min(len(split), 100))), data.spec, name)
+    assert all(len(members) for members in data.train.members), "a class has no training images"
+    assert dataset.load(root).train.fingerprint() == data.train.fingerprint(), "loading twice differs"
+
+
+def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: int = 2) -> None:
+    """Shapes, range, purity, finite and correct derivatives of first and second order, save and load."""
+    check_stage(decoder)
+    classes = len(spec.classes)
+    capacity = decoder.capacity(images_per_class, spec)
+    assert capacity >= images_per_class, f"capacity {capacity} is below images_per_class"
+    for count in {images_per_class, capacity}:
+        images = torch.rand(classes, count, *spec.shape, generator=STREAMS.generator("decoder", count))
+        codes = decoder.project(decoder.encode(images, images_per_class), spec)
+        assert decoder.shared <= set(codes), "a shared tensor is not among the codes"
+        for name, code in codes.items():
+            assert name in decoder.shared or len(code) == classes, f"{name} has no leading class axis"
+        batch = decode_class(decoder, codes, 1, images_per_class)
+        assert batch.images.shape[1:] == spec.shape, (
+            f"decoded images are of shape {tuple(batch.images.shape)}"
+        )
+        assert len(batch.labels) == len(batch.images), "there is not one label for each decoded image"
+        assert bool((batch.labels == 1).all()), "a decoded image has another class's label"
+        assert_in_range(batch.images, spec, "decoded from projected codes", tolerance=1e-5)
+        again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class)
+        assert torch.equal(batch.images, again.images), "saved and loaded codes decode to other images"
+        _check_decoder_derivatives(decoder, codes, images_per_class)
+
+
+def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class: int) -> None:
+    one = {name: code.double().requires_grad_() for name, code in of_class(decoder, codes, 0).items()}
+    labels = labels_of_class(codes, 0, images_per_class)
+
+    def decode(*tensors: Tensor) -> Tensor:
+        images = decoder.decode(dict(zip(one, tensors, strict=True)), labels).images
+        # Squared, so that decoders that are linear have a second derivative to check too.
+        return (images**2).sum()
+
+    inputs = tuple(tensor.detach().requires_grad_() for tensor in one.values())
+    gradients = torch.autograd.grad(decode(*inputs), inputs)
+    assert all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite"
+    assert any(bool(gradient.any()) for gradient in gradients), "no code influences the images"
+    torch.autograd.gradcheck(decode, inputs)
+    torch.autograd.gradgradcheck(decode, inputs)
+
+
+def check_initializer(
+    initializer: Initializer, decoder: Decoder | None = None, split: Split | None = None
+) -> None:
+    """Codes for every class, within the range once decoded, and the same for the same streams."""
+    check_stage(initializer)
+    decoder, split = decoder or Raw(), split or toy_split()
+    with global_generator_untouched():
+        codes, again = (initializer.codes(decoder, 2, split, STREAMS) for _ in range(2))
+    assert equal(codes, again), "the same streams give other codes"
+    batch = decode_class(decoder, codes, 1, 2)
+    assert batch.images.shape[1:] == split.spec.shape, "the codes do not decode to the dataset's images"
+    assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
+
+
+def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> None:
+    """Draws that follow the generator; a siamese draw that treats every image alike; finite gradients."""
+    check_stage(augmentation)
+    images = toy_split(2, spec).images()
+    for attempt in range(8):
+        for count in (1, len(images)):
+            with global_generator_untouched():
+                draw, again = (
+                    augmentation.draw(count, spec.shape, STREAMS.generator("augment", attempt))
+                    for _ in range(2)
+                )
+            assert draw.operations == again.operations, "the same generator draws other operations"
+            assert equal(draw.parameters, again.parameters), "the same generator draws other parameters"
+            leaf = images.clone().requires_grad_()
+            changed = augmentation.apply(leaf, draw)
+            assert changed.shape == images.shape, f"images become {tuple(changed.shape)}"
+            assert torch.equal(changed, augmentation.apply(leaf, draw)), "applying a draw twice differs"
+            if count == 1:
+                _check_siamese(augmentation, images, draw)
+            if changed.requires_grad:
+                (gradient,) = torch.autograd.grad(changed.sum(), leaf)
+                assert bool(gradient.isfinite().all()), "the gradient is not finite"
+
+
+def _check_siamese(augmentation: Augmentation, images: Tensor, draw: Draw) -> None:
+    together = augmentation.apply(images, draw)
+    apart = torch.cat([augmentation.apply(image[None], draw) for image in images])
+    assert torch.allclose(together, apart, atol=1e-5), "a siamese draw treats images of a batch differently"
+
+
+def check_sampler(sampler: Sampler) -> None:
+    """Different images of the class, the same for the same step, for large and for small classes."""
+    check_stage(sampler)
+    for size in (3, 1000):
+        members = torch.arange(size) * 2 + 7
+        for step in range(4):
+            with global_generator_untouched():
+                chosen, again = (sampler.real(members, step, STREAMS) for _ in range(2))
+                syn = sampler.synthetic(size, step, STREAMS)
+            assert torch.equal(chosen, again), "the same step gives other images"
+            assert set(chosen.tolist()) <= set(members.tolist()), "an image of another class is chosen"
+            assert len(set(chosen.tolist())) == len(chosen) > 0, "an image is chosen twice, or none is"
+            assert set(syn.tolist()) <= set(range(size)), "there is no such decoded image"
+            assert len(set(syn.tolist())) == len(syn) > 0, "a decoded image is chosen twice, or none is"
+
+
+def _saved_and_loaded(codes: Codes) -> Codes:
+    return load(save({name: code.contiguous() for name, code in codes.items()}))

@@ -1,0 +1,89 @@
+"""Small stand-ins for a dataset, a model and a synset."""
+
+from typing import Literal, final
+
+import torch
+from torch import Tensor, nn
+
+from idc.data import RealData, Split
+from idc.datasets.digits import Digits
+from idc.decoders.raw import Raw
+from idc.initializers.random import Random
+from idc.kinds import Model
+from idc.networks.real import Real
+from idc.objectives.gradient import Gradient
+from idc.optimizer import Optimizer
+from idc.pipeline import Pipeline
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+from idc.synset import Synset
+
+SPEC = ImageSpec(
+    channels=3, height=8, width=8, classes=("left", "right"), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)
+)
+"""Two classes of small colour images with values 0…1."""
+
+STREAMS = Streams(0, ("check",))
+
+
+def toy_split(per_class: int = 24, spec: ImageSpec = SPEC, seed: int = 0) -> Split:
+    """Bytes that a small network can learn: each class is brighter in its own columns."""
+    classes = len(spec.classes)
+    labels = torch.arange(classes).repeat_interleave(per_class)
+    noise = torch.rand(classes * per_class, *spec.shape, generator=Streams(seed).generator("toy"))
+    own = torch.arange(spec.width) * classes // spec.width == labels[:, None]
+    pixels = 255 * (0.5 * noise + 0.5 * own[:, None, None, :])
+    return Split(pixels.byte(), labels, spec)
+
+
+@final
+class ToyModel(Model):
+    """A network without kinks, so that second derivatives can be compared with differences."""
+
+    type: Literal["toy"] = "toy"
+
+    def build(self, spec: ImageSpec) -> nn.Module:
+        """A `ToyNetwork` for such images."""
+        return ToyNetwork(spec)
+
+
+class ToyNetwork(nn.Module):
+    """Two convolutions with softplus, pooling and a linear layer."""
+
+    def __init__(self, spec: ImageSpec) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(spec.channels, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 4, 3, padding=1)
+        self.linear = nn.Linear(4, len(spec.classes))
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The output of each convolution."""
+        first = nn.functional.softplus(self.first(images))
+        return [first, nn.functional.softplus(self.second(first))]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        return self.linear(self.features(images)[-1].mean((2, 3)))
+
+
+def toy_synset(data: RealData | None = None) -> tuple[Synset, RealData]:
+    """A small synset of real images and the dataset it comes from, for `check_evaluator`."""
+    data = data or RealData(toy_split(), toy_split(seed=1))
+    pipeline = _toy_pipeline()
+    codes = pipeline.init.codes(pipeline.decoder, pipeline.images_per_class, data.train, STREAMS)
+    fingerprint = data.train.fingerprint()
+    return Synset.of(pipeline, codes, data.spec, iterations=0, fingerprint=fingerprint), data
+
+
+def _toy_pipeline() -> Pipeline:
+    return Pipeline(
+        images_per_class=2,
+        iterations=0,
+        dataset=Digits(),
+        model=ToyModel(),
+        init=Random(),
+        decoder=Raw(),
+        objective=Gradient(),
+        networks=Real(),
+        optimizer=Optimizer(learning_rate=1.0),
+    )
