@@ -1,0 +1,1 @@
+"""Differentiable augmentation for idc: DiffAug and DSA, and anything from kornia."""

@@ -1,0 +1,67 @@
+"""Any augmentation class of kornia, by name."""
+
+from functools import cached_property
+from typing import Any, ClassVar, Literal, Self, final
+
+import kornia.augmentation
+import torch
+from kornia.augmentation import AugmentationBase2D
+from pydantic import Field, model_validator
+from torch import Generator
+
+from idc.kinds import Augmentation
+from idc.shapes import Draw, Images
+
+
+@final
+class Kornia(Augmentation):
+    """A class of ``kornia.augmentation`` with its own arguments, on images in the value range.
+
+    ``type = "kornia"``, ``name = "RandomAffine"``, ``arguments = {degrees = 15, p = 1.0}``.
+    """
+
+    space: ClassVar[Literal["unit", "normalised"]] = "unit"
+
+    type: Literal["kornia"] = "kornia"
+    name: str
+    """Class name in ``kornia.augmentation``; it must transform single images and keep their size."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """Keyword arguments of the class."""
+
+    @model_validator(mode="after")
+    def _constructible(self) -> Self:
+        kind = getattr(kornia.augmentation, self.name, None)
+        if not (isinstance(kind, type) and issubclass(kind, AugmentationBase2D)):
+            raise ValueError(
+                f"name {self.name!r} is not a 2-D augmentation of kornia.augmentation; choose one such as "
+                "'RandomAffine' or 'RandomPlasmaBrightness'"
+            )
+        try:
+            kind(**self.arguments)
+        except (TypeError, ValueError, AssertionError) as error:
+            raise ValueError(f"arguments of {self.name}: {error}") from None
+        return self
+
+    @cached_property
+    def module(self) -> AugmentationBase2D:
+        """The kornia module; it keeps no state between calls that matters here."""
+        return getattr(kornia.augmentation, self.name)(**self.arguments)
+
+    def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
+        """What kornia draws for ``count`` images of this shape."""
+        # kornia only knows the global generator.
+        seed = int(torch.randint(2**62, (), generator=generator))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return Draw(self.module.forward_parameters(torch.Size((count, *shape))))
+
+    def apply(self, images: Images, draw: Draw) -> Images:
+        """The transformation with the parameters drawn; one image's are repeated for all."""
+        parameters = dict(draw.parameters)
+        if len(parameters["batch_prob"]) == 1:
+            parameters = {
+                name: tensor.expand(len(images), *tensor.shape[1:]) if len(tensor) == 1 else tensor
+                for name, tensor in parameters.items()
+            }
+        parameters["forward_input_shape"] = torch.tensor(images.shape)
+        return self.module(images, params=parameters)

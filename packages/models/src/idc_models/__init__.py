@@ -1,0 +1,1 @@
+"""Networks for idc: the condensation literature's ConvNet."""
