@@ -1,0 +1,44 @@
+"""``idc compare``."""
+
+import json as jsonlib
+from pathlib import Path
+
+from idc.report import Report
+from idc_cli.tables import stdout, table
+
+
+def compare(runs: list[Path], *, json: bool) -> None:
+    """Print every score of several runs."""
+    reports = [(run, Report.load(run)) for run in runs]
+    if json:
+        print(
+            jsonlib.dumps(
+                [{"run": str(run), **report.model_dump(mode="json")} for run, report in reports], indent=2
+            )
+        )
+        return
+    rows = [
+        (
+            str(run),
+            each.synset,
+            each.model,
+            each.summary(),
+            str(each.n),
+            f"{each.budget:,}",
+            f"{report.seconds.get('condense', 0):,.0f} s" if each.synset == report.method else "",
+            each.protocol,
+        )
+        for run, report in reports
+        for each in report.evaluations
+    ]
+    columns = (
+        ("run", "left"),
+        ("synset", "left"),
+        ("model", "left"),
+        ("accuracy, %", "right"),
+        ("n", "right"),
+        ("stored numbers", "right"),
+        ("condensed in", "right"),
+        ("protocol", "left"),
+    )
+    stdout().print(table(columns, rows))

@@ -1,0 +1,67 @@
+"""``idc inspect``: the header alone; torch and plugins are only imported for a picture."""
+
+import json as jsonlib
+from pathlib import Path
+
+from idc import artifact
+from idc_cli.tables import stdout, table
+
+
+def inspect(file: Path, image: Path | None, *, json: bool) -> None:
+    """Print a synset's header and tensors; write a picture if asked."""
+    found = artifact.read(file)
+    if json:
+        tensors = {
+            name: {"shape": tensor.shape, "dtype": tensor.dtype} for name, tensor in found.tensors.items()
+        }
+        print(jsonlib.dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
+    else:
+        stdout().print(table((("", "left"), ("", "left")), _facts(found)))
+    if image is not None:
+        from idc import pictures
+        from idc.synset import Synset
+
+        pictures.save(pictures.grid(Synset.load(file)), image)
+
+
+def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
+    header, spec, plan = found.header, found.header.spec, found.header.pipeline
+    high = "unbounded" if spec.high is None else f"{spec.high:g}"
+    facts = [
+        ("pipeline", f"{plan.get('name')} (method {plan.get('method')}, seed {plan.get('seed')})"),
+        ("iterations", f"{header.iterations} of {plan.get('iterations')}"),
+        ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
+        (
+            "images",
+            f"{header.images} of {spec.channels}x{spec.height}x{spec.width}, values {spec.low:g} to {high}",
+        ),
+        ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
+        ("stored numbers", f"{header.budget:,}"),
+    ]
+    facts += [
+        (f"tensor {name}", f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}")
+        for name, tensor in found.tensors.items()
+    ]
+    facts += [
+        (kind, _stage(plan.get(kind)))
+        for kind in ("dataset", "model", "init", "decoder", "augment", "sampler", "objective", "networks")
+    ]
+    facts += [
+        ("trained on", f"sha256 {header.fingerprint}"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
+    ]
+    return facts
+
+
+def _stage(stage: object) -> str:
+    if isinstance(stage, list):
+        return "; ".join(map(_stage, stage)) or "none"
+    if isinstance(stage, dict):
+        fields = ", ".join(f"{key} {_stage(value)}" for key, value in stage.items() if key != "type")
+        name = stage.get("type", "")
+        return f"{name} ({fields})".lstrip() if fields else str(name)
+    return str(stage)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

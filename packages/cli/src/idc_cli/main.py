@@ -1,0 +1,146 @@
+"""The ``idc`` command: what each subcommand takes; the work is done in the modules beside this one.
+
+Nothing that needs torch is imported before a subcommand needs it, so that ``--help``, ``plugins`` and
+``inspect`` answer at once.
+"""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+
+class Commands(TyperGroup):
+    """Says what went wrong in one message: exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+
+    def invoke(self, ctx: Any) -> object:
+        """Run the subcommand."""
+        from idc.errors import InputError, RunError
+
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except RunError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Dataset condensation as a typed, composable pipeline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A synset.safetensors, or the folder of a run.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", envvar="IDC_DATA", help="Folder with the dataset's files.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another name of a torch device.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"idc {version('idc-cli')} (idc-core {version('idc-core')}, torch {version('torch')})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions and exit."),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def run(
+    pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")],
+    data: Data = Path("data"),
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Run folder; by default runs/<pipeline name>.")
+    ] = None,
+    device: Device = "auto",
+    assignments: Set = None,
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace the run of another pipeline that the folder holds.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option(help="No progress; only the outcome.")] = False,
+) -> None:
+    """Condense a dataset, score the result beside its baselines, and keep everything in a run folder."""
+    from idc_cli.run import run as start
+
+    start(pipeline, data, out, device, assignments or [], overwrite=overwrite, quiet=quiet)
+
+
+@app.command()
+def inspect(
+    file: File,
+    json: Json = False,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Also write a picture of the images, a row a class."),
+    ] = None,
+) -> None:
+    """Print what a synset is and how it was made; no plugin is imported for it."""
+    from idc_cli.inspect import inspect as show
+
+    show(file, image, json=json)
+
+
+@app.command()
+def evaluate(
+    file: File,
+    data: Data = Path("data"),
+    device: Device = "auto",
+    assignments: Set = None,
+    json: Json = False,
+    quiet: Annotated[bool, typer.Option(help="No progress; only the outcome.")] = False,
+) -> None:
+    """Score a synset again, by the evaluators of the pipeline it carries."""
+    from idc_cli.evaluate import evaluate as score
+
+    score(file, data, device, assignments or [], json=json, quiet=quiet)
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")], json: Json = False
+) -> None:
+    """Print the scores of several runs as one table."""
+    from idc_cli.compare import compare as tabulate
+
+    tabulate(runs, json=json)
+
+
+@app.command()
+def plugins(json: Json = False) -> None:
+    """List every installed stage type and the distribution it comes from; none is imported."""
+    from idc_cli.plugins import plugins as show
+
+    show(json=json)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a pipeline file with all installed types, for editors."""
+    import json
+
+    from idc.pipeline import Pipeline
+
+    print(json.dumps(Pipeline.model_json_schema(), indent=2))

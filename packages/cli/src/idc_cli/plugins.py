@@ -1,0 +1,18 @@
+"""``idc plugins``."""
+
+import json as jsonlib
+
+from idc import registry
+from idc.kinds import KINDS
+from idc_cli.tables import stdout, table
+
+
+def plugins(*, json: bool) -> None:
+    """Print every installed stage type, by kind."""
+    found = [(name, each) for name, kind in KINDS.items() for each in registry.installed(kind.group)]
+    if json:
+        print(jsonlib.dumps([{"table": name, **each._asdict()} for name, each in found], indent=2))
+        return
+    rows = [(name, each.type, f"{each.distribution} {each.version}", each.target) for name, each in found]
+    columns = (("table", "left"), ("type", "left"), ("distribution", "left"), ("class", "left"))
+    stdout().print(table(columns, rows))

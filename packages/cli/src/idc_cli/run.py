@@ -1,0 +1,123 @@
+"""``idc run``: the caller that drives a condensation and keeps what comes of it."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from idc import artifact, pictures
+from idc import device as devices
+from idc.data import RealData
+from idc.engine import Condensation, condense
+from idc.evaluation import baselines, evaluate
+from idc.pipeline import Pipeline, parse_assignment
+from idc.report import Evaluation, Report, pooled
+from idc.shapes import Scalar
+from idc.synset import Synset
+from idc_cli import tables
+from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
+from idc_cli.progress import Track
+
+
+def run(
+    path: Path,
+    root: Path,
+    out: Path | None,
+    device: str,
+    assignments: Sequence[str],
+    *,
+    overwrite: bool,
+    quiet: bool,
+) -> None:
+    """Condense, save, score, report."""
+    console = Console(stderr=True)
+    pipeline = Pipeline.load(path, dict(map(parse_assignment, assignments)))
+    device = str(devices.choose(device))
+    data = pipeline.dataset.load(root)
+    condensation = condense(pipeline, data, device=device)
+    folder = RunFolder(out or Path("runs") / pipeline.name, pipeline, overwrite=overwrite)
+
+    began = time.monotonic()
+    try:
+        _drive(condensation, folder, console, quiet=quiet)
+    except KeyboardInterrupt:
+        condensation.synset().save(folder / SYNSET)
+        done = f"{condensation.iteration} of {pipeline.iterations} iterations"
+        console.print(f"stopped after {done}; the codes so far are in {folder / SYNSET}", markup=False)
+        raise
+    synset = condensation.synset()
+    synset.save(folder / SYNSET)
+    pictures.save(pictures.grid(synset), folder / PICTURE)
+    condensed = time.monotonic()
+
+    evaluations = _scores(synset, data, pipeline, device, folder, console, quiet=quiet)
+    seconds = {"condense": condensed - began, "evaluate": time.monotonic() - condensed}
+    Report(
+        name=pipeline.name,
+        method=pipeline.method,
+        images_per_class=pipeline.images_per_class,
+        budget=synset.header.budget,
+        iterations=synset.header.iterations,
+        device=device,
+        seconds={phase: round(spent, 3) for phase, spent in seconds.items()},
+        versions=artifact.versions(),
+        evaluations=tuple(evaluations),
+    ).save(folder / REPORT)
+
+    output = tables.stdout()
+    if evaluations:
+        classes = len(synset.spec.classes)
+        title = f"{pipeline.name}: {classes} classes, images per class: {pipeline.images_per_class}"
+        tables.scores(output, evaluations, title)
+    output.print(f"saved in {folder.path}", markup=False, highlight=False)
+
+
+def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> None:
+    plan, began = condensation.pipeline, time.monotonic()
+    pending: list[Scalar] = []
+    with Track(console, "condense", max(len(condensation), 1), quiet=quiet) as track:
+        for done, step in enumerate(condensation, start=1):
+            pending.append(step.loss)
+            note = ""
+            if track.due():
+                note = (
+                    f"iteration {step.iteration + 1}/{plan.iterations}, loss {float(step.loss):.4g}, "
+                    f"{track.rate:.3g} steps/s"
+                )
+            track.update(done, note)
+            if step.inner_step == plan.inner_steps - 1:
+                folder.log(
+                    phase="condense",
+                    iteration=step.iteration + 1,
+                    loss=float(torch.stack(pending).mean()),
+                    seconds=round(time.monotonic() - began, 3),
+                )
+                pending.clear()
+
+
+def _scores(
+    synset: Synset,
+    data: RealData,
+    pipeline: Pipeline,
+    device: str,
+    folder: RunFolder,
+    console: Console,
+    *,
+    quiet: bool,
+) -> list[Evaluation]:
+    if not pipeline.evaluate:
+        return []
+    contenders = (*baselines(pipeline, data, device=device), synset)
+    evaluations: list[Evaluation] = []
+    with Track(console, "evaluate", len(contenders), quiet=quiet) as track:
+        for done, contender in enumerate(contenders):
+
+            def progress(share: float, done: int = done, name: str = contender.name) -> None:
+                track.update(done + share, name)
+
+            for evaluation in evaluate(contender, data, pipeline, device=device, progress=progress):
+                evaluations.append(evaluation)
+                folder.log(phase="evaluate", **evaluation.model_dump(mode="json"))
+    return pooled(evaluations)
