@@ -1,0 +1,18 @@
+"""An objective: the mean logits that a network gives real and synthetic images."""
+
+from typing import Literal, final
+
+from idc.kinds import Objective
+from idc.network import NetworkView
+from idc.shapes import Batch, Scalar
+
+
+@final
+class Logit(Objective):
+    """Squared distance between the batches' mean logits."""
+
+    type: Literal["logit"] = "logit"
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        """Sum over classes of the squared difference."""
+        return ((net.logits(real.images).mean(0) - net.logits(syn.images).mean(0)) ** 2).sum()
