@@ -109,11 +109,11 @@ class DSA(Augmentation):
 
         match operation:
             case "flip":
-                return {"mask": uniform(0, 1) < self.flip}
+                return {"mask": uniform(0.0, 1.0) < self.flip}
             case "brightness":
                 return {"offset": uniform(-self.brightness / 2, self.brightness / 2)}
             case "saturation":
-                return {"factor": uniform(0, self.saturation)}
+                return {"factor": uniform(0.0, self.saturation)}
             case "contrast":
                 return {"factor": uniform(self.contrast, self.contrast + 1)}
             case "crop" | "translate":

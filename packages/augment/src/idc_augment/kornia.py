@@ -1,7 +1,7 @@
 """Any augmentation class of kornia, by name."""
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, final
+from typing import Any, ClassVar, Literal, final
 
 import kornia.augmentation
 import torch
@@ -29,7 +29,7 @@ class Kornia(Augmentation):
     """Keyword arguments of the class."""
 
     @model_validator(mode="after")
-    def _constructible(self) -> Self:
+    def _constructible(self) -> "Kornia":
         kind = getattr(kornia.augmentation, self.name, None)
         if not (isinstance(kind, type) and issubclass(kind, AugmentationBase2D)):
             raise ValueError(

@@ -4,7 +4,7 @@ import json as jsonlib
 from pathlib import Path
 
 from idc.report import Report
-from idc_cli.tables import stdout, table
+from idc_cli.terminal import stdout, table
 
 
 def compare(runs: list[Path], *, json: bool) -> None:

@@ -10,7 +10,7 @@ from idc.errors import InputError
 from idc.evaluation import evaluate as evaluations_of
 from idc.pipeline import parse_assignment
 from idc.synset import Synset
-from idc_cli import tables
+from idc_cli import terminal
 from idc_cli.progress import Track
 
 
@@ -31,4 +31,4 @@ def evaluate(
     if json:
         print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
-        tables.scores(tables.stdout(), found)
+        terminal.scores(terminal.stdout(), found)

@@ -4,7 +4,7 @@ import json as jsonlib
 from pathlib import Path
 
 from idc import artifact
-from idc_cli.tables import stdout, table
+from idc_cli.terminal import stdout, table
 
 
 def inspect(file: Path, image: Path | None, *, json: bool) -> None:

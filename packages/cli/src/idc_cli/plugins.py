@@ -4,7 +4,7 @@ import json as jsonlib
 
 from idc import registry
 from idc.kinds import KINDS
-from idc_cli.tables import stdout, table
+from idc_cli.terminal import stdout, table
 
 
 def plugins(*, json: bool) -> None:

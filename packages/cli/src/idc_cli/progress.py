@@ -14,6 +14,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from idc_cli.terminal import say
+
 SECONDS_BETWEEN_LINES = 10.0
 
 
@@ -91,4 +93,4 @@ class Track:
 
     def _print_line(self, text: str) -> None:
         if not self._quiet:
-            self._console.print(f"{self._title}: {text}", markup=False, highlight=False)
+            say(self._console, f"{self._title}: {text}")

@@ -16,7 +16,7 @@ from idc.pipeline import Pipeline, parse_assignment
 from idc.report import Evaluation, Report, pooled
 from idc.shapes import Scalar
 from idc.synset import Synset
-from idc_cli import tables
+from idc_cli import terminal
 from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
 from idc_cli.progress import Track
 
@@ -45,7 +45,7 @@ def run(
     except KeyboardInterrupt:
         condensation.synset().save(folder / SYNSET)
         done = f"{condensation.iteration} of {pipeline.iterations} iterations"
-        console.print(f"stopped after {done}; the codes so far are in {folder / SYNSET}", markup=False)
+        terminal.say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     synset = condensation.synset()
     synset.save(folder / SYNSET)
@@ -66,12 +66,12 @@ def run(
         evaluations=tuple(evaluations),
     ).save(folder / REPORT)
 
-    output = tables.stdout()
+    output = terminal.stdout()
     if evaluations:
         classes = len(synset.spec.classes)
         title = f"{pipeline.name}: {classes} classes, images per class: {pipeline.images_per_class}"
-        tables.scores(output, evaluations, title)
-    output.print(f"saved in {folder.path}", markup=False, highlight=False)
+        terminal.scores(output, evaluations, title)
+    terminal.say(output, f"saved in {folder.path}")
 
 
 def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> None:
@@ -80,13 +80,9 @@ def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, q
     with Track(console, "condense", max(len(condensation), 1), quiet=quiet) as track:
         for done, step in enumerate(condensation, start=1):
             pending.append(step.loss)
-            note = ""
             if track.due():
-                note = (
-                    f"iteration {step.iteration + 1}/{plan.iterations}, loss {float(step.loss):.4g}, "
-                    f"{track.rate:.3g} steps/s"
-                )
-            track.update(done, note)
+                where = f"iteration {step.iteration + 1}/{plan.iterations}"
+                track.update(done, f"{where}, loss {float(step.loss):.4g}, {track.rate:.3g} steps/s")
             if step.inner_step == plan.inner_steps - 1:
                 folder.log(
                     phase="condense",

@@ -110,23 +110,31 @@ def from_bytes(
     if len(pixels) == 0 or len(test[0]) == 0:
         raise InputError("dataset: a split has no images; both a training and a test split are needed")
     _, channels, height, width = pixels.shape
+    computed_mean, computed_std = _statistics(pixels)
+    if std is None and min(computed_std) == 0:
+        channel = computed_std.index(0)
+        raise InputError(
+            f"dataset: every training pixel of channel {channel} has the same value, "
+            f"{computed_mean[channel]:g}; give std in [dataset], or other images"
+        )
     spec = ImageSpec(
         channels=channels,
         height=height,
         width=width,
         classes=classes,
-        mean=mean or _statistic(pixels, deviation=False),
-        std=std or _statistic(pixels, deviation=True),
+        mean=mean or computed_mean,
+        std=std or computed_std,
     )
     return RealData(Split(*train, spec), Split(*test, spec))
 
 
-def _statistic(pixels: Tensor, *, deviation: bool) -> tuple[float, ...]:
+def _statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     # From the histogram of byte values: exact, and without a float copy of the dataset.
     values = torch.arange(256, dtype=torch.float64) / 255
-    result: list[float] = []
-    for channel in pixels.unbind(1):
-        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
-        mean = (share * values).sum()
-        result.append(float((share * (values - mean) ** 2).sum().sqrt() if deviation else mean))
-    return tuple(result)
+    counts = [torch.bincount(channel.flatten(), minlength=256).double() for channel in pixels.unbind(1)]
+    shares = [count / count.sum() for count in counts]
+    means = [float((share * values).sum()) for share in shares]
+    deviations = [
+        float((share * (values - mean) ** 2).sum().sqrt()) for share, mean in zip(shares, means, strict=True)
+    ]
+    return tuple(means), tuple(deviations)

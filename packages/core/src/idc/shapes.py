@@ -21,8 +21,8 @@ Pixels = UInt8[Tensor, "n channels height width"] | Images
 Labels = Int[Tensor, " n"]
 """Class numbers from 0."""
 
-Indices = Int[Tensor, " positions"]
-"""Positions of images."""
+Indices = Int[Tensor, " _"]
+"""Positions of images; any number, which is not compared with other axes."""
 
 Scalar = Float[Tensor, ""]
 

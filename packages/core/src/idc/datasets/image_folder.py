@@ -5,6 +5,7 @@ from typing import Annotated, Literal, final
 
 import torch
 import torchvision
+from PIL import Image, ImageOps
 from pydantic import Field
 from torch import Tensor
 from torchvision.transforms.v2 import functional
@@ -62,9 +63,10 @@ class ImageFolder(Dataset):
         return (torch.stack(pixels), torch.tensor(found.targets)), found.classes
 
     def _pixels(self, file: Path) -> Tensor:
-        mode = torchvision.io.ImageReadMode.GRAY if self.channels == 1 else torchvision.io.ImageReadMode.RGB
         try:
-            image = torchvision.io.decode_image(str(file), mode, apply_exif_orientation=True)
-        except RuntimeError as error:
+            with Image.open(file) as opened:
+                image = ImageOps.exif_transpose(opened).convert("L" if self.channels == 1 else "RGB")
+        except OSError as error:
             raise InputError(f"dataset.path: {file} is not a readable image ({error})") from None
-        return functional.center_crop(functional.resize(image, [self.size], antialias=True), [self.size])
+        resized = functional.resize(functional.pil_to_tensor(image), [self.size], antialias=True)
+        return functional.center_crop(resized, [self.size])

@@ -3,8 +3,9 @@
 from typing import Annotated, Literal, final
 
 import torch
+from jaxtyping import Float
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
 
 from idc.errors import InputError
 from idc.kinds import Decoder
@@ -67,7 +68,7 @@ class MultiFormation(Decoder):
         return {"images": codes["images"].clamp(spec.low, spec.high)}
 
 
-def formations(images: Images, factor: int) -> Images:
+def formations(images: Images, factor: int) -> Float[Tensor, "formations channels height width"]:
     """Cut images into ``factor · factor`` tiles and enlarge each to full size.
 
     Args:

@@ -1,4 +1,4 @@
-"""Scores and facts as tables in the terminal."""
+"""Lines and tables in the terminal."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +12,11 @@ def stdout() -> Console:
     """Standard output: as wide as the terminal, and wide enough for a table where there is none."""
     console = Console()
     return console if console.is_terminal else Console(width=200)
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is, without markup, colours or line breaks of our own."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def scores(console: Console, evaluations: Iterable[Evaluation], title: str | None = None) -> None:

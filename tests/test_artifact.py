@@ -1,0 +1,104 @@
+"""Reading headers, and refusing files that are not synsets."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from idc import artifact
+from idc.engine import condense
+from idc.errors import InputError
+from small import small_pipeline
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "synset.safetensors"
+    condense(small_pipeline(iterations=0), device="cpu").synset().save(path)
+    return path
+
+
+def test_the_header_says_what_the_synset_is(file: Path) -> None:
+    found = artifact.read(file)
+    assert found.header.format == 1
+    assert found.header.pipeline == small_pipeline(iterations=0).table()
+    assert found.header.spec.classes == tuple("0123456789")
+    assert found.header.versions["torch"] == torch.__version__.split("+")[0]
+    assert found.tensors["images"].shape == (10, 2, 1, 8, 8)
+    assert found.tensors["images"].dtype == "F32"
+
+
+@pytest.mark.parametrize("kept", [0, 5, 8, 100, -1, -1000])
+def test_truncated_files_are_refused(file: Path, kept: int) -> None:
+    file.write_bytes(file.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"not a readable safetensors file .*fetch it again"):
+        artifact.read(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PNG....." * 10, (2).to_bytes(8, "little") + b"[]", (7).to_bytes(8, "little") + b'{"a":1}'],
+)
+def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="not a readable safetensors file"):
+        artifact.read(path)
+
+
+def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"not a synset of idc \(no 'idc' in its header\)"):
+        artifact.read(tmp_path / "model.safetensors")
+
+
+def rewritten(file: Path, **changes: object) -> Path:
+    header = {**json.loads(artifact.read(file).header.text()), **changes}
+    save_file({"images": torch.zeros(2)}, file, {artifact.KEY: json.dumps(header)})
+    return file
+
+
+def test_newer_formats_are_refused(file: Path) -> None:
+    with pytest.raises(InputError, match=r"synset format 2, but this idc reads up to 1; upgrade idc-core"):
+        artifact.read(rewritten(file, format=2))
+
+
+def test_headers_are_validated(file: Path) -> None:
+    with pytest.raises(InputError, match=r"the header is not a synset's\nbudget: -3 is not allowed"):
+        artifact.read(rewritten(file, budget=-3))
+    save_file({"images": torch.zeros(2)}, file, {artifact.KEY: "{"})
+    with pytest.raises(InputError, match="the header is not valid JSON"):
+        artifact.read(file)
+
+
+def test_absent_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing: no such file; give a synset"):
+        artifact.read(tmp_path / "nothing")
+    with pytest.raises(InputError, match=r"synset\.safetensors: no such file"):
+        artifact.read(tmp_path)
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_text("old")
+
+    def fail(file: Path) -> None:
+        file.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        artifact.write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_written_files_follow_the_umask(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        artifact.write_atomically(tmp_path / "file", lambda file: file.write_text("x"))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640

@@ -1,0 +1,257 @@
+"""The command line, as a user meets it."""
+
+import json
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from idc.artifact import read
+from idc.pipeline import Pipeline
+from idc.report import Report
+from idc.synset import Synset
+from idc_cli.main import app
+from small import small_pipeline
+
+OUTPUTS = {"pipeline.toml", "synset.safetensors", "report.json", "log.jsonl", "images.png"}
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(small_pipeline().toml())
+
+
+def idc(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def refused(*arguments: str) -> str:
+    """The message of a command that must fail with exit code 2, without a traceback."""
+    before = sorted(Path().rglob("*"))
+    result = idc(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr.startswith("error: ")
+    assert "Traceback" not in result.stderr
+    assert sorted(Path().rglob("*")) == before, "something was written"
+    return result.stderr.removeprefix("error: ").strip()
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
+
+
+@pytest.fixture
+def run(_in_an_empty_folder: None) -> Path:
+    result = idc("run", "small.toml", "--device", "cpu", "--quiet")
+    assert result.exit_code == 0, result.output
+    return Path("runs/small")
+
+
+def test_a_run_leaves_its_folder_and_prints_the_table() -> None:
+    result = idc("run", "small.toml", "--device", "cpu")
+    assert result.exit_code == 0, result.output
+    folder = Path("runs/small")
+    assert {path.name for path in folder.iterdir()} == OUTPUTS
+    assert Pipeline.load(folder / "pipeline.toml") == small_pipeline()
+    assert size_of(folder / "images.png") == (8 * 66 + 2, 10 * 66 + 2)
+    report = json.loads((folder / "report.json").read_text())
+    assert [row["synset"] for row in report["evaluations"]] == ["random", "idc"]
+    assert all(row["n"] == 2 for row in report["evaluations"])
+    for row in Report.load(folder).evaluations:
+        assert row.summary() in result.stdout
+        assert row.budget == 10 * 2 * 64
+    assert "saved in runs/small" in result.stdout
+    assert "condense: done in" in result.stderr
+
+
+def test_the_log_has_a_line_for_each_iteration_and_each_score(run: Path) -> None:
+    entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [entry["phase"] for entry in entries] == ["condense"] * 2 + ["evaluate"] * 2
+    assert [entry.get("iteration") for entry in entries] == [1, 2, None, None]
+    assert entries[0]["loss"] > 0
+
+
+def test_the_same_run_again_gives_the_same_bits(run: Path) -> None:
+    first = (run / "synset.safetensors").read_bytes()
+    assert idc("run", "small.toml", "--device", "cpu", "--out", "other", "--quiet").exit_code == 0
+    assert Path("other/synset.safetensors").read_bytes() == first
+    # In the same folder nothing is lost, because nothing would change.
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet").exit_code == 0
+    assert (run / "synset.safetensors").read_bytes() == first
+    assert len((run / "log.jsonl").read_text().splitlines()) == 4
+
+
+def test_another_pipelines_run_is_not_overwritten_unasked(run: Path) -> None:
+    assert refused("run", "small.toml", "--set", "seed=1") == (
+        "--out: runs/small holds the run of another pipeline; choose another folder with --out, or replace "
+        "it with --overwrite"
+    )
+    result = idc("run", "small.toml", "--set", "seed=1", "--overwrite", "--quiet", "--device", "cpu")
+    assert result.exit_code == 0
+    assert tomllib.loads((run / "pipeline.toml").read_text())["seed"] == 1
+    assert read(run).header.pipeline["seed"] == 1
+
+
+def test_settings_are_validated_and_recorded() -> None:
+    result = idc("run", "small.toml", "--set", "decoder.factor=1", "--set", "evaluate=[]", "--quiet")
+    assert result.exit_code == 0
+    assert read(Path("runs/small")).header.pipeline["decoder"]["factor"] == 1
+    assert Report.load(Path("runs/small")).evaluations == ()
+
+
+def test_an_interrupted_run_keeps_its_codes() -> None:
+    arguments = ["run", "small.toml", "--set", "iterations=100000", "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from idc_cli.main import app; app()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = Path("runs/small/log.jsonl")
+    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 2):
+        pass
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "of 100000 iterations; the codes so far are in runs/small/synset.safetensors" in errors
+    assert "Traceback" not in errors
+    assert Synset.load("runs/small").header.iterations >= 2
+
+
+def test_a_diverging_run_fails_with_exit_code_1() -> None:
+    result = idc("run", "small.toml", "--set", "optimizer.learning_rate=1e30", "--quiet")
+    assert result.exit_code == 1
+    assert "no longer finite" in result.stderr
+
+
+def test_inspect(run: Path) -> None:
+    for target in (run, run / "synset.safetensors"):
+        shown = idc("inspect", str(target)).stdout
+        for fact in (
+            "small (method idc, seed 0)",
+            "2 of 2",
+            "80 of 1x8x8",
+            "1,280",
+            "10x2x1x8x8 F32",
+        ):
+            assert fact in shown
+    found = json.loads(idc("inspect", str(run), "--json").stdout)
+    assert found["tensors"]["images"]["shape"] == [10, 2, 1, 8, 8]
+    assert found["pipeline"]["decoder"] == {"type": "multiformation", "factor": 2}
+
+
+def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
+    program = (
+        "import sys\n"
+        "from idc_cli.main import app\n"
+        "try:\n"
+        "    app(['inspect', sys.argv[1]])\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'idc.decoders'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "multiformation" in done.stdout
+
+
+def test_inspect_draws_a_picture(run: Path) -> None:
+    assert idc("inspect", str(run), "--image", "grid.png").exit_code == 0
+    assert size_of(Path("grid.png")) == (8 * 66 + 2, 10 * 66 + 2)
+
+
+def test_evaluate_repeats_the_scores_of_the_run(run: Path) -> None:
+    (scored,) = json.loads(idc("evaluate", str(run), "--json", "--quiet", "--device", "cpu").stdout)
+    (_, reported) = json.loads((run / "report.json").read_text())["evaluations"]
+    assert scored == reported
+    changed = idc("evaluate", str(run), "--set", "evaluate.0.runs=1", "--device", "cpu")
+    assert changed.exit_code == 0
+    assert "idc-2022 (changed: epochs)" in changed.stdout
+
+
+def test_evaluate_needs_an_evaluator() -> None:
+    assert idc("run", "small.toml", "--set", "evaluate=[]", "--quiet").exit_code == 0
+    assert refused("evaluate", "runs/small").startswith("evaluate: the synset's pipeline has no [[evaluate]]")
+
+
+def test_compare(run: Path) -> None:
+    assert idc("run", "small.toml", "--out", "runs/b", "--set", "seed=1", "--quiet").exit_code == 0
+    shown = idc("compare", str(run), "runs/b").stdout
+    for text in ("runs/small", "runs/b", "random", "idc", "1,280"):
+        assert text in shown
+    both = json.loads(idc("compare", str(run), "runs/b", "--json").stdout)
+    assert [each["run"] for each in both] == ["runs/small", "runs/b"]
+
+
+def test_plugins_lists_types_and_distributions() -> None:
+    shown = idc("plugins").stdout
+    for text in ("multiformation", "idc_example_plugin.flip:Flip", "idc-example-plugin 0.1.0"):
+        assert text in shown
+    listed = json.loads(idc("plugins", "--json").stdout)
+    assert {"table": "init", "group": "idc.initializers", "type": "mix"}.items() <= next(
+        each for each in listed if each["type"] == "mix"
+    ).items()
+
+
+def test_schema_is_json_schema() -> None:
+    schema = json.loads(idc("schema").stdout)
+    assert schema["properties"]["images_per_class"]["minimum"] == 1
+
+
+def test_version() -> None:
+    assert idc("--version").stdout.startswith("idc 0.1.0 (idc-core 0.1.0, torch ")
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("objective.type=gradent", "objective: unknown type 'gradent'; did you mean 'gradient'?"),
+        ("objective.metrc=l1", "objective.metrc: not a field of 'gradient' (fields: metric, bias, fc)"),
+        ("images_per_class=0", "images_per_class: 0 is not allowed; it must be greater than or equal to 1"),
+        ("images_per_class=100", "class '0' has 143 training images"),
+        ("decoder.factor=9", "decoder.factor: 9 is larger than the image (8x8 pixels); allowed are 1 to 8"),
+        ("model.depth=9", "model.depth: 9 blocks halve 8x8 pixels to nothing; allowed are 1 to 3"),
+        ('dataset={type="image-folder", path="pets", size=8}', "there is no folder data/pets/train"),
+        ('dataset={type="fashion-mnist"}', "there is no folder data/FashionMNIST/raw"),
+        ("nonsense", "'nonsense' is not KEY=VALUE"),
+    ],
+)
+def test_bad_settings_are_one_clear_message(setting: str, message: str) -> None:
+    assert message in refused("run", "small.toml", "--set", setting)
+
+
+def test_bad_files_are_one_clear_message() -> None:
+    assert refused("run", "absent.toml").startswith("absent.toml: no such file")
+    Path("bad.toml").write_text("seed = 1\nimages_per_class = = 2\n")
+    assert refused("run", "bad.toml") == ("bad.toml: not valid TOML: Invalid value (at line 2, column 20)")
+    Path("bad.safetensors").write_bytes(b"x" * 100)
+    for command in ("inspect", "evaluate"):
+        assert "bad.safetensors: not a readable safetensors file" in refused(command, "bad.safetensors")
+        assert "absent: no such file" in refused(command, "absent")
+    assert refused("compare", "absent").startswith("absent: No such file or directory")
+
+
+def test_a_truncated_synset_is_one_clear_message(run: Path) -> None:
+    file = run / "synset.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    for command in ("inspect", "evaluate"):
+        assert "it may be truncated: fetch it again" in refused(command, str(run))
+
+
+def test_an_absent_device_is_one_clear_message() -> None:
+    assert "device: 'nosuch' cannot be used here" in refused("run", "small.toml", "--device", "nosuch")
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_message() -> None:
+    Path("file").write_text("in the way")
+    assert refused("run", "small.toml", "--out", "file/run").startswith("--out: cannot write to file/run")

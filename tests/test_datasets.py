@@ -1,0 +1,148 @@
+"""The datasets, on files that the tests write with real encoders."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from idc.datasets.digits import Digits
+from idc.datasets.fashion_mnist import FashionMNIST
+from idc.datasets.image_folder import ImageFolder
+from idc.errors import InputError
+from idc.testing import check_dataset
+
+
+def test_digits_are_split_by_position(tmp_path: Path) -> None:
+    from sklearn.datasets import load_digits
+
+    data = Digits(size=8).load(tmp_path)
+    source: Any = load_digits()
+    assert (len(data.train), len(data.test)) == (1437, 360)
+    assert torch.cat([data.train.labels, data.test.labels]).tolist() == source["target"].tolist()
+    last = torch.from_numpy(source["images"][-1]) / 16
+    torch.testing.assert_close(data.test.images()[-1, 0].double(), last, rtol=0, atol=0.502 / 255)
+    assert data.spec.classes == tuple("0123456789")
+
+
+def test_digits_are_enlarged(tmp_path: Path) -> None:
+    assert Digits().load(tmp_path).spec.shape == (1, 16, 16)
+    check_dataset(Digits(), tmp_path)
+
+
+def write_fashion_mnist(root: Path, per_class: int = 3) -> None:
+    """The four IDX files, compressed and not, as torchvision expects them."""
+    folder = root / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part in ("train", "t10k"):
+        count = 10 * per_class
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        sizes = b"".join(size.to_bytes(4, "big") for size in (count, 28, 28))
+        contents = {
+            f"{part}-images-idx3-ubyte": b"\0\0\x08\x03" + sizes + images.tobytes(),
+            f"{part}-labels-idx1-ubyte": b"\0\0\x08\x01" + count.to_bytes(4, "big") + labels.tobytes(),
+        }
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
+            with gzip.open(folder / f"{name}.gz", "wb") as file:
+                file.write(content)
+
+
+def test_fashion_mnist(tmp_path: Path) -> None:
+    write_fashion_mnist(tmp_path)
+    check_dataset(FashionMNIST(), tmp_path)
+    data = FashionMNIST(mean=(0.2861,), std=(0.3530,)).load(tmp_path)
+    assert data.spec.shape == (1, 28, 28)
+    assert data.spec.classes[9] == "Ankle boot"
+    assert data.spec.mean == (0.2861,)
+
+
+def test_absent_fashion_mnist_says_where_it_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as error:
+        FashionMNIST().load(tmp_path)
+    assert str(error.value) == (
+        f"dataset: there is no folder {tmp_path}/FashionMNIST/raw; Fashion-MNIST is expected there as "
+        "train-images-idx3-ubyte and its three companions. Name the folder above with --data"
+    )
+
+
+def test_damaged_fashion_mnist_is_refused(tmp_path: Path) -> None:
+    write_fashion_mnist(tmp_path)
+    (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(InputError, match="Fashion-MNIST is not readable"):
+        FashionMNIST().load(tmp_path)
+
+
+def write_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), per_class: int = 3) -> None:
+    """PNG and JPEG files of several sizes and modes, some of them nested."""
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for name in classes:
+            folder = root / "pets" / split / name
+            (folder / "more").mkdir(parents=True)
+            for number in range(per_class):
+                pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+            grey = rng.integers(0, 256, (25, 18), dtype=np.uint8)
+            Image.fromarray(grey).save(folder / "more" / "grey.jpg")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_image_folder(tmp_path: Path, channels: int) -> None:
+    write_folder(tmp_path)
+    dataset = ImageFolder.model_validate({"path": "pets", "size": 16, "channels": channels})
+    check_dataset(dataset, tmp_path)
+    data = dataset.load(tmp_path)
+    assert data.spec.shape == (channels, 16, 16)
+    assert data.spec.classes == ("cat", "dog")
+    assert data.train.labels.tolist() == [0] * 4 + [1] * 4
+
+
+def test_image_folder_scales_the_shorter_side_and_crops_the_centre(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    # Black on the left and on the right of the square in the middle.
+    pixels = np.zeros((32, 64), dtype=np.uint8)
+    pixels[:, 16:48] = 255
+    for split in ("train", "test"):
+        Image.fromarray(pixels).save(tmp_path / "pets" / split / "cat" / "0.png")
+    data = ImageFolder(path=Path("pets"), size=16, channels=1).load(tmp_path)
+    # The outermost columns take in a little of the black beside them.
+    assert data.train.pixels[0, 0, :, 1:-1].min() == 255
+
+
+def test_absent_folders_are_named(tmp_path: Path) -> None:
+    dataset = ImageFolder(path=Path("pets"), size=16)
+    with pytest.raises(InputError) as error:
+        dataset.load(tmp_path)
+    assert str(error.value) == (
+        f"dataset.path: there is no folder {tmp_path}/pets/train; expected is "
+        f"{tmp_path}/pets/train/<class>/<image>. Name the folder it is in with --data"
+    )
+
+
+def test_folders_without_classes_or_images_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "pets" / "train").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"expected is .*/pets/train/<class>/<image>"):
+        ImageFolder(path=Path("pets"), size=16).load(tmp_path)
+    (tmp_path / "pets" / "train" / "cat").mkdir()
+    with pytest.raises(InputError, match=r"expected is .*/pets/train/<class>/<image>"):
+        ImageFolder(path=Path("pets"), size=16).load(tmp_path)
+
+
+def test_splits_with_different_classes_are_refused(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "pets" / "test" / "dog").rename(tmp_path / "pets" / "test" / "wolf")
+    with pytest.raises(InputError, match=r"have different classes \(dog, wolf are in one only\)"):
+        ImageFolder(path=Path("pets"), size=16).load(tmp_path)
+
+
+def test_files_that_are_no_images_are_named(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "pets" / "train" / "dog" / "1.png").write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"pets/train/dog/1\.png is not a readable image"):
+        ImageFolder(path=Path("pets"), size=16).load(tmp_path)

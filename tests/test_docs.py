@@ -1,0 +1,101 @@
+"""What the documentation shows is true: its Python runs, its files exist, its numbers were printed."""
+
+import re
+import shutil
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+from idc import registry
+from idc.artifact import Header
+from idc.kinds import KINDS
+from idc.pipeline import Pipeline
+from idc.report import Report
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"(?:^`([^`\n]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: Path, language: str) -> list[tuple[str, str]]:
+    """Every fenced block of a language: the file it says it shows, if any, and its text."""
+    return [(file, text) for file, kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def test_every_page_has_blocks_that_are_found() -> None:
+    assert blocks(ROOT / "README.md", "python")
+    assert len(blocks(ROOT / "docs/plugins.md", "python")) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_that_name_a_file_are_that_file(page: Path) -> None:
+    for language in ("python", "toml"):
+        for file, text in blocks(page, language):
+            if file:
+                assert text == (ROOT / file).read_text(), f"{page.name} shows another {file}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    monkeypatch.chdir(tmp_path)
+    for _, text in blocks(page, "python"):
+        exec(compile(text, str(page), "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_readmes_toml_is_a_pipeline_and_that_of_the_quick_start() -> None:
+    ((_, text),) = blocks(ROOT / "README.md", "toml")
+    shown = tomllib.loads(text)
+    Pipeline.parse(shown)
+    whole = tomllib.loads((ROOT / "pipelines/digits.toml").read_text())
+    for key, value in shown.items():
+        if isinstance(value, dict):
+            assert value.items() <= whole[key].items(), key
+        else:
+            assert whole[key] == value
+
+
+def test_the_readme_lists_every_installed_type_of_ours() -> None:
+    text = (ROOT / "README.md").read_text()
+    for table, kind in KINDS.items():
+        (row,) = (line for line in text.splitlines() if re.match(rf"\| `\[+{table}\]+` \|", line))
+        for each in registry.installed(kind.group):
+            if each.distribution != "idc-example-plugin":
+                assert f"`{each.type}`" in row, row
+
+
+def test_the_readmes_table_is_what_the_committed_run_printed() -> None:
+    printed = (ROOT / "benchmarks/results/fresh_clone.txt").read_text()
+    ((_, shown),) = (block for block in blocks(ROOT / "README.md", "text") if "saved in" in block[1])
+    assert shown in printed
+
+
+def test_every_header_and_report_field_is_documented() -> None:
+    text = (ROOT / "docs/artifact.md").read_text()
+    for name in (*Header.model_fields, *Report.model_fields):
+        assert re.search(rf"`{name}[`.\[]", text), name
+
+
+def test_the_example_pipeline_uses_the_plugin() -> None:
+    pipeline = Pipeline.load(ROOT / "examples/plugin/flip-logit.toml")
+    assert (pipeline.decoder.type, pipeline.objective.type) == ("flip", "logit")
+
+
+def test_the_plugin_condenses(tmp_path: Path) -> None:
+    from idc.engine import condense
+
+    pipeline = Pipeline.load(ROOT / "examples/plugin/flip-logit.toml", {"iterations": 1, "inner_steps": 3})
+    condensation = condense(pipeline, root=tmp_path, device="cpu")
+    losses = [float(step.loss) for step in condensation]
+    synset = condensation.synset()
+    assert len(synset) == 20
+    assert torch.equal(synset.images[0].flip(-1), synset.images[1])
+    assert losses[-1] != losses[0]

@@ -1,0 +1,219 @@
+"""pipeline.toml: validation, messages, overrides, round trips."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from idc.errors import InputError
+from idc.pipeline import Pipeline, parse_assignment
+from small import TABLE, small_pipeline
+
+
+def message(**changes: Any) -> str:
+    with pytest.raises(InputError) as error:
+        Pipeline.parse({**TABLE, **changes})
+    return str(error.value)
+
+
+def test_json_and_toml_round_trips() -> None:
+    pipeline = small_pipeline()
+    assert Pipeline.model_validate_json(pipeline.model_dump_json()) == pipeline
+    assert Pipeline.parse(tomllib.loads(pipeline.toml())) == pipeline
+
+
+def test_the_resolved_pipeline_writes_out_every_default() -> None:
+    table = small_pipeline().table()
+    assert table["seed"] == 0
+    assert table["sampler"] == {"type": "epoch", "batch_size": 8, "max_synthetic": 128}
+    assert table["optimizer"] == {"learning_rate": 0.01, "momentum": 0.5, "step": "class"}
+    assert table["evaluate"][0]["training"]["augment"][0]["strategy"] == "color_crop_flip_scale_rotate"
+
+
+def test_the_sampler_may_be_left_out() -> None:
+    table = {key: value for key, value in TABLE.items() if key != "sampler"}
+    assert Pipeline.parse(table).sampler.type == "epoch"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent.parent / "pipelines").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_pipeline_files_are_valid_and_fit_the_schema(path: Path) -> None:
+    assert Pipeline.load(path).name == path.stem
+    schema = Pipeline.model_json_schema()
+    jsonschema.validate(tomllib.loads(path.read_text()), schema)
+    resolved = Pipeline.load(path).table()
+    jsonschema.validate(resolved, schema)
+
+
+def test_the_schema_refuses_what_the_pipeline_refuses() -> None:
+    schema = Pipeline.model_json_schema()
+    for key, value in (("objective", {"metric": "mse"}), ("images_per_class", 0), ("unknown", 1)):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**TABLE, key: value}, schema)
+
+
+def test_an_unknown_key_of_a_stage_lists_the_fields() -> None:
+    assert message(objective={"type": "gradient", "metrc": "l2"}) == (
+        "objective.metrc: not a field of 'gradient' (fields: metric, bias, fc)"
+    )
+
+
+def test_an_unknown_key_in_a_list_of_stages_has_its_position() -> None:
+    assert message(augment=[{"type": "dsa"}, {"type": "kornia", "name": "RandomInvert", "p": 1}]) == (
+        "augment.1.p: not a field of 'kornia' (fields: name, arguments)"
+    )
+
+
+def test_an_unknown_table_lists_the_fields() -> None:
+    assert message(decodr={"type": "raw"}) == (
+        "decodr: not a field of the pipeline table (fields: name, method, seed, images_per_class, "
+        "iterations, inner_steps, dataset, model, init, decoder, augment, sampler, objective, networks, "
+        "optimizer, baseline, evaluate)"
+    )
+
+
+def test_several_problems_are_several_lines() -> None:
+    assert message(images_per_class=0, objective={"type": "gradient", "metric": "l2"}) == (
+        "images_per_class: 0 is not allowed; it must be greater than or equal to 1\n"
+        "objective.metric: 'l2' is not allowed; it must be 'mse', 'l1', 'l1_mean' or 'cos'"
+    )
+
+
+def test_a_missing_stage_says_what_to_add() -> None:
+    table = {key: value for key, value in TABLE.items() if key not in ("networks", "optimizer")}
+    with pytest.raises(InputError) as error:
+        Pipeline.parse(table)
+    assert str(error.value) == "networks: missing; add a table [networks] with a type (installed: real)"
+
+
+def test_a_missing_value_is_named() -> None:
+    assert message(optimizer={}) == "optimizer.learning_rate: missing; add it to the pipeline"
+
+
+def test_a_value_where_a_table_belongs() -> None:
+    assert message(objective="gradient") == (
+        "objective: 'gradient' is not a table; write [objective] and its keys below it"
+    )
+
+
+def test_names_of_synsets_must_differ() -> None:
+    assert message(method="random") == "method and baseline names must differ, got random, random"
+
+
+def test_an_unknown_protocol_lists_the_known() -> None:
+    assert message(evaluate=[{"type": "retrain", "protocol": "idc-2021"}]) == (
+        "evaluate.0.protocol: unknown protocol 'idc-2021' (known: idc-2022)"
+    )
+
+
+def test_braces_in_a_key_are_harmless() -> None:
+    assert "not a field of" in message(objective={"type": "gradient", "{x}": 1})
+
+
+def write(tmp_path: Path, text: str | bytes) -> Path:
+    path = tmp_path / "some.toml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def load_message(path: Path) -> str:
+    with pytest.raises(InputError) as error:
+        Pipeline.load(path)
+    return str(error.value)
+
+
+def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "images_per_class = 1\nseed = = 2\n")
+    assert load_message(path) == f"{path}: not valid TOML: Invalid value (at line 2, column 8)"
+
+
+def test_an_invalid_file_is_named_with_its_problems(tmp_path: Path) -> None:
+    path = write(tmp_path, small_pipeline().toml().replace('"gradient"', '"gradent"'))
+    assert load_message(path) == (
+        f"{path}: not a valid pipeline\n"
+        "objective: unknown type 'gradent'; did you mean 'gradient'? (installed: feature, gradient, logit)"
+    )
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    absent = tmp_path / "absent.toml"
+    assert load_message(absent) == f"{absent}: no such file; give the path of a pipeline file (.toml)"
+    assert load_message(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+    assert "not UTF-8 text" in load_message(write(tmp_path, b"\xff\xfe\x00"))
+
+
+def test_a_pipeline_is_named_after_its_file(tmp_path: Path) -> None:
+    table = small_pipeline().table()
+    del table["name"]
+    import tomli_w
+
+    path = write(tmp_path, tomli_w.dumps(table))
+    assert Pipeline.load(path).name == "some"
+    assert Pipeline.load(path, {"name": "other"}).name == "other"
+
+
+@pytest.mark.parametrize(
+    ("assignment", "key", "value"),
+    [
+        ("decoder.factor=3", "decoder.factor", 3),
+        ("optimizer.learning_rate = 1e-3", "optimizer.learning_rate", 1e-3),
+        ("objective.bias=true", "objective.bias", True),
+        ('augment=[{type="dsa"}]', "augment", [{"type": "dsa"}]),
+        ("objective.metric=l1", "objective.metric", "l1"),
+        ("name=a=b", "name", "a=b"),
+    ],
+)
+def test_assignments(assignment: str, key: str, value: object) -> None:
+    assert parse_assignment(assignment) == (key, value)
+
+
+@pytest.mark.parametrize("assignment", ["seed", "=3", " =3"])
+def test_what_is_not_an_assignment(assignment: str) -> None:
+    with pytest.raises(InputError, match=r"is not KEY=VALUE; write, for example, --set decoder\.factor=3"):
+        parse_assignment(assignment)
+
+
+def test_overrides_reach_into_tables_and_lists() -> None:
+    pipeline = small_pipeline().override(
+        {"decoder.factor": 3, "evaluate.0.training.cutmix": 0.0, "augment.0.strategy": "crop"}
+    )
+    expected = small_pipeline().table()
+    expected["decoder"]["factor"] = 3
+    expected["evaluate"][0]["training"]["cutmix"] = 0.0
+    expected["augment"][0]["strategy"] = "crop"
+    assert pipeline.table() == expected
+
+
+NUMBERED = "is not one of the 1 tables there; number them from 0, such as evaluate.0"
+
+
+@pytest.mark.parametrize(
+    ("key", "problem"),
+    [
+        ("evaluate.runs", f"'runs' {NUMBERED}"),
+        ("evaluate.1.runs", f"'1' {NUMBERED}"),
+        ("seed.x", "0 is a value, not a table, and has no 'x'"),
+    ],
+)
+def test_overrides_that_lead_nowhere(key: str, problem: str) -> None:
+    with pytest.raises(InputError) as error:
+        small_pipeline().override({key: 1})
+    assert str(error.value) == f"{key}: {problem}"
+
+
+def test_baselines_change_nothing_but_the_codes() -> None:
+    pipeline = small_pipeline(baseline__0__draws=2)
+    first, second = pipeline.baselines()
+    assert (first.method, first.seed, first.iterations, first.baseline) == ("random", 0, 0, ())
+    assert second.seed == 1
+    assert first.init.type == "random"
+    assert first.decoder.type == "raw"
+    assert first.evaluate == pipeline.evaluate
+
+
+def test_a_pipeline_is_frozen() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        small_pipeline().seed = 3

@@ -1,0 +1,124 @@
+"""Stages are found through entry points: lazily, and refused with the reason."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from distributions import install
+from idc import registry
+from idc.errors import InputError
+from idc.kinds import KINDS, Objective
+from idc.pipeline import Pipeline
+from small import TABLE
+
+GROUP = "idc.objectives"
+
+SOURCE = """
+from typing import Literal
+from idc.kinds import Objective
+
+class Mean(Objective):
+    type: Literal["mean"] = "mean"
+
+    def distance(self, net, real, syn):
+        return ((real.images.mean(0) - syn.images.mean(0)) ** 2).sum()
+"""
+
+
+def message(objective: dict[str, object]) -> str:
+    with pytest.raises(InputError) as error:
+        Pipeline.parse({**TABLE, "objective": objective})
+    return str(error.value)
+
+
+def test_every_kind_has_its_stages() -> None:
+    types = {name: registry.names(kind.group) for name, kind in KINDS.items()}
+    assert types == {
+        "dataset": ["digits", "fashion-mnist", "image-folder"],
+        "model": ["convnet"],
+        "init": ["mix", "noise", "random"],
+        "decoder": ["flip", "multiformation", "raw"],
+        "augment": ["dsa", "kornia"],
+        "sampler": ["epoch"],
+        "objective": ["feature", "gradient", "logit"],
+        "networks": ["real"],
+        "evaluate": ["retrain"],
+    }
+
+
+def test_an_installed_stage_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "third-party", {GROUP: {"mean": "third_party_mean:Mean"}}, third_party_mean=SOURCE)
+    monkeypatch.syspath_prepend(tmp_path)
+    pipeline = Pipeline.parse({**TABLE, "objective": {"type": "mean"}})
+    assert type(pipeline.objective).__name__ == "Mean"
+    (found,) = (each for each in registry.installed(GROUP) if each.type == "mean")
+    assert found == (GROUP, "mean", "third-party", "1.0", "third_party_mean:Mean")
+
+
+def test_an_unknown_type_suggests_the_nearest() -> None:
+    assert message({"type": "gradent"}) == (
+        "objective: unknown type 'gradent'; did you mean 'gradient'? (installed: feature, gradient, logit)"
+    )
+
+
+def test_an_unknown_type_like_no_other_lists_them() -> None:
+    assert message({"type": "zzz"}) == "objective: unknown type 'zzz' (installed: feature, gradient, logit)"
+
+
+def test_a_missing_type_lists_them() -> None:
+    assert message({}) == "objective: 'type' is missing (installed: feature, gradient, logit)"
+
+
+def test_a_plugin_that_cannot_be_imported_is_named_and_chained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "broken", {GROUP: {"broken": "broken_module:Thing"}}, broken_module="import nonesuch")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InputError) as error:
+        Pipeline.parse({**TABLE, "objective": {"type": "broken"}})
+    assert str(error.value) == (
+        "objective: type 'broken' of the distribution broken could not be imported from broken_module:Thing "
+        "(ModuleNotFoundError: No module named 'nonesuch'); reinstall it or choose another type"
+    )
+    assert isinstance(error.value.__cause__, ModuleNotFoundError)
+
+
+def test_a_broken_plugin_that_nobody_names_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "broken", {GROUP: {"broken": "broken_module:Thing"}}, broken_module="import nonesuch")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "broken" in registry.names(GROUP)
+    assert "broken_module" not in sys.modules
+    assert Pipeline.parse(TABLE).objective.type == "gradient"
+    assert "gradient" in str(Pipeline.model_json_schema())
+
+
+def test_a_class_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "mixed-up", {GROUP: {"wrong": "idc.decoders.raw:Raw"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert message({"type": "wrong"}) == (
+        "objective: type 'wrong' of the distribution mixed-up is idc.decoders.raw:Raw, which is not a "
+        "Objective; the group idc.objectives takes subclasses of idc.kinds.Objective"
+    )
+
+
+def test_one_name_from_two_distributions_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, "rival", {GROUP: {"gradient": "rival_module:Thing"}})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert message({"type": "gradient"}) == (
+        "objective: type 'gradient' is registered by rival (rival_module:Thing) and idc-core "
+        "(idc.objectives.gradient:Gradient); uninstall one of them"
+    )
+
+
+def test_an_instance_needs_no_registration() -> None:
+    class Local(Objective):
+        type: str = "local"
+
+        def distance(self, net: object, real: object, syn: object) -> object:  # pyright: ignore
+            return None
+
+    pipeline = Pipeline.parse({**TABLE, "objective": Local()})
+    assert isinstance(pipeline.objective, Local)

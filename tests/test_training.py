@@ -1,0 +1,161 @@
+"""Training steps, CutMix against the golden tensors, and the order of the data."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from golden_cases import GOLDEN, golden_names, load_golden
+from idc.data import Split
+from idc.network import Network
+from idc.networks.real import Real
+from idc.seeding import Streams
+from idc.shapes import Draw
+from idc.testing import SPEC, ToyModel, toy_split
+from idc.training import Training, accuracy, cutmix, cutmix_box, draw_cutmix, mixed_cross_entropy, own_weight
+
+
+def test_boxes_are_those_of_the_public_code() -> None:
+    case = load_golden("cutmix_boxes")
+    rows = zip(case["height_width_centre"].tolist(), case["lam"].tolist(), case["box"].tolist(), strict=True)
+    for number, ((height, width, row, column), share, expected) in enumerate(rows):
+        box = cutmix_box(height, width, row, column, share)
+        assert list(box) == expected
+        assert own_weight(height, width, box) == pytest.approx(float(case["label_weight"][number]), abs=1e-15)
+
+
+@pytest.mark.parametrize("name", golden_names("cutmix_mix"))
+def test_mixing_is_that_of_the_public_code(name: str) -> None:
+    case = load_golden(name)
+    height, width = case["input"].shape[-2:]
+    row, column = case["centre"].tolist()
+    box = cutmix_box(height, width, row, column, float(case["lam"]))
+    assert list(box) == case["box"].tolist()
+    mix = Draw(
+        {
+            "permutation": case["permutation"],
+            "box": torch.tensor(box),
+            "weight": torch.tensor(own_weight(height, width, box), dtype=torch.float64),
+        }
+    )
+    torch.testing.assert_close(cutmix(case["input"], mix), case["output"], rtol=0, atol=0)
+    loss = mixed_cross_entropy(case["logits"], case["labels"], mix)
+    torch.testing.assert_close(loss, case["loss"], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_cutmix_is_applied_as_often_as_asked(probability: float) -> None:
+    draws = [
+        draw_cutmix(4, (3, 32, 32), probability, Streams(seed).generator()).parameters for seed in range(1000)
+    ]
+    mixed = sum(float(draw["weight"]) < 1 for draw in draws) / 1000
+    # Boxes of side below 2 are empty: for shares above 1 - (2/32)², 0.4 % of the draws.
+    assert mixed == pytest.approx(0.996 * probability, abs=0.05)
+    if probability == 0:
+        images = torch.rand(4, 3, 32, 32)
+        assert torch.equal(cutmix(images, Draw(draws[0])), images)
+
+
+def network(seed: int = 0) -> Network:
+    with Streams(seed).seeded("weights"):
+        return Network.of(ToyModel().build(SPEC), Streams(seed))
+
+
+def test_a_step_is_torchs_sgd() -> None:
+    split, trained = toy_split(), network()
+    recipe = Training(batch_size=7, learning_rate=0.1, momentum=0.9, weight_decay=0.01)
+    preprocessing = recipe.preprocessing(split)
+    reference = ToyModel().build(SPEC)
+    reference.load_state_dict(trained.weights)
+    sgd = torch.optim.SGD(reference.parameters(), lr=0.1, momentum=0.9, weight_decay=0.01)
+    order = torch.cat(
+        [torch.randperm(48, generator=Streams(0).generator("order", epoch)) for epoch in (0, 1)]
+    )
+    taken = [*order[:48].split(7), *order[48:].split(7)]
+    for indices in taken[:9]:
+        sgd.zero_grad()
+        images = preprocessing(split.images(indices))
+        nn.functional.cross_entropy(reference(images), split.labels[indices]).backward()
+        sgd.step()
+        trained = recipe.step(trained, split, preprocessing)
+    for name, weight in reference.named_parameters():
+        torch.testing.assert_close(trained.weights[name], weight.detach())
+    assert trained.batches == 9
+
+
+def test_training_does_not_touch_the_module_or_the_network_given() -> None:
+    split, before = toy_split(), network()
+    kept = {name: weight.clone() for name, weight in before.weights.items()}
+    recipe = Training(cutmix=1.0)
+    after = recipe.step(before, split, recipe.preprocessing(split))
+    assert all(torch.equal(before.weights[name], weight) for name, weight in kept.items())
+    assert not torch.equal(after.weights["linear.weight"], kept["linear.weight"])
+    assert torch.equal(dict(before.module.named_parameters())["linear.weight"], kept["linear.weight"])
+
+
+def test_batch_norm_statistics_follow_training() -> None:
+    split = toy_split()
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+    )
+    before = Network.of(module, Streams(0))
+    recipe = Training()
+    after = recipe.step(before, split, recipe.preprocessing(split))
+    assert before.buffers["1.num_batches_tracked"] == 0
+    assert after.buffers["1.num_batches_tracked"] == 1
+    assert not torch.equal(after.buffers["1.running_mean"], before.buffers["1.running_mean"])
+    accuracy(after, split)
+    assert after.buffers["1.num_batches_tracked"] == 1
+    assert module.training
+
+
+def test_training_learns_and_accuracy_is_in_percent() -> None:
+    split, held_out, trained = toy_split(100), toy_split(100, seed=1), network()
+    recipe = Training(learning_rate=0.1)
+    preprocessing = recipe.preprocessing(split)
+    assert accuracy(trained, held_out) < 80
+    for _ in range(100):
+        trained = recipe.step(trained, split, preprocessing)
+    assert accuracy(trained, held_out, batch_size=7) > 95
+
+
+SIMULATED = json.loads((GOLDEN / "schedules.json").read_text())["idc_net_update"]["simulated"]
+
+
+@pytest.mark.parametrize("case", SIMULATED)
+def test_real_networks_take_the_batches_of_idc(case: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+
+    def step(recipe: Training, given: Network, split: Split, _: object) -> Network:
+        sizes.append(recipe.size_of_next(given, split))
+        return replace(given, batches=given.batches + 1)
+
+    monkeypatch.setattr(Training, "step", step)
+    count, wanted, batch_size = case["n_real"], case["n_data"], case["batch_size"]
+    split = toy_split(count // 2)
+    networks = Real.model_validate({"images": wanted, "training": {"batch_size": batch_size}})
+    trained = networks.start(0, None, ToyModel(), split, Streams(0))
+    taken: list[list[int]] = []
+    for _ in case["batch_sizes_per_inner_step"]:
+        sizes.clear()
+        trained = networks.train(trained, split, lambda: pytest.fail("the synthetic images are not needed"))
+        taken.append(list(sizes))
+    assert taken == case["batch_sizes_per_inner_step"]
+
+
+def test_a_network_lasts_as_many_iterations_as_asked() -> None:
+    networks, split = Real(every=2), toy_split()
+    first = networks.start(0, None, ToyModel(), split, Streams(0).child(0))
+    assert networks.start(1, first, ToyModel(), split, Streams(0).child(1)) is first
+    second = networks.start(2, first, ToyModel(), split, Streams(0).child(2))
+    assert second is not first
+    assert not torch.equal(first.weights["linear.weight"], second.weights["linear.weight"])
+
+
+def test_warm_up_takes_whole_passes() -> None:
+    split = toy_split()
+    networks = Real.model_validate({"warmup_epochs": 3, "training": {"batch_size": 20}})
+    assert networks.start(0, None, ToyModel(), split, Streams(0)).batches == 9
