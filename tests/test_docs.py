@@ -73,7 +73,7 @@ def test_the_readme_lists_every_installed_type_of_ours() -> None:
 
 
 def test_the_readmes_table_is_what_the_committed_run_printed() -> None:
-    printed = (ROOT / "benchmarks/results/fresh_clone.txt").read_text()
+    printed = (ROOT / "benchmarks/results/quickstart.txt").read_text()
     ((_, shown),) = (block for block in blocks(ROOT / "README.md", "text") if "saved in" in block[1])
     assert shown in printed
 

@@ -36,7 +36,6 @@ class Track:
         self._quiet = quiet
         self._live = console.is_terminal and not quiet
         self._began = self._shown = time.monotonic()
-        self._done = 0.0
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -63,10 +62,9 @@ class Track:
         if kind is None and not self._live:
             self._print_line(f"done in {time.monotonic() - self._began:.1f} s")
 
-    @property
-    def rate(self) -> float:
-        """Steps per second so far."""
-        return self._done / max(time.monotonic() - self._began, 1e-9)
+    def rate(self, done: float) -> float:
+        """Steps per second if ``done`` have been done by now."""
+        return done / max(time.monotonic() - self._began, 1e-9)
 
     def due(self) -> bool:
         """Whether an `update` would be seen; reading a loss from a device is only worth it then."""
@@ -82,13 +80,12 @@ class Track:
             done: steps, out of ``total``.
             note: what else is worth knowing.
         """
-        self._done = done
         if not self.due():
             return
         self._shown = time.monotonic()
         self._bar.update(self._task, completed=done, note=note)
         if not self._live:
-            left = (self._total - done) / max(self.rate, 1e-9)
+            left = (self._total - done) / max(self.rate(done), 1e-9)
             self._print_line(f"{100 * done / self._total:.0f} % {note}, {left:.0f} s left".replace(" ,", ","))
 
     def _print_line(self, text: str) -> None:

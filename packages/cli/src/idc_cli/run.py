@@ -82,7 +82,7 @@ def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, q
             pending.append(step.loss)
             if track.due():
                 where = f"iteration {step.iteration + 1}/{plan.iterations}"
-                track.update(done, f"{where}, loss {float(step.loss):.4g}, {track.rate:.3g} steps/s")
+                track.update(done, f"{where}, loss {float(step.loss):.4g}, {track.rate(done):.3g} steps/s")
             if step.inner_step == plan.inner_steps - 1:
                 folder.log(
                     phase="condense",
