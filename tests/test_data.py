@@ -44,10 +44,12 @@ def test_fingerprints_tell_data_apart() -> None:
     assert len(different) == 4
 
 
-def test_an_empty_split_is_refused() -> None:
+def test_empty_splits_and_classes_are_refused() -> None:
     pixels, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
-    with pytest.raises(InputError, match="a split has no images"):
+    with pytest.raises(InputError, match="the test split has no images"):
         from_bytes((pixels, labels), (pixels[:0], labels[:0]), ("a",))
+    with pytest.raises(InputError, match="class 'b' has no training images"):
+        from_bytes((pixels, labels), (pixels, labels), ("a", "b"))
 
 
 def test_constant_images_are_refused() -> None:

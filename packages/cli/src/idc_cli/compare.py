@@ -4,7 +4,7 @@ import json as jsonlib
 from pathlib import Path
 
 from idc.report import Report
-from idc_cli.terminal import stdout, table
+from idc_cli.terminal import show_table
 
 
 def compare(runs: list[Path], *, json: bool) -> None:
@@ -31,14 +31,5 @@ def compare(runs: list[Path], *, json: bool) -> None:
         for run, report in reports
         for each in report.evaluations
     ]
-    columns = (
-        ("run", "left"),
-        ("synset", "left"),
-        ("model", "left"),
-        ("accuracy, %", "right"),
-        ("n", "right"),
-        ("stored numbers", "right"),
-        ("condensed in", "right"),
-        ("protocol", "left"),
-    )
-    stdout().print(table(columns, rows))
+    columns = ["run", "synset", "model", "accuracy, %>", "n>", "stored numbers>", "condensed in>", "protocol"]
+    show_table(columns, rows)

@@ -10,8 +10,8 @@ from idc.errors import InputError
 from idc.evaluation import evaluate as evaluations_of
 from idc.pipeline import parse_assignment
 from idc.synset import Synset
-from idc_cli import terminal
 from idc_cli.progress import Track
+from idc_cli.terminal import show_scores
 
 
 def evaluate(
@@ -31,4 +31,4 @@ def evaluate(
     if json:
         print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
-        terminal.scores(terminal.stdout(), found)
+        show_scores(found)

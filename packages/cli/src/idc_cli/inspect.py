@@ -4,7 +4,7 @@ import json as jsonlib
 from pathlib import Path
 
 from idc import artifact
-from idc_cli.terminal import stdout, table
+from idc_cli.terminal import show_table
 
 
 def inspect(file: Path, image: Path | None, *, json: bool) -> None:
@@ -16,7 +16,7 @@ def inspect(file: Path, image: Path | None, *, json: bool) -> None:
         }
         print(jsonlib.dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
     else:
-        stdout().print(table((("", "left"), ("", "left")), _facts(found)))
+        show_table(("", ""), _facts(found))
     if image is not None:
         from idc import pictures
         from idc.synset import Synset

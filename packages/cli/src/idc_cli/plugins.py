@@ -4,7 +4,7 @@ import json as jsonlib
 
 from idc import registry
 from idc.kinds import KINDS
-from idc_cli.terminal import stdout, table
+from idc_cli.terminal import show_table
 
 
 def plugins(*, json: bool) -> None:
@@ -14,5 +14,4 @@ def plugins(*, json: bool) -> None:
         print(jsonlib.dumps([{"table": name, **each._asdict()} for name, each in found], indent=2))
         return
     rows = [(name, each.type, f"{each.distribution} {each.version}", each.target) for name, each in found]
-    columns = (("table", "left"), ("type", "left"), ("distribution", "left"), ("class", "left"))
-    stdout().print(table(columns, rows))
+    show_table(["table", "type", "distribution", "class"], rows)

@@ -16,9 +16,9 @@ from idc.pipeline import Pipeline, parse_assignment
 from idc.report import Evaluation, Report, pooled
 from idc.shapes import Scalar
 from idc.synset import Synset
-from idc_cli import terminal
 from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
 from idc_cli.progress import Track
+from idc_cli.terminal import say, show_scores
 
 
 def run(
@@ -45,7 +45,7 @@ def run(
     except KeyboardInterrupt:
         condensation.synset().save(folder / SYNSET)
         done = f"{condensation.iteration} of {pipeline.iterations} iterations"
-        terminal.say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
+        say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     synset = condensation.synset()
     synset.save(folder / SYNSET)
@@ -66,12 +66,11 @@ def run(
         evaluations=tuple(evaluations),
     ).save(folder / REPORT)
 
-    output = terminal.stdout()
     if evaluations:
         classes = len(synset.spec.classes)
         title = f"{pipeline.name}: {classes} classes, images per class: {pipeline.images_per_class}"
-        terminal.scores(output, evaluations, title)
-    terminal.say(output, f"saved in {folder.path}")
+        show_scores(evaluations, title)
+    say(Console(), f"saved in {folder.path}")
 
 
 def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> None:

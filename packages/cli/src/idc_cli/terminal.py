@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from idc.report import Evaluation
 
-
-def stdout() -> Console:
-    """Standard output: as wide as the terminal, and wide enough for a table where there is none."""
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+WIDE = 400
+"""Columns where there is no terminal, so that nothing written to a file is folded."""
 
 
 def say(console: Console, text: str) -> None:
@@ -19,40 +17,36 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def scores(console: Console, evaluations: Iterable[Evaluation], title: str | None = None) -> None:
-    """Print one row for each evaluation: mean ± standard deviation of the scores and how many there are."""
-    columns = (
-        ("synset", "left"),
-        ("stored numbers", "right"),
-        ("model", "left"),
-        ("accuracy, %", "right"),
-        ("n", "right"),
-        ("protocol", "left"),
-    )
+def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
+    """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
+    columns = ["synset", "stored numbers>", "model", "accuracy, %>", "n>", "protocol"]
     rows = [
         (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.protocol)
         for each in evaluations
     ]
-    console.print(table(columns, rows, title))
+    show_table(columns, rows, title)
 
 
-def table(
-    columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], title: str | None = None
-) -> Table:
-    """A table of text.
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
+    """Print a table of text on standard output.
 
     Args:
-        columns: heading and ``left`` or ``right``.
-        rows: cells; none is read as markup.
+        columns: headings; one that ends in ``>`` is aligned to the right. Empty ones make no header.
+        rows: cells.
         title: above the table.
     """
-    made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading, side in columns:
-        made.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table.show_header = any(columns)
+    for heading in columns:
+        side = "right" if heading.endswith(">") else "left"
+        table.add_column(heading.removesuffix(">"), justify=side, overflow="fold")
     for row in rows:
-        made.add_row(*(_literal(cell) for cell in row))
-    return made
-
-
-def _literal(text: str) -> str:
-    return text.replace("[", r"\[")
+        table.add_row(*map(Text, row))
+    console = Console()
+    if console.is_terminal:
+        console.print(table)
+        return
+    wide = Console(width=WIDE)
+    with wide.capture() as captured:
+        wide.print(table)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -104,11 +104,16 @@ def from_bytes(
         std: likewise.
 
     Raises:
-        InputError: a split is empty, or statistics are given for another number of channels.
+        InputError: a class has no training images, there are no test images, or all pixels are the same.
     """
-    pixels, _ = train
-    if len(pixels) == 0 or len(test[0]) == 0:
-        raise InputError("dataset: a split has no images; both a training and a test split are needed")
+    pixels, labels = train
+    if len(test[0]) == 0:
+        raise InputError("dataset: the test split has no images; networks are scored on them")
+    absent = set(range(len(classes))) - set(labels.unique().tolist())
+    if absent:
+        raise InputError(
+            f"dataset: class {classes[min(absent)]!r} has no training images; add some, or remove the class"
+        )
     _, channels, height, width = pixels.shape
     computed_mean, computed_std = _statistics(pixels)
     if std is None and min(computed_std) == 0:

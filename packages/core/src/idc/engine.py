@@ -88,9 +88,11 @@ class Condensation:
             for inner_step in range(plan.inner_steps):
                 loss = self._sweep(NetworkView(network), iteration * plan.inner_steps + inner_step)
                 network = plan.networks.train(network, train, self._synthetic)
+                if inner_step == plan.inner_steps - 1:
+                    self._refuse_infinite(iteration)
+                    # Before the yield, so that the caller sees a finished iteration as done.
+                    self.iteration = iteration + 1
                 yield Step(iteration, inner_step, loss)
-            self._refuse_infinite(iteration)
-            self.iteration = iteration + 1
 
     def synset(self) -> Synset:
         """The present codes as a synset, projected onto the value range, on the CPU."""
