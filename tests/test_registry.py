@@ -99,8 +99,8 @@ def test_a_class_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.
     install(tmp_path, "mixed-up", {GROUP: {"wrong": "idc.decoders.raw:Raw"}})
     monkeypatch.syspath_prepend(tmp_path)
     assert message({"type": "wrong"}) == (
-        "objective: type 'wrong' of the distribution mixed-up is idc.decoders.raw:Raw, which is not a "
-        "Objective; the group idc.objectives takes subclasses of idc.kinds.Objective"
+        "objective: type 'wrong' of the distribution mixed-up is idc.decoders.raw:Raw, but the group "
+        "idc.objectives takes subclasses of idc.kinds.Objective"
     )
 
 

@@ -69,8 +69,8 @@ def wrong_kind(group: str, name: str, wanted: type) -> RegistryError:
     """The error for an entry point whose class is of another kind than its group says."""
     claim = next(each for each in installed(group) if each.type == name)
     return RegistryError(
-        f"type {name!r} of the distribution {claim.distribution} is {claim.target}, which is not a "
-        f"{wanted.__name__}; the group {group} takes subclasses of idc.kinds.{wanted.__name__}"
+        f"type {name!r} of the distribution {claim.distribution} is {claim.target}, but the group {group} "
+        f"takes subclasses of idc.kinds.{wanted.__name__}"
     )
 
 
