@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def refused(*arguments: str) -> str:
     before = sorted(Path().rglob("*"))
     result = idc(*arguments)
     assert result.exit_code == 2, result.output
-    assert result.stderr.startswith("error: ")
+    assert "error: " in result.stderr
     assert "Traceback" not in result.stderr
     assert sorted(Path().rglob("*")) == before, "something was written"
     return result.stderr.removeprefix("error: ").strip()
@@ -81,20 +82,40 @@ def test_the_log_has_a_line_for_each_iteration_and_each_score(run: Path) -> None
     assert entries[0]["loss"] > 0
 
 
-def test_the_same_run_again_gives_the_same_bits(run: Path) -> None:
-    first = (run / "synset.safetensors").read_bytes()
+def test_the_same_pipeline_elsewhere_gives_the_same_bits(run: Path) -> None:
     assert idc("run", "small.toml", "--device", "cpu", "--out", "other", "--quiet").exit_code == 0
-    assert Path("other/synset.safetensors").read_bytes() == first
-    # In the same folder nothing is lost, because nothing would change.
-    assert idc("run", "small.toml", "--device", "cpu", "--quiet").exit_code == 0
-    assert (run / "synset.safetensors").read_bytes() == first
+    assert Path("other/synset.safetensors").read_bytes() == (run / "synset.safetensors").read_bytes()
+
+
+def test_a_finished_run_is_shown_again_not_run_again(run: Path) -> None:
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    again = idc("run", "small.toml", "--device", "cpu")
+    assert again.exit_code == 0
+    assert {path: path.read_bytes() for path in run.iterdir()} == before
+    assert Report.load(run).evaluations[-1].summary() in again.stdout
+    assert again.stderr == "runs/small holds this run, finished; --overwrite runs it again\n"
+    anew = idc("run", "small.toml", "--device", "cpu", "--overwrite")
+    assert "saved in runs/small" in anew.stdout
+    assert (run / "synset.safetensors").read_bytes() == before[run / "synset.safetensors"]
     assert len((run / "log.jsonl").read_text().splitlines()) == 4
 
 
-def test_another_pipelines_run_is_not_overwritten_unasked(run: Path) -> None:
+@pytest.mark.parametrize("damage", ["", "{}", None])
+def test_an_unfinished_run_is_not_overwritten_unasked(run: Path, damage: str | None) -> None:
+    if damage is None:
+        (run / "report.json").unlink()
+    else:
+        (run / "report.json").write_text(damage)
+    assert refused("run", "small.toml") == (
+        "--out: runs/small holds an unfinished run of this pipeline; choose another folder with --out, or "
+        "replace it with --overwrite"
+    )
+
+
+def test_another_run_is_not_overwritten_unasked(run: Path) -> None:
     assert refused("run", "small.toml", "--set", "seed=1") == (
-        "--out: runs/small holds the run of another pipeline; choose another folder with --out, or replace "
-        "it with --overwrite"
+        "--out: runs/small holds another run; choose another folder with --out, or replace it with "
+        "--overwrite"
     )
     result = idc("run", "small.toml", "--set", "seed=1", "--overwrite", "--quiet", "--device", "cpu")
     assert result.exit_code == 0
@@ -102,29 +123,55 @@ def test_another_pipelines_run_is_not_overwritten_unasked(run: Path) -> None:
     assert read(run).header.pipeline["seed"] == 1
 
 
+def test_a_baseline_that_does_not_fit_is_found_before_anything_is_written() -> None:
+    table = """baseline=[{name="many", init={type="mix"}, decoder={type="multiformation", factor=8}}]"""
+    problem = refused("run", "small.toml", "--set", table, "--set", "images_per_class=3")
+    assert problem.startswith("baseline 'many': images_per_class: class '0' has 143 training images")
+
+
 def test_settings_are_validated_and_recorded() -> None:
     result = idc("run", "small.toml", "--set", "decoder.factor=1", "--set", "evaluate=[]", "--quiet")
     assert result.exit_code == 0
+    assert "nothing is scored, because the pipeline has no [[evaluate]] table" in result.stderr
     assert read(Path("runs/small")).header.pipeline["decoder"]["factor"] == 1
     assert Report.load(Path("runs/small")).evaluations == ()
 
 
-def test_an_interrupted_run_keeps_its_codes() -> None:
-    arguments = ["run", "small.toml", "--set", "iterations=100000", "--device", "cpu"]
+def interrupted(*arguments: str, when: Callable[[], bool]) -> str:
+    """What a run that gets Ctrl-C prints on standard error."""
     process = subprocess.Popen(
-        [sys.executable, "-c", "from idc_cli.main import app; app()", *arguments],
+        [sys.executable, "-c", "from idc_cli.main import app; app()", "run", "small.toml", *arguments],
         stderr=subprocess.PIPE,
         text=True,
     )
-    log = Path("runs/small/log.jsonl")
-    while process.poll() is None and not (log.exists() and log.read_text().count("\n") >= 2):
+    while process.poll() is None and not when():
         pass
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "of 100000 iterations; the codes so far are in runs/small/synset.safetensors" in errors
     assert "Traceback" not in errors
+    return errors
+
+
+def test_an_interrupted_run_keeps_its_codes() -> None:
+    log = Path("runs/small/log.jsonl")
+    errors = interrupted(
+        *("--set", "iterations=100000", "--device", "cpu"),
+        when=lambda: log.exists() and log.read_text().count("\n") >= 2,
+    )
+    assert "of 100000 iterations; the codes so far are in runs/small/synset.safetensors" in errors
     assert Synset.load("runs/small").header.iterations >= 2
+
+
+def test_an_interrupted_evaluation_says_how_to_go_on() -> None:
+    # The log's third line is the first score, by which time evaluating has certainly begun.
+    log = Path("runs/small/log.jsonl")
+    errors = interrupted(
+        *("--set", "baseline.0.draws=50", "--set", "evaluate.0.epochs=50", "--device", "cpu"),
+        when=lambda: log.exists() and log.read_text().count("\n") >= 3,
+    )
+    assert "the synset is complete; score it with: idc evaluate runs/small" in errors
+    assert Synset.load("runs/small").header.iterations == 2
 
 
 def test_a_diverging_run_fails_with_exit_code_1() -> None:
@@ -138,8 +185,12 @@ def test_inspect(run: Path) -> None:
         shown = idc("inspect", str(target)).stdout
         for fact in (
             "small (method idc, seed 0)",
-            "2 of 2",
-            "80 of 1x8x8",
+            "2 of 2, inner steps 2",
+            "80 from 2 stored per class",
+            "1x8x8, values 0 to 1",
+            "learning_rate 0.01",
+            "name random",
+            "protocol idc-2022",
             "1,280",
             "10x2x1x8x8 F32",
         ):
@@ -166,8 +217,18 @@ def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
 
 
 def test_inspect_draws_a_picture(run: Path) -> None:
-    assert idc("inspect", str(run), "--image", "grid.png").exit_code == 0
+    shown = idc("inspect", str(run), "--image", "grid.png")
+    assert shown.exit_code == 0
+    assert shown.stderr == "wrote grid.png\n"
     assert size_of(Path("grid.png")) == (8 * 66 + 2, 10 * 66 + 2)
+
+
+def test_a_picture_that_cannot_be_written_is_one_clear_message(run: Path) -> None:
+    assert refused("inspect", str(run), "--image", "grid.jpg") == "--image: grid.jpg must end in .png"
+    Path("folder.png").mkdir()
+    assert refused("inspect", str(run), "--image", "folder.png") == (
+        "--image: cannot write folder.png (Is a directory); choose another file"
+    )
 
 
 def test_evaluate_repeats_the_scores_of_the_run(run: Path) -> None:
@@ -176,7 +237,14 @@ def test_evaluate_repeats_the_scores_of_the_run(run: Path) -> None:
     assert scored == reported
     changed = idc("evaluate", str(run), "--set", "evaluate.0.runs=1", "--device", "cpu")
     assert changed.exit_code == 0
-    assert "idc-2022 (changed: epochs)" in changed.stdout
+    assert "protocol: idc-2022 (changed: epochs)\n" in changed.stdout
+
+
+def test_evaluate_changes_only_what_a_score_depends_on(run: Path) -> None:
+    assert refused("evaluate", str(run), "--set", "decoder.factor=1") == (
+        "--set decoder.factor: the synset is made already, so this would change nothing; allowed are keys of "
+        "dataset, evaluate, model, seed"
+    )
 
 
 def test_evaluate_needs_an_evaluator() -> None:
@@ -191,6 +259,28 @@ def test_compare(run: Path) -> None:
         assert text in shown
     both = json.loads(idc("compare", str(run), "runs/b", "--json").stdout)
     assert [each["run"] for each in both] == ["runs/small", "runs/b"]
+
+
+def test_compare_passes_over_unfinished_runs(run: Path) -> None:
+    unfinished = Path("runs/unfinished")
+    unfinished.mkdir()
+    (unfinished / "pipeline.toml").write_text("")
+    shown = idc("compare", str(run), str(unfinished))
+    assert shown.exit_code == 0
+    assert shown.stderr == "runs/unfinished: passed over, because the run is not finished\n"
+    assert "runs/unfinished" not in shown.stdout
+    assert refused("compare", str(unfinished)).endswith(
+        "none of these runs is finished; give the folder of one that is"
+    )
+
+
+def test_protocols_that_differ_have_a_column(run: Path) -> None:
+    other = ["--out", "runs/b", "--set", "evaluate.0.training.learning_rate=0.02"]
+    assert idc("run", "small.toml", "--quiet", *other).exit_code == 0
+    shown = idc("compare", str(run), "runs/b").stdout
+    assert "idc-2022 (changed: epochs)" in shown
+    assert "idc-2022 (changed: epochs, training.learning_rate)" in shown
+    assert "protocol:" not in shown
 
 
 def test_plugins_lists_types_and_distributions() -> None:

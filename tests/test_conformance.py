@@ -119,6 +119,8 @@ class Broken(PixelDecoder):
                 return Batch(torch.cat([images, images]), labels)
             case "derivative":
                 return Batch(images.detach() + 0 * images, labels)
+            case "constant":
+                return Batch(torch.zeros_like(images.detach()) + 0.5, labels)
             case "finite":
                 return Batch(images.clamp(0.1, 1) + (images - images).sqrt(), labels)
             case _:
@@ -132,6 +134,7 @@ class Broken(PixelDecoder):
         ("labels", "another class's label"),
         ("count", "not one label for each|parameters of idc.shapes.Batch"),
         ("derivative", "no code influences the images"),
+        ("constant", "the images do not depend on the codes"),
         ("finite", "a gradient is not finite"),
         ("shape", "decoded images are of shape"),
     ],
@@ -154,6 +157,8 @@ class Deaf(Objective):
                 return syn.images.mean((1, 2, 3))
             case "infinite":
                 return syn.images.sum() / 0
+            case "constant":
+                return real.images.mean()
             case _:
                 return (syn.images + torch.rand(())).sum()
 
@@ -164,12 +169,42 @@ class Deaf(Objective):
         ("zero", "the gradient is zero"),
         ("vector", "not a scalar"),
         ("infinite", "not finite"),
+        ("constant", "does not depend on syn.images"),
         ("random", "another distance"),
     ],
 )
 def test_broken_objectives_are_noticed(how: str, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         testing.check_objective(Deaf(how=how))
+
+
+class Unbounded(PixelDecoder):
+    """Codes that may have any value, of which only the images are clamped."""
+
+    type: str = "unbounded"
+
+    def decode(self, codes: Codes, labels: Tensor) -> Batch:
+        return Batch(codes["images"] * 2 - 1, labels)
+
+    def encode(self, images: Tensor, images_per_class: int) -> Codes:
+        return {"images": (images[:, :images_per_class] + 1) / 2}
+
+    def project(self, codes: Codes, spec: Any) -> Codes:
+        return codes
+
+
+def test_codes_that_are_not_pixels_may_go_unprojected() -> None:
+    testing.check_decoder(Unbounded())
+
+
+class Nameless(Objective):
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Tensor:
+        return ((syn.images.mean(0) - real.images.mean(0)) ** 2).sum()
+
+
+def test_a_stage_without_a_name_is_noticed() -> None:
+    with pytest.raises(AssertionError, match="the class has no name; declare type: Literal"):
+        testing.check_objective(Nameless(type="x"))
 
 
 class Restless(Augmentation):

@@ -120,8 +120,9 @@ def test_absent_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         dataset.load(tmp_path)
     assert str(error.value) == (
-        f"dataset.path: there is no folder {tmp_path}/pets/train; expected is "
-        f"{tmp_path}/pets/train/<class>/<image>. Name the folder it is in with --data"
+        f"dataset.path: there is no folder {tmp_path}/pets/train; expected are "
+        f"{tmp_path}/pets/train/<class>/<image> for training in 'train' and for testing in 'test'. "
+        "Name the folder that pets is in with --data"
     )
 
 
@@ -146,3 +147,56 @@ def test_files_that_are_no_images_are_named(tmp_path: Path) -> None:
     (tmp_path / "pets" / "train" / "dog" / "1.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"pets/train/dog/1\.png is not a readable image"):
         ImageFolder(path=Path("pets"), size=16).load(tmp_path)
+
+
+def one_class(root: Path, image: Image.Image, name: str = "0.png") -> ImageFolder:
+    """A dataset of one file in each split of each of two classes; the other class's are noise."""
+    write_folder(root, ("cat",), 1)
+    for split in ("train", "test"):
+        folder = root / "pets" / split / "dog"
+        folder.mkdir()
+        image.save(folder / name)
+    return ImageFolder(path=Path("pets"), size=4, channels=1)
+
+
+def test_sixteen_bits_are_scaled(tmp_path: Path) -> None:
+    ramp = np.repeat(np.arange(4, dtype=np.uint16) * 21845, 4).reshape(4, 4)
+    data = one_class(tmp_path, Image.fromarray(ramp)).load(tmp_path)
+    assert data.train.pixels[-1, 0, :, 0].tolist() == [0, 85, 170, 255]
+
+
+def test_a_palette_with_transparency(tmp_path: Path) -> None:
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 200, 200, 200])
+    image.info["transparency"] = b"\x00\x80"
+    data = one_class(tmp_path, image).load(tmp_path)
+    assert data.train.pixels[-1].unique().tolist() == [200]
+
+
+def test_values_of_unknown_range_are_refused(tmp_path: Path) -> None:
+    image = Image.fromarray(np.zeros((4, 4), dtype=np.float32))
+    dataset = one_class(tmp_path, image, "0.tiff")
+    with pytest.raises(
+        InputError, match=r"0\.tiff is not a readable image \(mode F: its value range is unknown"
+    ):
+        dataset.load(tmp_path)
+
+
+def test_a_picture_too_large_to_be_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = one_class(tmp_path, Image.new("L", (40, 40)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(InputError, match=r"not a readable image \(Image size \(1600 pixels\) exceeds"):
+        dataset.load(tmp_path)
+
+
+def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    (tmp_path / "pets" / "train" / ".ipynb_checkpoints").mkdir()
+    assert ImageFolder(path=Path("pets"), size=4).load(tmp_path).spec.classes == ("cat", "dog")
+
+
+def test_mean_and_std_may_be_given(tmp_path: Path) -> None:
+    write_folder(tmp_path)
+    given = {"path": "pets", "size": 4, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
+    spec = ImageFolder.model_validate(given).load(tmp_path).spec
+    assert (spec.mean, spec.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))

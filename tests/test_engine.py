@@ -9,13 +9,14 @@ from idc.codes import labels_of_class, of_class
 from idc.decoders.multiformation import MultiFormation
 from idc.engine import condense
 from idc.errors import InputError, RunError
-from idc.kinds import Decoder
+from idc.evaluators.retrain import Retrain
+from idc.kinds import Augmentation, Decoder
 from idc.match import match
 from idc.network import NetworkView
 from idc.objectives.gradient import Gradient
 from idc.optimizer import Optimizer
 from idc.preprocessing import Preprocessing
-from idc.shapes import Batch, Codes, Labels
+from idc.shapes import Batch, Codes, Draw, Labels
 from idc.spec import ImageSpec
 from idc.testing import SPEC, check_decoder
 from small import small_pipeline
@@ -128,8 +129,37 @@ def test_a_model_that_does_not_fit_is_refused_before_anything_is_computed() -> N
         condense(small_pipeline(model__depth=9), device="cpu")
 
 
+class Halving(Augmentation):
+    type: str = "halving"
+
+    def draw(self, count: int, shape: tuple[int, int, int], generator: torch.Generator) -> Draw:
+        return Draw({})
+
+    def apply(self, images: Tensor, draw: Draw) -> Tensor:
+        return images[..., ::2, ::2]
+
+
+def test_an_augmentation_that_does_not_fit_is_refused_before_anything_is_computed() -> None:
+    problem = r"augment: halving turns images of \(1, 8, 8\) into \(1, 4, 4\); an augmentation must keep"
+    matching = small_pipeline().model_copy(update={"augment": (Halving(),)})
+    with pytest.raises(InputError, match=f"^{problem}"):
+        condense(matching, device="cpu")
+    evaluator = small_pipeline().evaluate[0]
+    assert isinstance(evaluator, Retrain)
+    training = evaluator.training.model_copy(update={"augment": (Halving(),)})
+    evaluator = evaluator.model_copy(update={"training": training})
+    scoring = small_pipeline().model_copy(update={"evaluate": (evaluator,)})
+    with pytest.raises(InputError, match=f"^evaluate: training: {problem}"):
+        condense(scoring, device="cpu")
+
+
+def test_a_model_of_the_evaluator_that_does_not_fit_is_refused_before_anything_is_computed() -> None:
+    with pytest.raises(InputError, match=r"^evaluate: models\.0: model\.depth: 9 blocks"):
+        condense(small_pipeline(evaluate__0__models=[{"type": "convnet", "depth": 9}]), device="cpu")
+
+
 def test_an_absent_device_is_refused() -> None:
-    with pytest.raises(InputError, match=r"device: 'nosuch' cannot be used here .* choose auto, cpu or cuda"):
+    with pytest.raises(InputError, match=r"device: 'nosuch' cannot be used here \(.*\); choose auto"):
         condense(small_pipeline(), device="nosuch")
 
 

@@ -63,7 +63,7 @@ def test_networks_trained_on_the_synset_are_tested_on_real_images() -> None:
 
 def test_each_model_has_its_own_row() -> None:
     rows = score(quick(epochs=1, models=[{"type": "convnet", "depth": 1, "width": 2}, ToyModel()]))
-    assert [row.model for row in rows] == ["convnet", "toy"]
+    assert [row.model for row in rows] == ["convnet (depth=1, width=2)", "toy"]
 
 
 def test_progress_goes_from_0_to_1() -> None:
@@ -98,5 +98,5 @@ def test_a_synset_is_scored_by_its_own_pipeline_by_default() -> None:
     condensation = condense(small_pipeline(iterations=0), device="cpu")
     shares: list[float] = []
     (evaluation,) = evaluate(condensation.synset(), condensation.data, device="cpu", progress=shares.append)
-    assert (evaluation.synset, evaluation.n, evaluation.model) == ("idc", 2, "convnet")
+    assert (evaluation.synset, evaluation.n, evaluation.model) == ("idc", 2, "convnet (depth=2, width=4)")
     assert shares[-1] == 1.0

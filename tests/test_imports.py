@@ -23,7 +23,7 @@ FORBIDDEN = {
 TORCH_FREE = {
     "idc": {
         *("__init__", "artifact", "errors", "kinds", "optimizer"),
-        *("pipeline", "registry", "report", "spec", "stage"),
+        *("overrides", "pipeline", "registry", "report", "spec", "stage"),
     },
     "idc_cli": {"__init__", "compare", "folder", "inspect", "main", "plugins", "progress", "terminal"},
 }

@@ -68,16 +68,16 @@ def test_noise_is_centred_in_the_value_range_and_clamped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("initializer", "needed", "by"),
+    ("initializer", "asked", "problem"),
     [
-        (Random(), 4, "[init] type = 'random'"),
-        (Mix(), 16, "[init] type = 'mix' with decoder 'multiformation'"),
+        (Random(), 4, "init 'random' takes 4, 1 for each of 4 stored; allowed are 1 to 3, or"),
+        (Mix(), 4, "init 'mix' with decoder 'multiformation' takes 16, 4 for each of 4 stored;"),
     ],
 )
-def test_a_class_with_too_few_images_is_named(initializer: Initializer, needed: int, by: str) -> None:
+def test_a_class_with_too_few_images_is_named(initializer: Initializer, asked: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
-        initializer.codes(MultiFormation(factor=2), 4, toy_split(3), Streams(0))
+        initializer.codes(MultiFormation(factor=2), asked, toy_split(3), Streams(0))
     assert str(error.value) == (
-        f"images_per_class: class 'left' has 3 training images, but {by} takes {needed} of each class; "
-        'lower images_per_class, or start from [init] type = "noise"'
+        f"images_per_class: class 'left' has 3 training images, but {problem} start from "
+        '[init] type = "noise"'
     )

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from idc.errors import InputError
-from idc.pipeline import Pipeline, parse_assignment
+from idc.pipeline import Pipeline
 from small import TABLE, small_pipeline
 
 
@@ -86,11 +86,14 @@ def test_a_missing_stage_says_what_to_add() -> None:
     table = {key: value for key, value in TABLE.items() if key not in ("networks", "optimizer")}
     with pytest.raises(InputError) as error:
         Pipeline.parse(table)
-    assert str(error.value) == "networks: missing; add a table [networks] with a type (installed: real)"
+    assert str(error.value) == (
+        "networks: missing; add a table [networks] with a type (installed: real)\n"
+        "optimizer: missing; add a table [optimizer] with a learning_rate"
+    )
 
 
 def test_a_missing_value_is_named() -> None:
-    assert message(optimizer={}) == "optimizer.learning_rate: missing; add it to the pipeline"
+    assert message(optimizer={}) == "optimizer.learning_rate: missing"
 
 
 def test_a_value_where_a_table_belongs() -> None:
@@ -141,7 +144,9 @@ def test_an_invalid_file_is_named_with_its_problems(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     absent = tmp_path / "absent.toml"
     assert load_message(absent) == f"{absent}: no such file; give the path of a pipeline file (.toml)"
-    assert load_message(tmp_path) == f"{tmp_path}: cannot be read: Is a directory"
+    assert load_message(tmp_path) == (
+        f"{tmp_path}: a folder; give a pipeline file, such as {tmp_path}/pipeline.toml"
+    )
     assert "not UTF-8 text" in load_message(write(tmp_path, b"\xff\xfe\x00"))
 
 
@@ -155,53 +160,66 @@ def test_a_pipeline_is_named_after_its_file(tmp_path: Path) -> None:
     assert Pipeline.load(path, {"name": "other"}).name == "other"
 
 
-@pytest.mark.parametrize(
-    ("assignment", "key", "value"),
-    [
-        ("decoder.factor=3", "decoder.factor", 3),
-        ("optimizer.learning_rate = 1e-3", "optimizer.learning_rate", 1e-3),
-        ("objective.bias=true", "objective.bias", True),
-        ('augment=[{type="dsa"}]', "augment", [{"type": "dsa"}]),
-        ("objective.metric=l1", "objective.metric", "l1"),
-        ("name=a=b", "name", "a=b"),
-    ],
-)
-def test_assignments(assignment: str, key: str, value: object) -> None:
-    assert parse_assignment(assignment) == (key, value)
-
-
-@pytest.mark.parametrize("assignment", ["seed", "=3", " =3"])
-def test_what_is_not_an_assignment(assignment: str) -> None:
-    with pytest.raises(InputError, match=r"is not KEY=VALUE; write, for example, --set decoder\.factor=3"):
-        parse_assignment(assignment)
-
-
-def test_overrides_reach_into_tables_and_lists() -> None:
-    pipeline = small_pipeline().override(
-        {"decoder.factor": 3, "evaluate.0.training.cutmix": 0.0, "augment.0.strategy": "crop"}
-    )
-    expected = small_pipeline().table()
-    expected["decoder"]["factor"] = 3
-    expected["evaluate"][0]["training"]["cutmix"] = 0.0
-    expected["augment"][0]["strategy"] = "crop"
-    assert pipeline.table() == expected
-
-
-NUMBERED = "is not one of the 1 tables there; number them from 0, such as evaluate.0"
-
-
-@pytest.mark.parametrize(
-    ("key", "problem"),
-    [
-        ("evaluate.runs", f"'runs' {NUMBERED}"),
-        ("evaluate.1.runs", f"'1' {NUMBERED}"),
-        ("seed.x", "0 is a value, not a table, and has no 'x'"),
-    ],
-)
-def test_overrides_that_lead_nowhere(key: str, problem: str) -> None:
+def test_a_file_as_changed_by_settings_is_named_so(tmp_path: Path) -> None:
+    path = write(tmp_path, small_pipeline().toml())
     with pytest.raises(InputError) as error:
-        small_pipeline().override({key: 1})
-    assert str(error.value) == f"{key}: {problem}"
+        Pipeline.load(path, {"seed": -1})
+    assert str(error.value) == (
+        f"{path} as changed by the settings: not a valid pipeline\n"
+        "seed: -1 is not allowed; it must be greater than or equal to 0"
+    )
+
+
+def test_a_file_from_windows_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = write(tmp_path, b"\xef\xbb\xbf" + small_pipeline().toml().encode())
+    assert Pipeline.load(path) == small_pipeline()
+
+
+def test_a_file_name_that_would_need_quotes_gives_a_name_that_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "my run (2).toml"
+    table = small_pipeline().toml().replace('name = "small"\n', "")
+    path.write_text(table)
+    assert Pipeline.load(path).name == "my-run-2"
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 101, "é"])
+def test_names_are_plain(name: str) -> None:
+    assert message(name=name) == (
+        f"name: {name!r} is not allowed; it must be letters, digits, '_', '.' and '-', begin with a letter "
+        "or digit, and have at most 100 characters"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"seed": True}, "seed: True is not allowed; it must be a whole number"),
+        ({"seed": "1"}, "seed: '1' is not allowed; it must be a whole number"),
+        ({"seed": 1.5}, "seed: 1.5 is not allowed; it must be a whole number"),
+        ({"name": 3}, "name: 3 is not allowed; it must be text in quotes"),
+        (
+            {"objective": {"type": "gradient", "bias": 1}},
+            "objective.bias: 1 is not allowed; it must be true or false",
+        ),
+        (
+            {"optimizer": {"learning_rate": "fast"}},
+            "optimizer.learning_rate: 'fast' is not allowed; it must be a number",
+        ),
+        (
+            {"evaluate": {"type": "retrain"}},
+            "evaluate: {'type': 'retrain'} is not allowed; it must be a list; a list of tables is written "
+            "[[name]]",
+        ),
+    ],
+)
+def test_values_of_another_kind_are_refused_in_words_of_the_file(
+    changes: dict[str, Any], problem: str
+) -> None:
+    assert message(**changes) == problem
+
+
+def test_whole_numbers_do_for_numbers() -> None:
+    assert small_pipeline(optimizer__learning_rate=1).optimizer.learning_rate == 1.0
 
 
 def test_baselines_change_nothing_but_the_codes() -> None:

@@ -99,8 +99,27 @@ def test_a_class_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.
     install(tmp_path, "mixed-up", {GROUP: {"wrong": "idc.decoders.raw:Raw"}})
     monkeypatch.syspath_prepend(tmp_path)
     assert message({"type": "wrong"}) == (
-        "objective: type 'wrong' of the distribution mixed-up is idc.decoders.raw:Raw, but the group "
-        "idc.objectives takes subclasses of idc.kinds.Objective"
+        "objective: type 'wrong' of the distribution mixed-up cannot be used: idc.decoders.raw:Raw is not a "
+        "subclass of idc.kinds.Objective"
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        (SOURCE.replace("def distance", "def other"), "does not implement distance"),
+        (SOURCE.replace('"mean"', '"average"'), 'does not declare type: Literal["mean"] = "mean"'),
+        ("Mean = 3", "is not a subclass of idc.kinds.Objective"),
+    ],
+)
+def test_a_class_that_cannot_be_used_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, problem: str
+) -> None:
+    module = f"unfit_{abs(hash(problem))}"
+    install(tmp_path, "unfit", {GROUP: {"mean": f"{module}:Mean"}}, **{module: source})
+    monkeypatch.syspath_prepend(tmp_path)
+    assert message({"type": "mean"}) == (
+        f"objective: type 'mean' of the distribution unfit cannot be used: {module}:Mean {problem}"
     )
 
 

@@ -48,8 +48,15 @@ def test_json_holds_what_the_documentation_says_and_reads_back(tmp_path: Path) -
 
 
 def test_draws_of_a_baseline_are_pooled() -> None:
-    scores = [evaluation(1.0, 2.0, synset="random"), evaluation(5.0), evaluation(3.0, synset="random")]
-    assert pooled(scores) == [evaluation(1.0, 2.0, 3.0, synset="random"), evaluation(5.0)]
+    draws = [[evaluation(1.0, 2.0, synset="random")], [evaluation(5.0)], [evaluation(3.0, synset="random")]]
+    assert pooled(draws) == [evaluation(1.0, 2.0, 3.0, synset="random"), evaluation(5.0)]
+
+
+def test_two_evaluators_of_one_synset_are_not_pooled() -> None:
+    assert pooled([[evaluation(1.0), evaluation(2.0)], [evaluation(3.0), evaluation(4.0)]]) == [
+        evaluation(1.0, 3.0),
+        evaluation(2.0, 4.0),
+    ]
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

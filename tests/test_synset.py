@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from idc.engine import condense
 from idc.errors import InputError
+from idc.shapes import Codes
 from idc.synset import Synset
 from small import small_pipeline
 
@@ -70,5 +72,34 @@ def test_a_decoder_that_is_not_installed_is_named(synset: Synset, tmp_path: Path
     pipeline = {**synset.header.pipeline, "decoder": {"type": "frequency"}}
     header = synset.header.model_copy(update={"pipeline": pipeline})
     Synset(header, synset.decoder, synset.codes).save(tmp_path / "s")
-    with pytest.raises(InputError, match="the decoder cannot be had here\nunknown type 'frequency'"):
+    problem = r"its decoder cannot be had here \(it was made with .*idc-core .*\)\nunknown type 'frequency'"
+    with pytest.raises(InputError, match=problem):
         Synset.load(tmp_path / "s")
+
+
+def rewritten(synset: Synset, path: Path, codes: Codes | None = None, **header: object) -> Path:
+    changed = synset.header.model_copy(update=header)
+    Synset(changed, synset.decoder, synset.codes if codes is None else codes).save(path)
+    return path
+
+
+@pytest.mark.parametrize("images", [torch.zeros(10, 2, 1, 8, 4), torch.full((10, 2, 1, 8, 8), float("nan"))])
+def test_tensors_that_are_not_the_headers_are_refused(synset: Synset, tmp_path: Path, images: Tensor) -> None:
+    path = rewritten(synset, tmp_path / "s", {"images": images})
+    with pytest.raises(InputError, match=r"do not decode to 80 finite images of \(1, 8, 8\), as the header"):
+        Synset.load(path)
+
+
+@pytest.mark.parametrize("codes", [{"pixels": torch.zeros(10, 2, 1, 8, 8)}, {"images": torch.zeros(10)}])
+def test_tensors_that_do_not_decode_are_refused(synset: Synset, tmp_path: Path, codes: Codes) -> None:
+    with pytest.raises(InputError, match="the stored tensors do not fit the header"):
+        Synset.load(rewritten(synset, tmp_path / "s", codes))
+
+
+def test_it_says_what_it_is(synset: Synset) -> None:
+    assert repr(synset) == "<Synset 'idc': 80 images of 1x8x8 in 10 classes, 1,280 stored numbers>"
+
+
+def test_the_versions_include_the_plugins_used() -> None:
+    flipped = condense(small_pipeline(iterations=0, decoder={"type": "flip"}), device="cpu").synset()
+    assert flipped.header.versions["idc-example-plugin"] == "0.1.0"

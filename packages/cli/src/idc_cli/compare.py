@@ -1,15 +1,21 @@
 """``idc compare``."""
 
 import json as jsonlib
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from idc.errors import InputError
 from idc.report import Report
-from idc_cli.terminal import show_table
+from idc_cli.folder import PIPELINE, REPORT
+from idc_cli.terminal import show_table_and_protocol
 
 
-def compare(runs: list[Path], *, json: bool) -> None:
+def compare(runs: Sequence[Path], *, json: bool) -> None:
     """Print every score of several runs."""
-    reports = [(run, Report.load(run)) for run in runs]
+    reports = list(_finished(runs))
+    if not reports:
+        raise InputError("none of these runs is finished; give the folder of one that is")
     if json:
         print(
             jsonlib.dumps(
@@ -31,5 +37,14 @@ def compare(runs: list[Path], *, json: bool) -> None:
         for run, report in reports
         for each in report.evaluations
     ]
-    columns = ["run", "synset", "model", "accuracy, %>", "n>", "stored numbers>", "condensed in>", "protocol"]
-    show_table(columns, rows)
+    show_table_and_protocol(
+        ["run", "synset", "model", "accuracy, %>", "n>", "stored numbers>", "condensed in>", "protocol"], rows
+    )
+
+
+def _finished(runs: Sequence[Path]) -> Iterator[tuple[Path, Report]]:
+    for run in runs:
+        if (run / PIPELINE).exists() and not (run / REPORT).exists():
+            print(f"{run}: passed over, because the run is not finished", file=sys.stderr)
+        else:
+            yield run, Report.load(run)

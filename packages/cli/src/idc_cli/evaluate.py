@@ -1,25 +1,30 @@
 """``idc evaluate``."""
 
 import json as jsonlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from idc.errors import InputError
 from idc.evaluation import evaluate as evaluations_of
-from idc.pipeline import parse_assignment
+from idc.overrides import parse_assignments
 from idc.synset import Synset
 from idc_cli.progress import Track
 from idc_cli.terminal import show_scores
+
+CHANGEABLE = ("dataset", "evaluate", "model", "seed")
+"""What a score depends on beside the synset; the rest of its pipeline is history."""
 
 
 def evaluate(
     file: Path, root: Path, device: str, assignments: Sequence[str], *, json: bool, quiet: bool
 ) -> None:
     """Score a synset by its own pipeline's evaluators, changed as the assignments say."""
+    overrides = parse_assignments(assignments)
+    _refuse_history(overrides)
     synset = Synset.load(file)
-    pipeline = synset.pipeline.override(dict(map(parse_assignment, assignments)))
+    pipeline = synset.pipeline.override(overrides)
     if not pipeline.evaluate:
         raise InputError(
             "evaluate: the synset's pipeline has no [[evaluate]] table; name one, such as "
@@ -32,3 +37,12 @@ def evaluate(
         print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
         show_scores(found)
+
+
+def _refuse_history(overrides: Mapping[str, object]) -> None:
+    for key in overrides:
+        if key.split(".")[0] not in CHANGEABLE:
+            raise InputError(
+                f"--set {key}: the synset is made already, so this would change nothing; allowed are keys of "
+                f"{', '.join(CHANGEABLE)}"
+            )

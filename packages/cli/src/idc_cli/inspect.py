@@ -1,15 +1,33 @@
 """``idc inspect``: the header alone; torch and plugins are only imported for a picture."""
 
 import json as jsonlib
+import sys
 from pathlib import Path
 
 from idc import artifact
+from idc.errors import InputError
 from idc_cli.terminal import show_table
+
+STAGES = (
+    "dataset",
+    "model",
+    "init",
+    "decoder",
+    "augment",
+    "sampler",
+    "objective",
+    "networks",
+    "optimizer",
+    "baseline",
+    "evaluate",
+)
 
 
 def inspect(file: Path, image: Path | None, *, json: bool) -> None:
     """Print a synset's header and tensors; write a picture if asked."""
     found = artifact.read(file)
+    if image is not None:
+        _draw(file, image)
     if json:
         tensors = {
             name: {"shape": tensor.shape, "dtype": tensor.dtype} for name, tensor in found.tensors.items()
@@ -17,11 +35,20 @@ def inspect(file: Path, image: Path | None, *, json: bool) -> None:
         print(jsonlib.dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
     else:
         show_table(("", ""), _facts(found))
-    if image is not None:
-        from idc import pictures
-        from idc.synset import Synset
 
-        pictures.save(pictures.grid(Synset.load(file)), image)
+
+def _draw(file: Path, image: Path) -> None:
+    from idc import pictures
+    from idc.synset import Synset
+
+    if image.suffix.lower() != ".png":
+        raise InputError(f"--image: {image} must end in .png")
+    picture = pictures.grid(Synset.load(file))
+    try:
+        pictures.save(picture, image)
+    except OSError as error:
+        raise InputError(f"--image: cannot write {image} ({error.strerror}); choose another file") from None
+    print(f"wrote {image}", file=sys.stderr)
 
 
 def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
@@ -29,12 +56,13 @@ def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
     high = "unbounded" if spec.high is None else f"{spec.high:g}"
     facts = [
         ("pipeline", f"{plan.get('name')} (method {plan.get('method')}, seed {plan.get('seed')})"),
-        ("iterations", f"{header.iterations} of {plan.get('iterations')}"),
-        ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
         (
-            "images",
-            f"{header.images} of {spec.channels}x{spec.height}x{spec.width}, values {spec.low:g} to {high}",
+            "iterations",
+            f"{header.iterations} of {plan.get('iterations')}, inner steps {plan.get('inner_steps')}",
         ),
+        ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
+        ("images", f"{header.images} from {plan.get('images_per_class')} stored per class"),
+        ("image", f"{spec.channels}x{spec.height}x{spec.width}, values {spec.low:g} to {high}"),
         ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
         ("stored numbers", f"{header.budget:,}"),
     ]
@@ -42,10 +70,7 @@ def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
         (f"tensor {name}", f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}")
         for name, tensor in found.tensors.items()
     ]
-    facts += [
-        (kind, _stage(plan.get(kind)))
-        for kind in ("dataset", "model", "init", "decoder", "augment", "sampler", "objective", "networks")
-    ]
+    facts += [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]
     facts += [
         ("trained on", f"sha256 {header.fingerprint}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),

@@ -6,6 +6,7 @@ Nothing that needs torch is imported before a subcommand needs it, so that ``--h
 
 import sys
 from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,14 @@ from typer.core import TyperGroup
 
 class Commands(TyperGroup):
     """Says what went wrong in one message: exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # A terminal that cannot show a character shows another instead of a traceback.
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
 
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
@@ -78,9 +87,9 @@ def run(
     device: Device = "auto",
     assignments: Set = None,
     overwrite: Annotated[
-        bool, typer.Option(help="Replace the run of another pipeline that the folder holds.")
+        bool, typer.Option("--overwrite", help="Replace the run that the folder holds.")
     ] = False,
-    quiet: Annotated[bool, typer.Option(help="No progress; only the outcome.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
 ) -> None:
     """Condense a dataset, score the result beside its baselines, and keep everything in a run folder."""
     from idc_cli.run import run as start
@@ -108,9 +117,16 @@ def evaluate(
     file: File,
     data: Data = Path("data"),
     device: Device = "auto",
-    assignments: Set = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of evaluate, model, dataset or seed, e.g. evaluate.0.runs=3; repeatable.",
+        ),
+    ] = None,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option(help="No progress; only the outcome.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
 ) -> None:
     """Score a synset again, by the evaluators of the pipeline it carries."""
     from idc_cli.evaluate import evaluate as score

@@ -12,13 +12,14 @@ from idc import device as devices
 from idc.data import RealData
 from idc.engine import Condensation, condense
 from idc.evaluation import baselines, evaluate
-from idc.pipeline import Pipeline, parse_assignment
+from idc.overrides import parse_assignments
+from idc.pipeline import Pipeline
 from idc.report import Evaluation, Report, pooled
 from idc.shapes import Scalar
 from idc.synset import Synset
 from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
 from idc_cli.progress import Track
-from idc_cli.terminal import say, show_scores
+from idc_cli.terminal import say, show_report
 
 
 def run(
@@ -33,28 +34,28 @@ def run(
 ) -> None:
     """Condense, save, score, report."""
     console = Console(stderr=True)
-    pipeline = Pipeline.load(path, dict(map(parse_assignment, assignments)))
+    pipeline = Pipeline.load(path, parse_assignments(assignments))
     device = str(devices.choose(device))
+    folder = RunFolder(out or Path("runs") / pipeline.name, pipeline)
+    if not overwrite:
+        if report := folder.finished():
+            show_report(report)
+            say(console, f"{folder.path} holds this run, finished; --overwrite runs it again")
+            return
+        folder.refuse_earlier()
+
     data = pipeline.dataset.load(root)
     condensation = condense(pipeline, data, device=device)
-    folder = RunFolder(out or Path("runs") / pipeline.name, pipeline, overwrite=overwrite)
+    # Before anything is written, because a baseline may not fit the data either.
+    contenders = list(baselines(pipeline, data, device=device)) if pipeline.evaluate else []
+    folder.begin()
 
     began = time.monotonic()
-    try:
-        _drive(condensation, folder, console, quiet=quiet)
-    except KeyboardInterrupt:
-        condensation.synset().save(folder / SYNSET)
-        done = f"{condensation.iteration} of {pipeline.iterations} iterations"
-        say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
-        raise
-    synset = condensation.synset()
-    synset.save(folder / SYNSET)
-    pictures.save(pictures.grid(synset), folder / PICTURE)
+    synset = _condensed(condensation, folder, console, quiet=quiet)
     condensed = time.monotonic()
-
-    evaluations = _scores(synset, data, pipeline, device, folder, console, quiet=quiet)
+    evaluations = _scores([*contenders, synset], data, pipeline, device, folder, console, quiet=quiet)
     seconds = {"condense": condensed - began, "evaluate": time.monotonic() - condensed}
-    Report(
+    report = Report(
         name=pipeline.name,
         method=pipeline.method,
         images_per_class=pipeline.images_per_class,
@@ -64,13 +65,24 @@ def run(
         seconds={phase: round(spent, 3) for phase, spent in seconds.items()},
         versions=artifact.versions(),
         evaluations=tuple(evaluations),
-    ).save(folder / REPORT)
-
-    if evaluations:
-        classes = len(synset.spec.classes)
-        title = f"{pipeline.name}: {classes} classes, images per class: {pipeline.images_per_class}"
-        show_scores(evaluations, title)
+    )
+    report.save(folder / REPORT)
+    show_report(report)
     say(Console(), f"saved in {folder.path}")
+
+
+def _condensed(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> Synset:
+    try:
+        _drive(condensation, folder, console, quiet=quiet)
+    except KeyboardInterrupt:
+        condensation.synset().save(folder / SYNSET)
+        done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
+        say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
+        raise
+    synset = condensation.synset()
+    synset.save(folder / SYNSET)
+    pictures.save(pictures.grid(synset), folder / PICTURE)
+    return synset
 
 
 def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> None:
@@ -93,7 +105,7 @@ def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, q
 
 
 def _scores(
-    synset: Synset,
+    contenders: Sequence[Synset],
     data: RealData,
     pipeline: Pipeline,
     device: str,
@@ -103,16 +115,23 @@ def _scores(
     quiet: bool,
 ) -> list[Evaluation]:
     if not pipeline.evaluate:
+        say(
+            console, 'nothing is scored, because the pipeline has no [[evaluate]] table; add type = "retrain"'
+        )
         return []
-    contenders = (*baselines(pipeline, data, device=device), synset)
-    evaluations: list[Evaluation] = []
-    with Track(console, "evaluate", len(contenders), quiet=quiet) as track:
-        for done, contender in enumerate(contenders):
+    found: list[list[Evaluation]] = []
+    try:
+        with Track(console, "evaluate", len(contenders), quiet=quiet) as track:
+            for done, contender in enumerate(contenders):
 
-            def progress(share: float, done: int = done, name: str = contender.name) -> None:
-                track.update(done + share, name)
+                def progress(share: float, done: int = done, name: str = contender.name) -> None:
+                    track.update(done + share, name)
 
-            for evaluation in evaluate(contender, data, pipeline, device=device, progress=progress):
-                evaluations.append(evaluation)
-                folder.log(phase="evaluate", **evaluation.model_dump(mode="json"))
-    return pooled(evaluations)
+                found.append([])
+                for evaluation in evaluate(contender, data, pipeline, device=device, progress=progress):
+                    found[-1].append(evaluation)
+                    folder.log(phase="evaluate", **evaluation.model_dump(mode="json"))
+    except KeyboardInterrupt:
+        say(console, f"the synset is complete; score it with: idc evaluate {folder.path}")
+        raise
+    return pooled(found)

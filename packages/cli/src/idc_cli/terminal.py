@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from idc.report import Evaluation
+from idc.report import Evaluation, Report
 
 WIDE = 400
 """Columns where there is no terminal, so that nothing written to a file is folded."""
@@ -17,6 +17,12 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+def show_report(report: Report) -> None:
+    """Print a run's scores; nothing if it has none."""
+    if report.evaluations:
+        show_scores(report.evaluations, f"{report.name}: images per class {report.images_per_class}")
+
+
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
     columns = ["synset", "stored numbers>", "model", "accuracy, %>", "n>", "protocol"]
@@ -24,7 +30,20 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
         (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.protocol)
         for each in evaluations
     ]
-    show_table(columns, rows, title)
+    show_table_and_protocol(columns, rows, title)
+
+
+def show_table_and_protocol(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
+) -> None:
+    """Print a table whose last column is the protocol; where all share one it is a line below instead."""
+    protocols = {row[-1] for row in rows}
+    if len(protocols) > 1:
+        show_table(columns, rows, title)
+        return
+    show_table(columns[:-1], [row[:-1] for row in rows], title)
+    for protocol in protocols:
+        say(Console(), f"protocol: {protocol}")
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:

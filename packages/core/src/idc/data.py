@@ -42,18 +42,29 @@ class Split:
         """Positions of each class's images, in the order of the files."""
         return [torch.nonzero(self.labels == label).flatten() for label in range(len(self.spec.classes))]
 
-    def first_of_each_class(self, count: int, order: list[Indices], purpose: str) -> StoredImages:
-        """The ``count`` images that come first in each class's ``order``.
+    def first_of_each_class(
+        self, order: list[Indices], images_per_class: int, of_each: int, purpose: str
+    ) -> StoredImages:
+        """The images that come first in each class's order.
+
+        Args:
+            order: positions of each class's images.
+            images_per_class: stored images of a class.
+            of_each: real images for each stored one.
+            purpose: says in messages what they are for.
 
         Raises:
-            InputError: a class has fewer; ``purpose`` says in the message what they are for.
+            InputError: a class has fewer than ``images_per_class · of_each``.
         """
+        count = images_per_class * of_each
         for label, chosen in enumerate(order):
             if len(chosen) < count:
+                most = len(chosen) // of_each
                 raise InputError(
                     f"images_per_class: class {self.spec.classes[label]!r} has {len(chosen)} training "
-                    f"images, but {purpose} takes {count} of each class; lower images_per_class, or start "
-                    'from [init] type = "noise"'
+                    f"images, but {purpose} takes {count}, {of_each} for each of {images_per_class} stored; "
+                    + (f"allowed are 1 to {most}, or " if most else "")
+                    + 'start from [init] type = "noise"'
                 )
         return torch.stack([self.images(chosen[:count]) for chosen in order])
 
@@ -120,7 +131,7 @@ def from_bytes(
         channel = computed_std.index(0)
         raise InputError(
             f"dataset: every training pixel of channel {channel} has the same value, "
-            f"{computed_mean[channel]:g}; give std in [dataset], or other images"
+            f"{computed_mean[channel]:g}; give mean and std in [dataset], or other images"
         )
     spec = ImageSpec(
         channels=channels,

@@ -18,10 +18,9 @@ def choose(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"device: {name!r} cannot be used here ({reason}); choose auto, cpu or cuda"
-        ) from None
+        reason = str(error).strip().splitlines()[0][:100].rstrip(" ,")
+        others = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
+        raise InputError(f"device: {name!r} cannot be used here ({reason}); choose {others}") from None
     return device

@@ -11,7 +11,7 @@ from idc.codes import decode, decode_class, labels_of_class, of_class
 from idc.data import RealData
 from idc.errors import RunError
 from idc.match import match
-from idc.network import NetworkView
+from idc.network import NetworkView, refuse_unfit
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
@@ -61,8 +61,11 @@ class Condensation:
         self.iteration = 0
         """Outer iterations done."""
         self._streams = Streams(pipeline.seed)
-        self._refuse_unfit_model()
+        refuse_unfit(pipeline.model, data.spec)
+        for evaluator in pipeline.evaluate:
+            evaluator.refuse_unfit(data.spec)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
+        self._preprocessing.refuse_unfit()
         self.codes: Codes = pipeline.init.codes(
             pipeline.decoder, pipeline.images_per_class, self.data.train, self._streams.child("init")
         )
@@ -133,11 +136,6 @@ class Condensation:
     def _synthetic(self) -> Batch:
         plan = self.pipeline
         return decode(plan.decoder, self.codes, plan.images_per_class, len(self.data.spec.classes))
-
-    def _refuse_unfit_model(self) -> None:
-        # Before anything is computed or written; on the meta device weights cost nothing.
-        with self._streams.seeded("check"), torch.device("meta"):
-            self.pipeline.model.build(self.data.spec)
 
     def _refuse_infinite(self, iteration: int) -> None:
         if not all(bool(code.isfinite().all()) for code in self.codes.values()):

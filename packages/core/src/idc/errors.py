@@ -9,6 +9,22 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 OURS = "idc"
 """pydantic error type of messages that are ours and complete."""
 
+PLAIN = {
+    "bool_parsing": "it must be true or false",
+    "bool_type": "it must be true or false",
+    "dict_type": "it must be a table",
+    "float_parsing": "it must be a number",
+    "float_type": "it must be a number",
+    "int_from_float": "it must be a whole number",
+    "int_parsing": "it must be a whole number",
+    "int_type": "it must be a whole number",
+    "path_type": "it must be a path in quotes",
+    "string_type": "it must be text in quotes",
+    "too_short": "it must not be empty",
+    "tuple_type": "it must be a list; a list of tables is written [[name]]",
+}
+"""What pydantic says in terms of Python, by its error types."""
+
 
 class InputError(ValueError):
     """Something the user gave is not usable: a key, a file, a folder, a value.
@@ -44,32 +60,31 @@ def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object
     )
 
 
-def explain(error: ValidationError) -> str:
-    """One line for each thing that pydantic found wrong, with its place as a dotted TOML key.
+def explain(error: ValidationError, missing: Mapping[str, str] | None = None) -> str:
+    """One line for each thing that pydantic found wrong, with its place as a dotted key.
 
     Args:
         error: what validating a table raised.
+        missing: place → what to say of it when it is missing, beyond that.
 
     Returns:
         The lines, joined by newlines: ``objective.metrc: not a field of 'gradient' (fields: …)``.
     """
-    return "\n".join(_line(details) for details in error.errors(include_url=False))
+    return "\n".join(_line(details, missing or {}) for details in error.errors(include_url=False))
 
 
-def _line(details: Mapping[str, object]) -> str:
-    location = details["loc"]
-    assert isinstance(location, tuple)
-    place = ".".join(str(part) for part in location)
-    value, kind = details["input"], str(details["type"])
+def _line(details: Mapping[str, Any], missing: Mapping[str, str]) -> str:
+    place = ".".join(map(str, details["loc"]))
+    value, kind = details["input"], details["type"]
     message = str(details["msg"]).replace("Input should be", "it must be")
     if kind in (OURS, "value_error"):
         sentence = message.removeprefix("Value error, ")
     elif kind == "missing":
-        sentence = "missing; add it to the pipeline"
+        sentence = f"missing; {missing[place]}" if place in missing else "missing"
     elif kind in ("model_type", "model_attributes_type"):
         sentence = f"{_shorten(value)} is not a table; write [{place}] and its keys below it"
     else:
-        sentence = f"{_shorten(value)} is not allowed; {message[:1].lower()}{message[1:]}"
+        sentence = f"{_shorten(value)} is not allowed; {PLAIN.get(kind, message[:1].lower() + message[1:])}"
     return f"{place}: {sentence}" if place else sentence
 
 

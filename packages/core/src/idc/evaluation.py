@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from idc import device as devices
 from idc.data import RealData
 from idc.engine import condense
+from idc.errors import InputError
 from idc.pipeline import Pipeline
 from idc.report import Evaluation
 from idc.seeding import Streams
@@ -45,6 +46,13 @@ def evaluate(
 
 
 def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Synset]:
-    """The synset of each draw of a pipeline's baselines: chosen and packed, not condensed."""
+    """The synset of each draw of a pipeline's baselines: chosen and packed, not condensed.
+
+    Raises:
+        InputError: a baseline does not fit the data.
+    """
     for baseline in pipeline.baselines():
-        yield condense(baseline, data, device=device).synset()
+        try:
+            yield condense(baseline, data, device=device).synset()
+        except InputError as error:
+            raise InputError(f"baseline {baseline.method!r}: {error}") from error

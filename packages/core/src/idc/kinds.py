@@ -258,6 +258,14 @@ class Evaluator(Stage):
     group: ClassVar[str] = "idc.evaluators"
 
     @abstractmethod
+    def refuse_unfit(self, spec: "ImageSpec") -> None:
+        """Refuse what cannot be evaluated on such images; called before a run begins.
+
+        Raises:
+            InputError: a field does not fit the images.
+        """
+
+    @abstractmethod
     def evaluate(
         self,
         synset: "Synset",
@@ -266,17 +274,14 @@ class Evaluator(Stage):
         streams: "Streams",
         progress: "Callable[[float], None]",
     ) -> "Iterator[Evaluation]":
-        """Score a synset.
+        """Score a synset, giving each evaluation as soon as it is complete.
 
         Args:
             synset: what is scored.
-            data: real data on the device to compute on; scores are taken on ``data.test``.
-            model: the pipeline's architecture, for evaluators that do not name their own.
+            data: on the device to compute on; scores are taken on ``data.test``.
+            model: the pipeline's, for evaluators that do not name their own.
             streams: where random draws come from.
             progress: called now and then with the share done, 0 to 1.
-
-        Returns:
-            Evaluations, each as soon as it is complete.
         """
 
 

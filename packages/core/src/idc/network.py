@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from idc.errors import InputError
+from idc.kinds import Model
 from idc.seeding import Streams
 from idc.shapes import Batch, Images
+from idc.spec import ImageSpec
 
 Weights = dict[str, Tensor]
 Logits = Float[Tensor, "n classes"]
@@ -116,6 +118,16 @@ class NetworkView:
             loss, tuple(matched.values()), create_graph=batch.images.requires_grad
         )
         return dict(zip(matched, gradients, strict=True))
+
+
+def refuse_unfit(model: Model, spec: ImageSpec) -> None:
+    """Build a model where weights cost nothing, to learn early whether it fits the images.
+
+    Raises:
+        InputError: as `Model.build`.
+    """
+    with Streams(0).seeded("check"), torch.device("meta"):
+        model.build(spec)
 
 
 class _Features(nn.Module):

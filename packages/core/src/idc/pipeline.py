@@ -1,14 +1,16 @@
 """``pipeline.toml`` as a typed, frozen object: the file is the experiment."""
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from idc.errors import InputError, explain, refused
+from idc import registry
+from idc.errors import InputError, explain
 from idc.kinds import (
     KINDS,
     Augmentation,
@@ -22,10 +24,20 @@ from idc.kinds import (
     Sampler,
 )
 from idc.optimizer import Optimizer
-from idc.registry import names
+from idc.overrides import override
 from idc.stage import Table
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+
+def _refuse_names_that_need_quotes(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
+        raise ValueError(
+            f"{name!r} is not allowed; it must be letters, digits, '_', '.' and '-', begin with a letter or "
+            "digit, and have at most 100 characters"
+        )
+    return name
+
+
+Name = Annotated[str, AfterValidator(_refuse_names_that_need_quotes)]
 
 
 class Baseline(Table):
@@ -83,20 +95,26 @@ class Pipeline(Table):
         """
         path = Path(path)
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            # Editors on Windows begin UTF-8 files with a byte order mark.
+            table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; give the path of a pipeline file (.toml)") from None
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: not UTF-8 text ({error}); pipeline files are TOML") from None
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{path}: not valid TOML: {error}") from None
+        except IsADirectoryError:
+            raise InputError(
+                f"{path}: a folder; give a pipeline file, such as {path}/pipeline.toml"
+            ) from None
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-        table = _override({"name": path.stem, **table}, overrides or {})
+        whole = {"name": _name_of(path), "sampler": cls.model_fields["sampler"].default, **table}
         try:
-            return cls.parse(table)
+            return cls.parse(override(whole, overrides or {}))
         except InputError as error:
-            raise InputError(f"{path}: not a valid pipeline\n{error}") from error.__cause__
+            changed = " as changed by the settings" if overrides else ""
+            raise InputError(f"{path}{changed}: not a valid pipeline\n{error}") from error.__cause__
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> Self:
@@ -110,7 +128,7 @@ class Pipeline(Table):
         except ValidationError as error:
             causes = (details.get("ctx", {}).get("error") for details in error.errors())
             cause = next((found.__cause__ for found in causes if found and found.__cause__), None)
-            raise InputError(explain(error)) from cause
+            raise InputError(explain(error, _missing())) from cause
 
     def override(self, overrides: Mapping[str, object]) -> Self:
         """The same pipeline with other values at dotted keys.
@@ -121,7 +139,7 @@ class Pipeline(Table):
         Raises:
             InputError: a key leads nowhere, or the outcome is not a valid pipeline.
         """
-        return self.parse(_override(self.table(), overrides))
+        return self.parse(override(self.table(), overrides))
 
     def table(self) -> dict[str, Any]:
         """The resolved pipeline as plain values, every default written out."""
@@ -148,19 +166,6 @@ class Pipeline(Table):
             for draw in range(baseline.draws)
         ]
 
-    @model_validator(mode="before")
-    @classmethod
-    def _name_missing_stages(cls, value: object) -> object:
-        if isinstance(value, Mapping):
-            missing = {
-                name: f"missing; add a table [{name}] with a type (installed: {', '.join(names(kind.group))})"
-                for name, kind in KINDS.items()
-                if cls.model_fields[name].is_required() and name not in value
-            }
-            if missing:
-                raise refused(cls.__name__, missing, {})
-        return cast(object, value)
-
     @model_validator(mode="after")
     def _distinct_names(self) -> Self:
         synsets = [self.method, *(baseline.name for baseline in self.baseline)]
@@ -169,42 +174,13 @@ class Pipeline(Table):
         return self
 
 
-def parse_assignment(assignment: str) -> tuple[str, object]:
-    """Split ``KEY=VALUE`` as ``--set`` takes it; the value is TOML, or else a plain string.
-
-    Raises:
-        InputError: there is no ``=``, or no key.
-    """
-    key, equals, text = assignment.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{assignment!r} is not KEY=VALUE; write, for example, --set decoder.factor=3")
-    try:
-        return key.strip(), tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), text
+def _name_of(path: Path) -> str:
+    # Any file name will do for a file, but a run folder's should need no quotes.
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "pipeline"
 
 
-def _override(table: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
-    result: Any = dict(table)
-    for key, value in overrides.items():
-        result = _put(result, key.split("."), value, key)
-    return result
-
-
-def _put(node: Any, path: Sequence[str], value: object, key: str) -> Any:
-    if not path:
-        return value
-    head, *rest = path
-    if isinstance(node, Mapping):
-        mapping = cast(Mapping[str, object], node)
-        return {**mapping, head: _put(mapping.get(head, {}), rest, value, key)}
-    if isinstance(node, Sequence) and not isinstance(node, str):
-        items = list(cast(Sequence[object], node))
-        if not head.isdecimal() or int(head) >= len(items):
-            raise InputError(
-                f"{key}: {head!r} is not one of the {len(items)} tables there; number them from 0, "
-                f"such as {key.split('.')[0]}.0"
-            )
-        items[int(head)] = _put(items[int(head)], rest, value, key)
-        return items
-    raise InputError(f"{key}: {node!r} is a value, not a table, and has no {head!r}")
+def _missing() -> dict[str, str]:
+    return {
+        name: f"add a table [{name}] with a type (installed: {', '.join(registry.names(kind.group))})"
+        for name, kind in KINDS.items()
+    } | {"optimizer": "add a table [optimizer] with a learning_rate"}

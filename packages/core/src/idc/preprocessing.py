@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from idc.errors import InputError
 from idc.kinds import Augmentation
+from idc.seeding import Streams
 from idc.shapes import Draw, Images
 from idc.spec import ImageSpec
 
@@ -31,6 +33,14 @@ class Preprocessing:
             for values in (spec.mean, spec.std)
         )
 
+    def refuse_unfit(self) -> None:
+        """Try the augmentations on one image, to learn early whether they fit.
+
+        Raises:
+            InputError: an augmentation does not keep the image's shape.
+        """
+        self(torch.zeros(1, *self._shape, device=self._device), self.draw(1, Streams(0).generator("check")))
+
     def draw(self, count: int, generator: Generator) -> list[Draw]:
         """Random parameters of every augmentation.
 
@@ -50,12 +60,21 @@ class Preprocessing:
 
         Returns:
             Normalised images of the same shape.
+
+        Raises:
+            InputError: an augmentation does not keep their shape.
         """
         space = "unit"
         if draws is not None:
             for augmentation, draw in zip(self._augmentations, draws, strict=True):
                 images = self._moved(images, space, augmentation.space)
-                images, space = augmentation.apply(images, draw), augmentation.space
+                changed, space = augmentation.apply(images, draw), augmentation.space
+                if changed.shape != images.shape:
+                    raise InputError(
+                        f"augment: {augmentation.label()} turns images of {tuple(images.shape[1:])} into "
+                        f"{tuple(changed.shape[1:])}; an augmentation must keep their shape"
+                    )
+                images = changed
         return self._moved(images, space, "normalised")
 
     def _moved(self, images: Tensor, space: str, wanted: str) -> Tensor:

@@ -65,13 +65,17 @@ def missing_type(group: str) -> RegistryError:
     return RegistryError(f"'type' is missing ({_choices(group)})")
 
 
-def wrong_kind(group: str, name: str, wanted: type) -> RegistryError:
-    """The error for an entry point whose class is of another kind than its group says."""
+def unusable(group: str, name: str, why: str) -> RegistryError:
+    """The error for an entry point whose class cannot be what its group says it is."""
     claim = next(each for each in installed(group) if each.type == name)
     return RegistryError(
-        f"type {name!r} of the distribution {claim.distribution} is {claim.target}, but the group {group} "
-        f"takes subclasses of idc.kinds.{wanted.__name__}"
+        f"type {name!r} of the distribution {claim.distribution} cannot be used: {claim.target} {why}"
     )
+
+
+def distribution(group: str, name: str) -> tuple[str, str] | None:
+    """Name and version of the distribution that a type comes from; none if it is not registered."""
+    return next(((each.distribution, each.version) for each in installed(group) if each.type == name), None)
 
 
 def _points(group: str) -> EntryPoints:

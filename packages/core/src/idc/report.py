@@ -1,14 +1,14 @@
 """What a run found out: scores as n, mean and standard deviation, and where they came from."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from idc.artifact import write_atomically
-from idc.errors import InputError, explain
+from idc.errors import InputError
 
 
 class Record(BaseModel):
@@ -57,13 +57,20 @@ class Evaluation(Record):
         return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"
 
 
-def pooled(evaluations: Iterable[Evaluation]) -> list[Evaluation]:
-    """Evaluations that differ in their values alone, as several draws of a baseline do, made one."""
-    pools: dict[Evaluation, list[float]] = {}
-    for evaluation in evaluations:
-        empty = evaluation.model_copy(update={"values": ()})
-        pools.setdefault(empty, []).extend(evaluation.values)
-    return [empty.model_copy(update={"values": tuple(values)}) for empty, values in pools.items()]
+def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
+    """The evaluations of several synsets, with those that are draws of the same name made one.
+
+    Args:
+        draws: for each synset its evaluations, in the order of the evaluators.
+    """
+    pools: dict[tuple[str, int], list[Evaluation]] = {}
+    for evaluations in draws:
+        for position, evaluation in enumerate(evaluations):
+            pools.setdefault((evaluation.synset, position), []).append(evaluation)
+    return [
+        same[0].model_copy(update={"values": tuple(value for each in same for value in each.values)})
+        for same in pools.values()
+    ]
 
 
 class Report(Record):
@@ -102,5 +109,5 @@ class Report(Record):
             return cls.model_validate_json(file.read_bytes())
         except OSError as error:
             raise InputError(f"{file}: {error.strerror}; give the folder of a finished run") from None
-        except ValidationError as error:
-            raise InputError(f"{file}: not a report of idc\n{explain(error)}") from None
+        except ValidationError:
+            raise InputError(f"{file}: not a report of idc; give the folder of a finished run") from None

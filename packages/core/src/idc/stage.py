@@ -2,7 +2,8 @@
 
 from abc import ABC
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self, cast
+from inspect import isabstract
+from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -27,11 +28,17 @@ class Table(BaseModel):
     @classmethod
     def _refuse_unknown_keys(cls, value: object) -> object:
         if isinstance(value, Mapping):
-            unknown = [key for key in cast(Mapping[str, object], value) if key not in cls.model_fields]
-            if unknown:
-                fields = ", ".join(name for name in cls.model_fields if name != "type")
-                message = f"not a field of {cls.title()} (fields: {fields or 'none'})"
-                raise refused(cls.__name__, dict.fromkeys(unknown, message), value)
+            table = cast(Mapping[str, object], value)
+            fields = ", ".join(name for name in cls.model_fields if name != "type")
+            problems = {
+                key: f"not a field of {cls.title()} (fields: {fields or 'none'})"
+                if key not in cls.model_fields
+                else f"{given!r} is not allowed; it must be {_described(cls.model_fields[key].annotation)}"
+                for key, given in table.items()
+                if key not in cls.model_fields or _is_another_scalar(cls.model_fields[key].annotation, given)
+            }
+            if problems:
+                raise refused(cls.__name__, problems, table)
         return cast(object, value)
 
     @classmethod
@@ -55,6 +62,15 @@ class Stage(Table, ABC):
     type: Any
     """The implementation's name in its group; implementations narrow it to one literal."""
 
+    def label(self) -> str:
+        """The type, and the fields that differ from their defaults: ``convnet (width=32)``."""
+        changed = [
+            f"{name}={getattr(self, name)}"
+            for name, field in type(self).model_fields.items()
+            if name != "type" and getattr(self, name) != field.default
+        ]
+        return f"{self.type} ({', '.join(changed)})" if changed else str(self.type)
+
     @classmethod
     def is_kind(cls) -> bool:
         """Whether this class is one of the pipeline's kinds rather than an implementation of one."""
@@ -69,7 +85,12 @@ class Stage(Table, ABC):
         """
         found = registry.load(cls.group, name)
         if not (isinstance(found, type) and issubclass(found, cls)):
-            raise registry.wrong_kind(cls.group, name, cls)
+            raise registry.unusable(cls.group, name, f"is not a subclass of idc.kinds.{cls.__name__}")
+        if isabstract(found):
+            lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+            raise registry.unusable(cls.group, name, f"does not implement {lacking}")
+        if found.model_fields["type"].default != name:
+            raise registry.unusable(cls.group, name, f'does not declare type: Literal["{name}"] = "{name}"')
         return found
 
     @model_validator(mode="wrap")
@@ -78,9 +99,9 @@ class Stage(Table, ABC):
         if not (cls.is_kind() and isinstance(value, Mapping)):
             return handler(value)
         table = cast(Mapping[str, object], value)
-        if "type" not in table:
+        if not isinstance(table.get("type"), str):
             raise registry.missing_type(cls.group)
-        return cls.implementation(str(table["type"])).model_validate(table)
+        return cls.implementation(cast(str, table["type"])).model_validate(table)
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -104,3 +125,17 @@ class Stage(Table, ABC):
             except registry.RegistryError:
                 continue
         return found
+
+
+SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+
+
+def _is_another_scalar(annotation: Any, given: object) -> bool:
+    # pydantic takes true for 1 and "32" for 32; in a file that is always a mistake.
+    kinds = {kind for kind in (annotation, *get_args(annotation)) if kind in SCALARS}
+    allowed = kinds | ({int} if float in kinds else set())
+    return bool(kinds) and type(given) in SCALARS and type(given) not in allowed
+
+
+def _described(annotation: Any) -> str:
+    return " or ".join(text for kind, text in SCALARS.items() if kind in (annotation, *get_args(annotation)))

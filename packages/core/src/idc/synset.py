@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from idc import artifact
+from idc import artifact, registry
 from idc.artifact import Header
 from idc.codes import budget, decode
 from idc.data import Split
@@ -18,6 +18,7 @@ from idc.kinds import Decoder
 from idc.pipeline import Pipeline
 from idc.shapes import Batch, Codes, Images, Labels
 from idc.spec import ImageSpec
+from idc.stage import Stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             budget=budget(codes),
             images=len(images),
             fingerprint=fingerprint,
-            versions=artifact.versions(),
+            versions=artifact.versions() | _distributions(pipeline),
         )
         return cls(header, pipeline.decoder, codes)
 
@@ -66,7 +67,17 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """
         path = artifact.locate(Path(path))
         header = artifact.read(path).header
-        return cls(header, _decoder(path, header), load_file(path))
+        synset = cls(header, _decoder(path, header), load_file(path))
+        try:
+            images = synset.images
+        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"{path}: the stored tensors do not fit the header ({error!r})") from error
+        if images.shape != (header.images, *header.spec.shape) or not bool(images.isfinite().all()):
+            raise InputError(
+                f"{path}: the stored tensors do not decode to {header.images} finite images of "
+                f"{header.spec.shape}, as the header says; the file is damaged"
+            )
+        return synset
 
     def save(self, path: str | Path) -> None:
         """Write the synset as safetensors; the file is whole or not there."""
@@ -107,6 +118,13 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """The decoded images as a split, to train on."""
         return Split(self.images, self.labels, self.spec)
 
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.spec.shape))
+        return (
+            f"<Synset {self.name!r}: {len(self)} images of {shape} in {len(self.spec.classes)} classes, "
+            f"{self.header.budget:,} stored numbers>"
+        )
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -127,4 +145,14 @@ def _decoder(path: Path, header: Header) -> Decoder:
     except KeyError:
         raise InputError(f"{path}: the header's pipeline has no decoder; the file is damaged") from None
     except ValidationError as error:
-        raise InputError(f"{path}: the decoder cannot be had here\n{explain(error)}") from error
+        made_with = ", ".join(f"{name} {version}" for name, version in header.versions.items())
+        raise InputError(
+            f"{path}: its decoder cannot be had here (it was made with {made_with})\n{explain(error)}"
+        ) from error
+
+
+def _distributions(pipeline: Pipeline) -> dict[str, str]:
+    # Plugins too, so that whoever lacks one learns what to install.
+    stages = [value for _, value in pipeline if isinstance(value, Stage)] + list(pipeline.augment)
+    found = (registry.distribution(stage.group, stage.type) for stage in stages)
+    return dict(each for each in found if each)

@@ -24,7 +24,7 @@ class Digits(Dataset):
     """
 
     type: Literal["digits"] = "digits"
-    size: Annotated[int, Field(ge=8)] = 16
+    size: Annotated[int, Field(ge=8, le=1024)] = 16
     """Pixels along each side, enlarged bilinearly from 8."""
 
     def load(self, root: Path) -> RealData:

@@ -1,8 +1,10 @@
 """A user's own images: one folder for each class."""
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal, final
 
+import numpy as np
 import torch
 import torchvision
 from PIL import Image, ImageOps
@@ -19,7 +21,8 @@ from idc.kinds import Dataset
 class ImageFolder(Dataset):
     """Images in ``<path>/<split>/<class>/…``, of any sizes, as torchvision's ``ImageFolder`` finds them.
 
-    Each is scaled so that its shorter side is ``size`` and cropped to the centre. All are kept in memory.
+    Each is scaled so that its shorter side is ``size`` and cropped to the centre; transparency is ignored.
+    All are kept in memory. Folders whose names begin with a dot are passed over.
     """
 
     type: Literal["image-folder"] = "image-folder"
@@ -29,10 +32,13 @@ class ImageFolder(Dataset):
     """Folder of the training split within ``path``."""
     test: str = "test"
     """Folder of the test split within ``path``."""
-    size: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Field(ge=1, le=4096)]
     """Pixels along each side."""
     channels: Literal[1, 3] = 3
-    """1 for greyscale, 3 for colour."""
+    """1 for greyscale, 3 for colour; files of the other kind are converted."""
+    mean: tuple[float, ...] | None = None
+    """For normalisation, one for each channel; computed from the training images by default."""
+    std: tuple[float, ...] | None = None
 
     def load(self, root: Path) -> RealData:
         """Both splits.
@@ -47,26 +53,55 @@ class ImageFolder(Dataset):
                 f"dataset.path: {self.train} and {self.test} in {root / self.path} have different classes "
                 f"({', '.join(sorted(set(train_classes) ^ set(test_classes)))} are in one only)"
             )
-        return from_bytes(train, test, tuple(train_classes))
+        return from_bytes(train, test, tuple(train_classes), self.mean, self.std)
 
     def _read(self, folder: Path) -> tuple[tuple[Tensor, Tensor], list[str]]:
         if not folder.is_dir():
             raise InputError(
-                f"dataset.path: there is no folder {folder}; expected is {folder}/<class>/<image>. "
-                "Name the folder it is in with --data"
+                f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image> for "
+                f"training in {self.train!r} and for testing in {self.test!r}. Name the folder that "
+                f"{self.path} is in with --data"
             )
         try:
-            found = torchvision.datasets.ImageFolder(str(folder))
+            found = _VisibleFolders(str(folder))
         except FileNotFoundError as error:
-            raise InputError(f"dataset.path: {error}; expected is {folder}/<class>/<image>") from None
+            reason = str(error).partition(" Supported")[0].rstrip(".")
+            raise InputError(
+                f"dataset.path: {reason} in {folder}; expected is {folder}/<class>/<image> with an image in "
+                "every class"
+            ) from None
         pixels = [self._pixels(Path(file)) for file, _ in found.samples]
         return (torch.stack(pixels), torch.tensor(found.targets)), found.classes
 
     def _pixels(self, file: Path) -> Tensor:
         try:
-            with Image.open(file) as opened:
-                image = ImageOps.exif_transpose(opened).convert("L" if self.channels == 1 else "RGB")
-        except OSError as error:
+            with warnings.catch_warnings():
+                # Where Pillow only warns, of a picture too large or damaged, there is no image worth having.
+                warnings.simplefilter("error", Image.DecompressionBombWarning)
+                with Image.open(file) as opened:
+                    image = _eight_bit(ImageOps.exif_transpose(opened))
+        except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"dataset.path: {file} is not a readable image ({error})") from None
+        image = image.convert("L" if self.channels == 1 else "RGB")
         resized = functional.resize(functional.pil_to_tensor(image), [self.size], antialias=True)
         return functional.center_crop(resized, [self.size])
+
+
+class _VisibleFolders(torchvision.datasets.ImageFolder):
+    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
+        names = sorted(
+            entry.name for entry in Path(directory).iterdir() if entry.is_dir() and entry.name[0] != "."
+        )
+        if not names:
+            raise FileNotFoundError("Found no class folder")
+        return names, {name: label for label, name in enumerate(names)}
+
+
+def _eight_bit(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16"):
+        # Pillow's own conversion would cut off at 255 instead of scaling.
+        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(f"mode {image.mode}: its value range is unknown; save it with 8 or 16 bits")
+    # Through RGBA, because a palette can have transparency that a direct conversion warns of.
+    return image.convert("RGBA") if image.mode == "P" else image

@@ -9,9 +9,11 @@ from idc.data import RealData
 from idc.errors import InputError, refused
 from idc.evaluators.protocols import PROTOCOLS
 from idc.kinds import Evaluator, Model
-from idc.network import Network
+from idc.network import Network, refuse_unfit
+from idc.preprocessing import Preprocessing
 from idc.report import Evaluation
 from idc.seeding import Streams
+from idc.spec import ImageSpec
 from idc.synset import Synset
 from idc.training import Training, accuracy
 
@@ -75,6 +77,18 @@ class Retrain(Evaluator):
         passed = sum(epoch >= int(share * self.epochs) for share in self.milestones)
         return self.training.learning_rate * self.decay**passed
 
+    def refuse_unfit(self, spec: ImageSpec) -> None:
+        """Refuse models and augmentations that do not fit such images."""
+        try:
+            Preprocessing(spec, self.training.augment).refuse_unfit()
+        except InputError as error:
+            raise InputError(f"evaluate: training: {error}") from error
+        for position, model in enumerate(self.models):
+            try:
+                refuse_unfit(model, spec)
+            except InputError as error:
+                raise InputError(f"evaluate: models.{position}: {error}") from error
+
     def evaluate(
         self,
         synset: Synset,
@@ -88,12 +102,13 @@ class Retrain(Evaluator):
         Raises:
             InputError: the synset's images or classes are not the dataset's.
         """
-        if (synset.spec.shape, synset.spec.classes) != (data.spec.shape, data.spec.classes):
-            raise InputError(
-                f"dataset: the synset has images of shape {synset.spec.shape} in {len(synset.spec.classes)} "
-                f"classes, but the dataset has {data.spec.shape} in {len(data.spec.classes)}; evaluate it on "
-                "the dataset it was condensed from"
-            )
+        for what in ("shape", "classes"):
+            of_synset, of_data = getattr(synset.spec, what), getattr(data.spec, what)
+            if of_synset != of_data:
+                raise InputError(
+                    f"dataset: {what} {of_data} is not the synset's {of_synset}; evaluate it on the dataset "
+                    "it was condensed from"
+                )
         models = self.models or (model,)
         for position, architecture in enumerate(models):
             values: list[float] = []
@@ -110,7 +125,7 @@ class Retrain(Evaluator):
             yield Evaluation(
                 type=self.type,
                 protocol=self.protocol_as_run(),
-                model=architecture.type,
+                model=architecture.label(),
                 metric="accuracy",
                 values=tuple(values),
             )

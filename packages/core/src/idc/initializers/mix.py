@@ -21,7 +21,7 @@ class Mix(Initializer):
         """What the decoder makes of as many real images of each class as it can pack."""
         count = decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)
-        chosen = real.first_of_each_class(
-            count, members, f"[init] type = 'mix' with decoder {decoder.type!r}"
-        )
+        of_each = count // images_per_class
+        purpose = f"init 'mix' with decoder {decoder.type!r}"
+        chosen = real.first_of_each_class(members, images_per_class, of_each, purpose)
         return decoder.encode(chosen, images_per_class)

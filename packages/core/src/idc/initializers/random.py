@@ -21,5 +21,5 @@ class Random(Initializer):
         """What the decoder makes of ``images_per_class`` real images of each class."""
         decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)
-        chosen = real.first_of_each_class(images_per_class, members, "[init] type = 'random'")
+        chosen = real.first_of_each_class(members, images_per_class, 1, "init 'random'")
         return decoder.encode(chosen, images_per_class)

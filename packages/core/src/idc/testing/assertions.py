@@ -15,6 +15,8 @@ from idc.stage import Stage
 def check_stage(stage: Stage) -> None:
     """A stage of any kind is frozen, survives JSON, and refuses keys it does not have."""
     kind = type(stage)
+    named = isinstance(kind.model_fields["type"].default, str)
+    assert named, 'the class has no name; declare type: Literal["name"] = "name"'
     assert kind.model_validate_json(stage.model_dump_json()) == stage, "JSON and back gives another stage"
     assert kind.model_config.get("frozen"), "a stage is frozen"
     try:

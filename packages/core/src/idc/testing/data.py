@@ -40,22 +40,33 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
     classes = len(spec.classes)
     capacity = decoder.capacity(images_per_class, spec)
     assert capacity >= images_per_class, f"capacity {capacity} is below images_per_class"
+    shared = set(decoder.shared)
     for count in {images_per_class, capacity}:
         images = torch.rand(classes, count, *spec.shape, generator=STREAMS.generator("decoder", count))
         codes = decoder.project(decoder.encode(images, images_per_class), spec)
-        assert decoder.shared <= set(codes), "a shared tensor is not among the codes"
+        assert shared <= set(codes), "a shared tensor is not among the codes"
         for name, code in codes.items():
-            assert name in decoder.shared or len(code) == classes, f"{name} has no leading class axis"
+            assert name in shared or len(code) == classes, f"{name} has no leading class axis"
         batch = decode_class(decoder, codes, 1, images_per_class)
         assert batch.images.shape[1:] == spec.shape, (
             f"decoded images are of shape {tuple(batch.images.shape)}"
         )
         assert len(batch.labels) == len(batch.images), "there is not one label for each decoded image"
         assert bool((batch.labels == 1).all()), "a decoded image has another class's label"
-        assert_in_range(batch.images, spec, "decoded from projected codes", tolerance=1e-5)
+        assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
         again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class)
         assert torch.equal(batch.images, again.images), "saved and loaded codes decode to other images"
+        _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class)
+
+
+def _check_projection(decoder: Decoder, codes: Codes, spec: ImageSpec, images_per_class: int) -> None:
+    stretched = {name: 3 * code - 1 for name, code in codes.items()}
+    projected = decoder.project(stretched, spec)
+    # Codes that are not pixels may go unprojected: a synset's images are clamped in any case.
+    if not equal(projected, stretched):
+        images = decode_class(decoder, projected, 1, images_per_class).images
+        assert_in_range(images, spec, "decoded from projected codes", tolerance=1e-5)
 
 
 def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class: int) -> None:
@@ -68,7 +79,9 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
         return (images**2).sum()
 
     inputs = tuple(tensor.detach().requires_grad_() for tensor in one.values())
-    gradients = torch.autograd.grad(decode(*inputs), inputs)
+    value = decode(*inputs)
+    assert value.requires_grad, "the images do not depend on the codes"
+    gradients = torch.autograd.grad(value, inputs)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite"
     assert any(bool(gradient.any()) for gradient in gradients), "no code influences the images"
     torch.autograd.gradcheck(decode, inputs)

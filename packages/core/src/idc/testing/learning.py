@@ -55,9 +55,10 @@ def check_objective(objective: Objective) -> None:
         value = distance(leaf)
         assert value.shape == (), f"the distance is of shape {tuple(value.shape)}, not a scalar"
         assert bool(value.isfinite()), "the distance is not finite"
+        assert value.requires_grad, "the distance does not depend on syn.images"
         (gradient,) = torch.autograd.grad(value, leaf)
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
-        assert bool(gradient.any()), "the gradient is zero: does the distance depend on syn.images?"
+        assert bool(gradient.any()), "the gradient is zero"
         assert torch.equal(value, distance(leaf)), "the same batches give another distance"
         torch.autograd.gradcheck(distance, leaf)
 
