@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -137,17 +138,24 @@ def test_settings_are_validated_and_recorded() -> None:
     assert Report.load(Path("runs/small")).evaluations == ()
 
 
+# Shells start background jobs, a CI's for instance, with Ctrl-C ignored, and Python takes that over.
+WITH_CTRL_C = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from idc_cli.main import app; app()"
+)
+
+
 def interrupted(*arguments: str, when: Callable[[], bool]) -> str:
     """What a run that gets Ctrl-C prints on standard error."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from idc_cli.main import app; app()", "run", "small.toml", *arguments],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    while process.poll() is None and not when():
-        pass
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    command = [sys.executable, "-c", WITH_CTRL_C, "run", "small.toml", *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while process.poll() is None and not when():
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130, errors
     assert "Traceback" not in errors
     return errors
