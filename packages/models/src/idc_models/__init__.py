@@ -1,1 +1,1 @@
-"""Networks for idc: the condensation literature's ConvNet."""
+"""Networks for idc: those of the condensation literature, and torchvision's by name."""

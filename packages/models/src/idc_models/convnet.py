@@ -1,26 +1,64 @@
-"""The condensation literature's ConvNet: blocks of convolution, normalisation, ReLU and average pooling."""
+"""The condensation literature's ConvNet: blocks of convolution, normalisation, activation and pooling."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal, final
 
+import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from idc.errors import InputError
 from idc.kinds import Model
 from idc.shapes import Images
 from idc.spec import ImageSpec
+from idc_models.layers import Maps, channel_norm
+from idc_models.sizes import border
+
+Norm = Literal["instance", "batch", "layer", "group", "none"]
+Activation = Literal["relu", "sigmoid", "leaky-relu", "swish"]
+Pooling = Literal["average", "max", "none"]
+
+GROUPS = 4
+
+ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "relu": nn.functional.relu,
+    "sigmoid": torch.sigmoid,
+    "leaky-relu": nn.functional.leaky_relu,
+    "swish": nn.functional.silu,
+}
 
 
 @final
 class ConvNet(Model):
-    """ConvNet-d (DC, section 4; the default network of IDC, DC, DSA and DM)."""
+    """ConvNet-d (DC, section 4; the default network of IDC, DC, DSA and DM).
+
+    Width 32, 64, 128 or 256, depth 1 to 4, every norm, every pooling and every activation but ``swish`` are
+    the 720 networks of DC's architecture search.
+    """
 
     type: Literal["convnet"] = "convnet"
     depth: Annotated[int, Field(ge=1)] = 3
-    """Blocks; each halves height and width."""
+    """Blocks; each halves height and width, unless there is no pooling."""
     width: Annotated[int, Field(ge=1)] = 128
     """Channels of every block."""
+    norm: Norm = "instance"
+    """What is normalised together: an image's channel, the batch's channel, the image (``layer``), each of
+    four groups of an image's channels, or nothing. Affine weights are one for each channel, for ``layer`` one
+    for each number of the image."""
+    activation: Activation = "relu"
+    """``leaky-relu`` has slope 0.01 below zero; ``swish`` is x times sigmoid(x)."""
+    pooling: Pooling = "average"
+    """Over 2x2 pixels."""
+
+    @model_validator(mode="after")
+    def _whole_groups(self) -> "ConvNet":
+        if self.norm == "group" and self.width % GROUPS:
+            raise ValueError(
+                f"norm 'group' splits the channels into {GROUPS} groups, but width {self.width} is no "
+                f"multiple of {GROUPS}; choose another width or norm = 'instance'"
+            )
+        return self
 
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `ConvNetModule` for such images.
@@ -28,36 +66,42 @@ class ConvNet(Model):
         Raises:
             InputError: the images are too small for so many blocks.
         """
-        # The public code widens one-channel images by four pixels, so that 28 become 32.
-        padding = 3 if spec.channels == 1 else 1
-        height, width = (side + 2 * padding - 2 for side in (spec.height, spec.width))
-        last = (height >> self.depth, width >> self.depth)
-        if min(last) < 1:
+        deepest = min(spec.height + 2 * border(spec), spec.width + 2 * border(spec)).bit_length() - 1
+        if self.pooling != "none" and self.depth > deepest:
+            allowed = f"allowed are 1 to {deepest}" if deepest else "set model.pooling = 'none'"
             raise InputError(
                 f"model.depth: {self.depth} blocks halve {spec.height}x{spec.width} pixels to nothing; "
-                f"allowed are 1 to {min(height, width).bit_length() - 1}"
+                f"{allowed}"
             )
-        return ConvNetModule(spec.channels, self.width, self.depth, padding, last, len(spec.classes))
+        return ConvNetModule(self, spec)
 
 
 class ConvNetModule(nn.Module):
-    """Blocks of 3x3 convolution, instance normalisation, ReLU and 2x2 average pooling, and a linear layer."""
+    """Blocks of 3x3 convolution, normalisation, activation and 2x2 pooling, and a linear layer."""
 
-    def __init__(
-        self, channels: int, width: int, depth: int, padding: int, last: tuple[int, int], classes: int
-    ) -> None:
+    def __init__(self, model: ConvNet, spec: ImageSpec) -> None:
         super().__init__()
+        self.activation = ACTIVATIONS[model.activation]
+        self.pooling: Pooling = model.pooling
+        width, padding = model.width, border(spec)
+        halvings = [0 if model.pooling == "none" else block for block in range(model.depth + 1)]
+        *sides, last = (
+            ((spec.height + 2 * padding) >> halving, (spec.width + 2 * padding) >> halving)
+            for halving in halvings
+        )
         # Named and ordered as in IDC's code, so that its checkpoints and counts can be compared.
         self.layers = nn.ModuleDict(
             {
                 "conv": nn.ModuleList(
-                    nn.Conv2d(width if block else channels, width, 3, padding=1 if block else padding)
-                    for block in range(depth)
+                    nn.Conv2d(
+                        width if block else spec.channels, width, 3, padding=1 if block else 1 + padding
+                    )
+                    for block in range(model.depth)
                 ),
-                "norm": nn.ModuleList(nn.GroupNorm(width, width) for _ in range(depth)),
+                "norm": nn.ModuleList(_norm(model.norm, width, *side) for side in sides),
             }
         )
-        self.classifier = nn.Linear(width * last[0] * last[1], classes)
+        self.classifier = nn.Linear(width * last[0] * last[1], len(spec.classes))
 
     def features(self, images: Images) -> list[Tensor]:
         """The output (n, width, …) of every block, after pooling."""
@@ -66,10 +110,29 @@ class ConvNetModule(nn.Module):
         assert isinstance(norms, nn.ModuleList)
         features: list[Tensor] = []
         for convolution, norm in zip(convolutions, norms, strict=True):
-            images = nn.functional.avg_pool2d(nn.functional.relu(norm(convolution(images))), 2)
+            images = self._pool(self.activation(norm(convolution(images))))
             features.append(images)
         return features
 
     def forward(self, images: Images) -> Float[Tensor, "n classes"]:
         """Logits of normalised images."""
         return self.classifier(self.features(images)[-1].flatten(1))
+
+    def _pool(self, maps: Maps) -> Maps:
+        match self.pooling:
+            case "average":
+                return nn.functional.avg_pool2d(maps, 2)
+            case "max":
+                return nn.functional.max_pool2d(maps, 2)
+            case "none":
+                return maps
+
+
+def _norm(norm: Norm, channels: int, height: int, width: int) -> nn.Module:
+    match norm:
+        case "layer":
+            return nn.LayerNorm([channels, height, width])
+        case "group":
+            return nn.GroupNorm(GROUPS, channels)
+        case _:
+            return channel_norm(norm, channels)

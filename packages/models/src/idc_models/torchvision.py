@@ -1,0 +1,160 @@
+"""The networks of torchvision, by name."""
+
+from difflib import get_close_matches
+from typing import Any, Literal, final
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.func import functional_call
+from torchvision import models
+
+from idc.errors import InputError
+from idc.kinds import Model
+from idc.shapes import Images
+from idc.spec import ImageSpec
+
+OURS = ("weights", "weights_backbone", "progress", "num_classes")
+"""Arguments that are not the table's: nothing is downloaded, and the data say how many classes there are."""
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    name: {"aux_logits": False, "init_weights": True} for name in ("googlenet", "inception_v3")
+}
+"""Arguments without which a network gives more than its logits, or warns."""
+
+
+@final
+class Torchvision(Model):
+    """A classification network of ``torchvision.models``, with initial weights; none are ever downloaded.
+
+    ``type = "torchvision"``, ``name = "resnet18"``, ``arguments = {zero_init_residual = true}``. The last
+    layer has one output for each class. All have three input channels: one-channel images are repeated.
+
+    Gradient matching needs second derivatives, which torch does not have for every network's functions (it
+    lacks those of ``mobilenet_v3_small``'s); all can be trained and evaluated with.
+    """
+
+    type: Literal["torchvision"] = "torchvision"
+    name: str
+    """Name of the function in ``torchvision.models``."""
+    arguments: dict[str, Any] = Field(default={})
+    """Keyword arguments of the function, such as ``{image_size = 32, patch_size = 4}`` for a transformer."""
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = models.list_models(module=models)
+        if name not in known:
+            close = get_close_matches(name, known, n=1)
+            suggestion = f"did you mean {close[0]!r}?" if close else "choose one such as 'resnet18'"
+            raise ValueError(f"{name!r} is not a classification network of torchvision.models; {suggestion}")
+        return name
+
+    @field_validator("arguments")
+    @classmethod
+    def _not_ours(cls, arguments: dict[str, Any]) -> dict[str, Any]:
+        refused = ", ".join(name for name in OURS if name in arguments)
+        if refused:
+            raise ValueError(
+                f"{refused} cannot be given: weights are never downloaded, and the number of classes is the "
+                "dataset's; leave it out"
+            )
+        return arguments
+
+    def build(self, spec: ImageSpec) -> nn.Module:
+        """A `TorchvisionModule` for such images.
+
+        Raises:
+            InputError: the images are too small for the network, or of a size that it does not take; they
+                have neither one nor three channels; the network does not know an argument.
+        """
+        return _build(self.name, self.arguments, spec)
+
+
+@final
+class EfficientNet(Model):
+    """EfficientNet-B0, one of the networks that IDC is evaluated with on ImageNet (IDC, section 5).
+
+    It is torchvision's ``efficientnet_b0``, with its dropout and stochastic depth (Tan and Le, ICML 2019).
+    """
+
+    type: Literal["efficientnet"] = "efficientnet"
+
+    def build(self, spec: ImageSpec) -> nn.Module:
+        """A `TorchvisionModule` for such images; one-channel images are repeated three times.
+
+        Raises:
+            InputError: the images have neither one nor three channels, or a side of less than 33 pixels.
+        """
+        return _build("efficientnet_b0", {}, spec)
+
+
+class TorchvisionModule(nn.Module):
+    """A network of torchvision that takes grey images too."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def features(self, images: Images) -> list[Tensor]:
+        """One tensor (n, …): what the last layer with weights is given.
+
+        Most often these are pooled features, in training mode after their dropout.
+        """
+        given: list[Tensor] = []
+        *_, last = (
+            layer for layer in self.network.modules() if any(True for _ in layer.parameters(recurse=False))
+        )
+        hook = last.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+        try:
+            self.forward(images)
+        finally:
+            hook.remove()
+        return given
+
+    def forward(self, images: Images) -> Float[Tensor, "n classes"]:
+        """Logits of normalised images."""
+        return self.network(images.expand(-1, 3, -1, -1))
+
+
+def _build(name: str, arguments: dict[str, Any], spec: ImageSpec) -> TorchvisionModule:
+    if spec.channels not in (1, 3):
+        raise InputError(
+            f"model: networks of torchvision take images of 1 or 3 channels; these have {spec.channels}; "
+            "choose another model such as 'convnet'"
+        )
+    chosen = {**DEFAULTS.get(name, {}), **arguments, "weights": None, "num_classes": len(spec.classes)}
+    try:
+        network = _construct(name, chosen)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"model.arguments: {name} does not take {arguments}: {error}") from error
+    _refuse_unfit(network, name, spec)
+    return TorchvisionModule(network)
+
+
+def _construct(name: str, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        return models.get_model(name, **arguments)
+    except NotImplementedError:
+        # RegNets compute with tensors how wide they are, which the meta device cannot.
+        with torch.device("cpu"):
+            return models.get_model(name, **arguments).to("meta")
+
+
+def _refuse_unfit(network: nn.Module, name: str, spec: ImageSpec) -> None:
+    # Where tensors have shapes only, asking the network itself costs little; one image, because a batch may
+    # be as small, and then batch norm refuses maps of a single pixel.
+    state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
+    images = torch.empty(1, 3, spec.height, spec.width, device="meta")
+    try:
+        logits = functional_call(network, shapes, (images,))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        raise InputError(
+            f"model: {name} does not take images of {spec.height}x{spec.width} pixels: {reason}; "
+            "enlarge them or choose another network; a transformer is told their size in model.arguments"
+        ) from error
+    if not (isinstance(logits, Tensor) and logits.shape == (1, len(spec.classes))):
+        raise InputError(f"model.arguments: {name} gives more than logits; leave out aux_logits")
