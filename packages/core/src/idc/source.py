@@ -1,0 +1,72 @@
+"""Pipeline files: TOML, and what they extend."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from idc.errors import InputError
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The table that a pipeline file holds, with those it extends below it.
+
+    ``extends = "other.toml"`` or a list of files, relative to the file, begins with their tables, one over
+    the other; the file's own keys go on top. Tables are merged key by key, unless they name another ``type``.
+
+    Raises:
+        InputError: a file is not there, is not TOML (with line and column), or extends itself.
+    """
+    return _read(path, ())
+
+
+def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table laid over another, key by key.
+
+    Tables within are merged likewise, unless both have a ``type`` and it differs: then the base's fields
+    mean nothing to the new type and are dropped. Lists and values are replaced.
+    """
+    result = dict(base)
+    for key, value in table.items():
+        below = base.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            result[key] = _merged_stage(cast(Mapping[str, Any], below), cast(Mapping[str, Any], value))
+        else:
+            result[key] = value
+    return result
+
+
+def _merged_stage(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(table) if table.get("type", base.get("type")) != base.get("type") else merged(base, table)
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in above:
+        raise InputError(f"{path}: extends itself; remove one of the extends")
+    table = _parsed(path)
+    parents = table.pop("extends", [])
+    parents = [parents] if isinstance(parents, str) else parents
+    if not isinstance(parents, list) or not all(isinstance(each, str) for each in cast(list[Any], parents)):
+        raise InputError(
+            f"{path}: extends: {parents!r} is not allowed; it must be a file name or a list of them"
+        )
+    base: dict[str, Any] = {}
+    for parent in cast(list[str], parents):
+        base = merged(base, _read(path.parent / parent, (*above, path.resolve())))
+    return merged(base, table)
+
+
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        # Editors on Windows begin UTF-8 files with a byte order mark.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; give the path of a pipeline file (.toml)") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error}); pipeline files are TOML") from None
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder; give a pipeline file, such as {path}/pipeline.toml") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
