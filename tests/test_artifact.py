@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from idc import artifact
 from idc.engine import condense
 from idc.errors import InputError
+from idc.synset import Synset
 from small import small_pipeline
 
 
@@ -72,6 +73,43 @@ def test_headers_are_validated(file: Path) -> None:
     save_file({"images": torch.zeros(2)}, file, {artifact.KEY: "{"})
     with pytest.raises(InputError, match="the header is not valid JSON"):
         artifact.read(file)
+
+
+@pytest.mark.parametrize("lost", ["method", "images_per_class", "decoder"])
+def test_a_header_without_what_decoding_needs_is_refused(file: Path, lost: str) -> None:
+    pipeline = {key: value for key, value in artifact.read(file).header.pipeline.items() if key != lost}
+    with pytest.raises(
+        InputError, match=rf"pipeline: {lost} is missing or not what it should be; the file is"
+    ):
+        artifact.read(rewritten(file, pipeline=pipeline))
+
+
+def altered(file: Path, find: bytes, put: bytes) -> Path:
+    content = file.read_bytes()
+    assert find in content
+    assert len(find) == len(put)
+    file.write_bytes(content.replace(find, put))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("find", "put"), [(b'"dtype":"F32"', b'"dtype":"Q32"'), (b"[10,2,1,8,8]", b"[10,2,1,8,9]")]
+)
+def test_tensors_that_the_library_refuses_are_refused(file: Path, find: bytes, put: bytes) -> None:
+    with pytest.raises(InputError, match="the stored tensors do not fit the header"):
+        Synset.load(altered(file, find, put))
+
+
+def test_metadata_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    header = json.dumps({"__metadata__": {"idc": 5}}).encode()
+    (tmp_path / "s").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(InputError, match="its metadata is not a table of texts"):
+        artifact.read(tmp_path / "s")
+
+
+def test_a_path_that_no_file_can_have_is_named() -> None:
+    with pytest.raises(InputError, match="no such file; give a synset"):
+        artifact.read(Path("x" * 5000))
 
 
 def test_absent_files_are_named(tmp_path: Path) -> None:

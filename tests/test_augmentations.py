@@ -6,12 +6,14 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from golden_cases import Case, assert_exact, golden_names, load_golden
+from idc.errors import InputError
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Draw
 from idc.spec import ImageSpec
-from idc.testing import SPEC
+from idc.testing import SPEC, check_augmentation
 from idc_augment.dsa import DSA
+from idc_augment.imagenet import EIGENVALUES, EIGENVECTORS, ImageNet
 from idc_augment.kornia import Kornia
 
 
@@ -184,3 +186,52 @@ def test_siamese_kornia_draws_once_for_any_number_of_images() -> None:
 def test_kornia_refuses_what_it_does_not_have(name: str, arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Kornia(name=name, arguments=arguments)
+
+
+def test_imagenets_augmentation_changes_every_image_on_its_own() -> None:
+    stage, images = ImageNet(), torch.rand(1, 3, 16, 16).repeat(8, 1, 1, 1)
+    draw = stage.draw(8, (3, 16, 16), Streams(0).generator())
+    changed = stage.apply(images, draw)
+    assert changed.shape == images.shape
+    assert len({tuple(image.flatten().tolist()) for image in changed}) == 8
+
+
+def test_imagenets_lighting_moves_colours_along_their_principal_components() -> None:
+    stage = ImageNet(area=(1.0, 1.0), flip=0.0, jitter=0.0, lighting=0.5)
+    images = torch.rand(400, 3, 4, 4)
+    moved = stage.apply(images, stage.draw(400, (3, 4, 4), Streams(0).generator())) - images
+    # The same for all pixels of an image, with the covariance V diag(0.5 e)² Vᵀ.
+    assert torch.allclose(moved, moved[:, :, :1, :1].expand_as(moved), atol=1e-4)
+    covariance = torch.cov(moved[:, :, 0, 0].T)
+    vectors, values = torch.tensor(EIGENVECTORS), torch.tensor(EIGENVALUES)
+    expected = vectors @ torch.diag((0.5 * values) ** 2) @ vectors.T
+    torch.testing.assert_close(covariance, expected, rtol=0.2, atol=1e-5)
+
+
+def test_imagenets_crops_have_the_area_asked_for() -> None:
+    stage = ImageNet(area=(0.25, 0.25), flip=0.0, jitter=0.0, lighting=0.0)
+    ramp = torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+    spans = []
+    for seed in range(40):
+        row = stage.apply(ramp, stage.draw(1, (3, 32, 32), Streams(seed).generator()))[0, 0, 16]
+        spans.append(float(row.max() - row.min()))
+    # A quarter of the area is half of the width, give or take the aspect ratio of 3/4 to 4/3.
+    assert 0.40 < min(spans) < max(spans) < 0.60
+
+
+def test_a_channel_that_is_dropped_is_dropped_from_all_in_a_siamese_draw() -> None:
+    check_augmentation(Kornia(name="RandomChannelDropout", arguments={"p": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("RandomHue", {"p": 1.0}), ("RandomSaturation", {"p": 0.5, "saturation": [0.5, 1.5]})],
+)
+def test_augmentations_that_need_colour_are_refused_for_grey_images(
+    name: str, arguments: dict[str, object]
+) -> None:
+    grey = SPEC.model_copy(update={"channels": 1, "mean": (0.5,), "std": (0.5,)})
+    with pytest.raises(
+        InputError, match=rf"^augment: kornia .*{name}.* cannot be applied to images of \(1, "
+    ):
+        Preprocessing(grey, (Kornia(name=name, arguments=arguments),)).refuse_unfit()

@@ -205,7 +205,7 @@ def test_inspect(run: Path) -> None:
             assert fact in shown
     found = json.loads(idc("inspect", str(run), "--json").stdout)
     assert found["tensors"]["images"]["shape"] == [10, 2, 1, 8, 8]
-    assert found["pipeline"]["decoder"] == {"type": "multiformation", "factor": 2}
+    assert found["pipeline"]["decoder"]["factor"] == 2
 
 
 def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
@@ -291,6 +291,29 @@ def test_protocols_that_differ_have_a_column(run: Path) -> None:
     assert "protocol:" not in shown
 
 
+def test_pretrain_makes_the_networks_that_a_run_starts_from() -> None:
+    settings = [
+        "--set",
+        """networks.pretrained={path="nets", networks=2, first_epoch=1}""",
+        "--device",
+        "cpu",
+    ]
+    assert "make it with idc pretrain PIPELINE" in refused("run", "small.toml", *settings)
+    assert idc("pretrain", "small.toml", *settings).exit_code == 0
+    assert len(list(Path("nets").glob("*.safetensors"))) == 2
+    assert idc("run", "small.toml", "--quiet", *settings).exit_code == 0
+    assert "nothing to pretrain" in refused("pretrain", "small.toml")
+
+
+def test_a_preset_is_resolved_in_the_run_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("leaf.toml").write_text('extends = "small.toml"\nname = "leaf"\ndecoder.factor = 3\n')
+    assert idc("run", "leaf.toml", "--quiet", "--device", "cpu").exit_code == 0
+    resolved = tomllib.loads(Path("runs/leaf/pipeline.toml").read_text())
+    assert "extends" not in resolved
+    assert resolved["decoder"]["factor"] == 3
+    assert read(Path("runs/leaf")).header.pipeline["objective"]["type"] == "gradient"
+
+
 def test_plugins_lists_types_and_distributions() -> None:
     shown = idc("plugins").stdout
     for text in ("multiformation", "idc_example_plugin.flip:Flip", "idc-example-plugin 0.1.0"):
@@ -317,7 +340,7 @@ def test_version() -> None:
         ("objective.metrc=l1", "objective.metrc: not a field of 'gradient' (fields: metric, bias, fc)"),
         ("images_per_class=0", "images_per_class: 0 is not allowed; it must be greater than or equal to 1"),
         ("images_per_class=100", "class '0' has 143 training images"),
-        ("decoder.factor=9", "decoder.factor: 9 is larger than the image (8x8 pixels); allowed are 1 to 8"),
+        ("decoder.factor=9", "decoder.factor: 9 is larger than the image (8x8 pixels); allowed are 1, 2"),
         ("model.depth=9", "model.depth: 9 blocks halve 8x8 pixels to nothing; allowed are 1 to 3"),
         ('dataset={type="image-folder", path="pets", size=8}', "there is no folder data/pets/train"),
         ('dataset={type="fashion-mnist"}', "there is no folder data/FashionMNIST/raw"),

@@ -8,28 +8,38 @@ import torch
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
+from dataset_files import write_all
 from idc import registry, testing
 from idc.decoders.pixels import PixelDecoder
-from idc.kinds import KINDS, Augmentation, Decoder, Initializer, Objective, Sampler
+from idc.kinds import KINDS, Augmentation, Decoder, Initializer, Model, Objective, Sampler
 from idc.network import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Draw
 from idc.stage import Stage
 from idc.testing import SPEC
-from test_datasets import write_fashion_mnist, write_folder
 
 FIELDS: dict[str, dict[str, Any]] = {
-    "image-folder": {"path": "pets", "size": 16},
-    "kornia": {"name": "RandomAffine", "arguments": {"degrees": 15.0, "p": 0.5}},
-    "retrain": {"epochs": 2, "runs": 2},
+    "dataset.image-folder": {"path": "pets", "size": 16},
+    "augment.kornia": {"name": "RandomAffine", "arguments": {"degrees": 15.0, "p": 0.5}},
+    "init.herding": {"features": {"epochs": 1}},
+    "dataset.imagenet": {"size": 16},
+    "init.k-center": {"features": {"epochs": 1}},
+    "evaluate.retrain": {"epochs": 2, "runs": 2},
+    "networks.synthetic": {"epochs": 2},
+    "model.torchvision": {"name": "resnet18"},
 }
 """What a type cannot do without, or would take too long with."""
+
+
+LARGER = SPEC.model_copy(update={"height": 40, "width": 40})
+"""Images that every network takes."""
 
 
 def installed(table: str) -> list[Stage]:
     kind = KINDS[table]
     return [
-        kind.implementation(name).model_validate(FIELDS.get(name, {})) for name in registry.names(kind.group)
+        kind.implementation(name).model_validate(FIELDS.get(f"{table}.{name}", {}))
+        for name in registry.names(kind.group)
     ]
 
 
@@ -38,15 +48,14 @@ def by_type(stage: Stage) -> str:
 
 
 @pytest.mark.parametrize("stage", installed("dataset"), ids=by_type)
-def test_datasets(stage: Any, tmp_path: Path) -> None:
-    write_fashion_mnist(tmp_path)
-    write_folder(tmp_path)
+def test_datasets(stage: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_all(tmp_path, monkeypatch)
     testing.check_dataset(stage, tmp_path)
 
 
 @pytest.mark.parametrize("stage", installed("model"), ids=by_type)
 def test_models(stage: Any) -> None:
-    testing.check_model(stage)
+    testing.check_model(stage, LARGER)
 
 
 @pytest.mark.parametrize("decoder", installed("decoder"), ids=by_type)
@@ -247,7 +256,9 @@ def test_a_broken_sampler_is_noticed() -> None:
 class Forgetful(Initializer):
     type: str = "forgetful"
 
-    def codes(self, decoder: Decoder, images_per_class: int, real: Any, streams: Streams) -> Codes:
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Any, model: Model, streams: Streams
+    ) -> Codes:
         shape = (len(real.spec.classes), images_per_class, *real.spec.shape)
         return {"images": torch.rand(shape)}
 

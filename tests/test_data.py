@@ -53,6 +53,31 @@ def test_empty_splits_and_classes_are_refused() -> None:
 
 
 def test_constant_images_are_refused() -> None:
-    pixels, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
+    pixels, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.arange(2)
     with pytest.raises(InputError, match="every training pixel of channel 0 has the same value"):
-        from_bytes((pixels, labels), (pixels, labels), ("a",))
+        from_bytes((pixels, labels), (pixels, labels), ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "problem"),
+    [
+        ((0.5,), (0.5,), "dataset: mean has 1 and std 1 values; both need one for each of the 3 channels"),
+        ((0.5,) * 3, (0.5, 0.5, 0.0), "dataset: std (0.5, 0.5, 0.0) must be positive in every channel"),
+        ((), None, "dataset: mean has 0 and std 3 values; both need one for each of the 3 channels"),
+    ],
+)
+def test_statistics_that_do_not_fit_are_refused(
+    mean: tuple[float, ...], std: tuple[float, ...] | None, problem: str
+) -> None:
+    pixels, labels = toy_split().pixels, toy_split().labels
+    with pytest.raises(InputError) as error:
+        from_bytes((pixels, labels), (pixels, labels), ("a", "b"), mean, std)
+    assert str(error.value) == problem
+
+
+def test_a_single_class_is_refused() -> None:
+    pixels = toy_split().pixels
+    labels = torch.zeros(len(pixels), dtype=torch.int64)
+    with pytest.raises(InputError) as error:
+        from_bytes((pixels, labels), (pixels, labels), ("cat",))
+    assert str(error.value) == "dataset: there is one class only, 'cat'; networks tell two or more apart"

@@ -1,6 +1,5 @@
 """The datasets, on files that the tests write with real encoders."""
 
-import gzip
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
+from dataset_files import WNIDS, write_cifar, write_folder, write_idx, write_svhn
 from idc.datasets.digits import Digits
-from idc.datasets.fashion_mnist import FashionMNIST
 from idc.datasets.image_folder import ImageFolder
+from idc.datasets.imagenet import ImageNet
+from idc.datasets.published import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
 from idc.errors import InputError
 from idc.testing import check_dataset
 
@@ -33,28 +34,8 @@ def test_digits_are_enlarged(tmp_path: Path) -> None:
     check_dataset(Digits(), tmp_path)
 
 
-def write_fashion_mnist(root: Path, per_class: int = 3) -> None:
-    """The four IDX files, compressed and not, as torchvision expects them."""
-    folder = root / "FashionMNIST" / "raw"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part in ("train", "t10k"):
-        count = 10 * per_class
-        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = (np.arange(count) % 10).astype(np.uint8)
-        sizes = b"".join(size.to_bytes(4, "big") for size in (count, 28, 28))
-        contents = {
-            f"{part}-images-idx3-ubyte": b"\0\0\x08\x03" + sizes + images.tobytes(),
-            f"{part}-labels-idx1-ubyte": b"\0\0\x08\x01" + count.to_bytes(4, "big") + labels.tobytes(),
-        }
-        for name, content in contents.items():
-            (folder / name).write_bytes(content)
-            with gzip.open(folder / f"{name}.gz", "wb") as file:
-                file.write(content)
-
-
 def test_fashion_mnist(tmp_path: Path) -> None:
-    write_fashion_mnist(tmp_path)
+    write_idx(tmp_path)
     check_dataset(FashionMNIST(), tmp_path)
     data = FashionMNIST(mean=(0.2861,), std=(0.3530,)).load(tmp_path)
     assert data.spec.shape == (1, 28, 28)
@@ -62,39 +43,77 @@ def test_fashion_mnist(tmp_path: Path) -> None:
     assert data.spec.mean == (0.2861,)
 
 
+def test_mnist(tmp_path: Path) -> None:
+    write_idx(tmp_path, "MNIST")
+    assert MNIST().load(tmp_path).spec.shape == (1, 28, 28)
+
+
+@pytest.mark.parametrize(("dataset", "classes"), [(CIFAR10(), 10), (CIFAR100(), 100)])
+def test_cifar(
+    dataset: CIFAR10 | CIFAR100, classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cifar(tmp_path, classes, monkeypatch)
+    data = dataset.load(tmp_path)
+    assert data.spec.shape == (3, 32, 32)
+    assert data.spec.classes[-1] == f"class{classes - 1}"
+    # As stored: a plane of 1024 red values, row by row, then green, then blue.
+    stored = np.random.default_rng(0).integers(0, 256, (classes, 3072), dtype=np.uint8)
+    assert data.train.pixels[1].flatten().tolist() == stored[1].tolist()
+
+
+def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_svhn(tmp_path, monkeypatch)
+    data = SVHN().load(tmp_path)
+    assert data.spec.shape == (3, 32, 32)
+    assert data.train.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+
+
+def test_the_checksums_of_cifar_are_checked(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        write_cifar(tmp_path, 10, patched)
+    with pytest.raises(InputError, match=r"not readable in .*cifar-10-batches-py .*fetch data_batch_1 to"):
+        CIFAR10().load(tmp_path)
+
+
+def test_imagenet_10_is_idcs(tmp_path: Path) -> None:
+    write_folder(tmp_path / "imagenet", (*WNIDS, "n00000001"), 1, ("train", "val"))
+    data = ImageNet(size=16).load(tmp_path)
+    assert data.spec.classes == WNIDS
+    assert data.spec.shape == (3, 16, 16)
+    assert data.train.labels.bincount().tolist() == [2] * 10
+    some = ImageNet(size=16, classes=(WNIDS[3], "n00000001")).load(tmp_path)
+    assert some.spec.classes == (WNIDS[3], "n00000001")
+    assert torch.equal(some.train.images(some.train.members[0]), data.train.images(data.train.members[3]))
+
+
+def test_an_absent_class_of_imagenet_is_named(tmp_path: Path) -> None:
+    write_folder(tmp_path / "imagenet", WNIDS[1:], 1, ("train", "val"))
+    with pytest.raises(InputError, match=f"There is no class {WNIDS[0]} in .*imagenet/train"):
+        ImageNet(size=16).load(tmp_path)
+
+
 def test_absent_fashion_mnist_says_where_it_is_expected(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         FashionMNIST().load(tmp_path)
     assert str(error.value) == (
-        f"dataset: there is no folder {tmp_path}/FashionMNIST/raw; Fashion-MNIST is expected there as "
-        "train-images-idx3-ubyte and its three companions. Name the folder above with --data"
+        f"dataset: there is no folder {tmp_path}/FashionMNIST/raw; expected are there "
+        "train-images-idx3-ubyte and its three companions, as torchvision keeps them. Name the folder above "
+        "with --data"
     )
 
 
 def test_damaged_fashion_mnist_is_refused(tmp_path: Path) -> None:
-    write_fashion_mnist(tmp_path)
+    write_idx(tmp_path)
     (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
-    with pytest.raises(InputError, match="Fashion-MNIST is not readable"):
+    with pytest.raises(
+        InputError, match=r"not readable in .*FashionMNIST/raw .*fetch train-images-idx3-ubyte and"
+    ):
         FashionMNIST().load(tmp_path)
-
-
-def write_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), per_class: int = 3) -> None:
-    """PNG and JPEG files of several sizes and modes, some of them nested."""
-    rng = np.random.default_rng(0)
-    for split in ("train", "test"):
-        for name in classes:
-            folder = root / "pets" / split / name
-            (folder / "more").mkdir(parents=True)
-            for number in range(per_class):
-                pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / f"{number}.png")
-            grey = rng.integers(0, 256, (25, 18), dtype=np.uint8)
-            Image.fromarray(grey).save(folder / "more" / "grey.jpg")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_image_folder(tmp_path: Path, channels: int) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     dataset = ImageFolder.model_validate({"path": "pets", "size": 16, "channels": channels})
     check_dataset(dataset, tmp_path)
     data = dataset.load(tmp_path)
@@ -104,7 +123,7 @@ def test_image_folder(tmp_path: Path, channels: int) -> None:
 
 
 def test_image_folder_scales_the_shorter_side_and_crops_the_centre(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     # Black on the left and on the right of the square in the middle.
     pixels = np.zeros((32, 64), dtype=np.uint8)
     pixels[:, 16:48] = 255
@@ -121,8 +140,8 @@ def test_absent_folders_are_named(tmp_path: Path) -> None:
         dataset.load(tmp_path)
     assert str(error.value) == (
         f"dataset.path: there is no folder {tmp_path}/pets/train; expected are "
-        f"{tmp_path}/pets/train/<class>/<image> for training in 'train' and for testing in 'test'. "
-        "Name the folder that pets is in with --data"
+        f"{tmp_path}/pets/train/<class>/<image>, and the same for the other split beside it. Name the folder "
+        "that it is in with --data"
     )
 
 
@@ -136,14 +155,14 @@ def test_folders_without_classes_or_images_are_refused(tmp_path: Path) -> None:
 
 
 def test_splits_with_different_classes_are_refused(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "test" / "dog").rename(tmp_path / "pets" / "test" / "wolf")
     with pytest.raises(InputError, match=r"have different classes \(dog, wolf are in one only\)"):
         ImageFolder(path=Path("pets"), size=16).load(tmp_path)
 
 
 def test_files_that_are_no_images_are_named(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "train" / "dog" / "1.png").write_bytes(b"not a picture")
     with pytest.raises(InputError, match=r"pets/train/dog/1\.png is not a readable image"):
         ImageFolder(path=Path("pets"), size=16).load(tmp_path)
@@ -151,7 +170,7 @@ def test_files_that_are_no_images_are_named(tmp_path: Path) -> None:
 
 def one_class(root: Path, image: Image.Image, name: str = "0.png") -> ImageFolder:
     """A dataset of one file in each split of each of two classes; the other class's are noise."""
-    write_folder(root, ("cat",), 1)
+    write_folder(root / "pets", ("cat",), 1)
     for split in ("train", "test"):
         folder = root / "pets" / split / "dog"
         folder.mkdir()
@@ -190,13 +209,13 @@ def test_a_picture_too_large_to_be_one_is_refused(tmp_path: Path, monkeypatch: p
 
 
 def test_hidden_folders_are_no_classes(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     (tmp_path / "pets" / "train" / ".ipynb_checkpoints").mkdir()
     assert ImageFolder(path=Path("pets"), size=4).load(tmp_path).spec.classes == ("cat", "dog")
 
 
 def test_mean_and_std_may_be_given(tmp_path: Path) -> None:
-    write_folder(tmp_path)
+    write_folder(tmp_path / "pets")
     given = {"path": "pets", "size": 4, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     spec = ImageFolder.model_validate(given).load(tmp_path).spec
     assert (spec.mean, spec.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))

@@ -3,29 +3,66 @@
 import pytest
 import torch
 
-from golden_cases import golden_names, load_golden
+from golden_cases import Case, golden_names, load_golden
 from idc.decoders.multiformation import MultiFormation
 from idc.decoders.raw import Raw
+from idc.engine import condense
 from idc.errors import InputError
 from idc.testing import SPEC
+from small import small_pipeline
 
 
-@pytest.mark.parametrize("name", golden_names("decode_single"))
+def fields(case: Case) -> dict[str, object]:
+    """The decoder's fields as a golden file's header says them."""
+    kind = case.header["kind"].removeprefix("mix").lstrip("_") or "single"
+    return {
+        "factor": int(case.header["factor"]),
+        "mode": kind if kind in ("multi", "bound") else "single",
+        "bound": int(case.header.get("bound", 128)),
+        "axis": "time" if kind == "time" else "both",
+        "padding": float(case.header.get("pad_value", 0.5)),
+    }
+
+
+@pytest.mark.parametrize("name", golden_names("decode_"))
 def test_multiformation_decodes_as_the_public_code(name: str) -> None:
     case = load_golden(name)
-    decoder = MultiFormation(factor=int(case.header["factor"]))
+    decoder = MultiFormation.model_validate(fields(case))
     batch = decoder.decode({"images": case["codes"]}, case["code_labels"])
-    tolerance = 1e-12 if case.header["decoded_stored"] == "float64" else 1e-7
+    tolerance = 1e-12 if case.header.get("decoded_stored", "float64") == "float64" else 1e-7
     torch.testing.assert_close(batch.images, case["decoded"], rtol=0, atol=tolerance)
     assert torch.equal(batch.labels, case["decoded_labels"])
 
 
-@pytest.mark.parametrize("name", golden_names("init_mix_f"))
+@pytest.mark.parametrize("name", golden_names("init_mix_"))
 def test_multiformation_packs_as_the_public_code(name: str) -> None:
     case = load_golden(name)
     per_class = int(case.header["ipc"])
-    codes = MultiFormation(factor=int(case.header["factor"])).encode(case["source"].float(), per_class)
+    decoder = MultiFormation.model_validate(fields(case))
+    codes = decoder.encode(case["source"].float(), per_class)
     assert torch.equal(codes["images"].flatten(0, 1).byte(), case["codes"])
+
+
+def test_the_mode_of_evaluation_is_the_synsets() -> None:
+    decoder = MultiFormation(factor=3, mode="bound", bound=12, evaluate="single")
+    codes, labels = {"images": torch.rand(4, 1, 9, 9)}, torch.zeros(4, dtype=torch.int64)
+    # No code has room for 9, two have room for 4, and the other two are whole.
+    assert len(decoder.decode(codes, labels)) == 2 * 4 + 2
+    assert len(decoder.for_evaluation().decode(codes, labels)) == 36
+    assert MultiFormation(factor=3, mode="multi").for_evaluation().mode == "multi"
+    synset = condense(
+        small_pipeline(iterations=0, decoder__mode="multi", decoder__evaluate="single"), device="cpu"
+    ).synset()
+    assert len(synset) == synset.header.images == 10 * 2 * 4
+
+
+def test_a_bound_below_the_stored_images_is_refused() -> None:
+    with pytest.raises(InputError) as error:
+        MultiFormation(mode="bound", bound=3).capacity(4, SPEC)
+    assert str(error.value) == (
+        "decoder.bound: 3 is less than images_per_class = 4; every stored image gives one at least, so "
+        "allowed are 4 and more"
+    )
 
 
 def test_images_are_stored_whole_when_there_is_one_for_each_stored_image() -> None:
@@ -51,7 +88,12 @@ def test_capacity_counts_tiles() -> None:
     assert Raw().capacity(10, SPEC) == 10
 
 
-def test_factor_larger_than_the_image_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("factor", "problem"), [(9, "is larger than"), (5, "leaves tiles of padding only in")]
+)
+def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
-        MultiFormation(factor=9).capacity(1, SPEC)
-    assert str(error.value) == ("decoder.factor: 9 is larger than the image (8x8 pixels); allowed are 1 to 8")
+        MultiFormation(factor=factor).capacity(1, SPEC)
+    assert str(error.value) == (
+        f"decoder.factor: {factor} {problem} the image (8x8 pixels); allowed are 1, 2, 3, 4, 8"
+    )

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from golden_cases import assert_exact, golden_convnet, load_golden
 from idc.codes import labels_of_class, of_class
@@ -10,9 +10,10 @@ from idc.decoders.multiformation import MultiFormation
 from idc.engine import condense
 from idc.errors import InputError, RunError
 from idc.evaluators.retrain import Retrain
-from idc.kinds import Augmentation, Decoder
+from idc.kinds import Augmentation, Decoder, Model
 from idc.match import match
 from idc.network import NetworkView
+from idc.networks.real import Real
 from idc.objectives.gradient import Gradient
 from idc.optimizer import Optimizer
 from idc.preprocessing import Preprocessing
@@ -108,6 +109,57 @@ def test_iterating_changes_the_codes_and_nothing_else_does() -> None:
     assert not torch.equal(condensation.codes["images"], start)
 
 
+def test_a_loop_goes_on_where_another_was_broken_off() -> None:
+    whole, parts = (condense(small_pipeline(), device="cpu") for _ in range(2))
+    list(whole)
+    first = [next(parts) for _ in range(3)]
+    rest = list(parts)
+    assert [(step.iteration, step.inner_step) for step in [*first, *rest]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert torch.equal(parts.codes["images"], whole.codes["images"])
+    assert list(parts) == []
+
+
+class Forgetful(Model):
+    """A network that draws from the global generator while it computes."""
+
+    type: str = "forgetful"
+
+    def build(self, spec: ImageSpec) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(spec.channels, 4, 3),
+            nn.Dropout(0.5),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(4, 10),
+        )
+
+
+def test_layers_that_draw_follow_the_seed_too() -> None:
+    outcomes: list[Tensor] = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        condensation = condense(small_pipeline().model_copy(update={"model": Forgetful()}), device="cpu")
+        before = torch.get_rng_state()
+        list(condensation)
+        assert torch.equal(torch.get_rng_state(), before), "the user's generator is left alone"
+        outcomes.append(condensation.codes["images"])
+    assert torch.equal(*outcomes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"objective": {"type": "feature", "layers": [7]}}, "objective.layers: 7 is not a layer"),
+        ({"model": {"type": "mlp", "width": 4}}, "objective: this network has no convolution kernels"),
+    ],
+)
+def test_an_objective_that_does_not_fit_is_refused_before_anything_is_computed(
+    changes: dict[str, object], problem: str
+) -> None:
+    with pytest.raises(InputError, match=f"^{problem}"):
+        condense(small_pipeline(**changes), device="cpu")
+
+
 def test_no_iterations_keep_the_initial_codes() -> None:
     condensation = condense(small_pipeline(iterations=0), device="cpu")
     assert list(condensation) == []
@@ -151,6 +203,9 @@ def test_an_augmentation_that_does_not_fit_is_refused_before_anything_is_compute
     scoring = small_pipeline().model_copy(update={"evaluate": (evaluator,)})
     with pytest.raises(InputError, match=f"^evaluate: training: {problem}"):
         condense(scoring, device="cpu")
+    networks = Real(training=training)
+    with pytest.raises(InputError, match=f"^networks: training: {problem}"):
+        condense(small_pipeline().model_copy(update={"networks": networks}), device="cpu")
 
 
 def test_a_model_of_the_evaluator_that_does_not_fit_is_refused_before_anything_is_computed() -> None:

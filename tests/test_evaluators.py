@@ -1,33 +1,89 @@
 """The retrain evaluator and its protocol."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from golden_cases import GOLDEN
 from idc.data import RealData
 from idc.engine import condense
 from idc.errors import InputError
 from idc.evaluation import baselines, evaluate
+from idc.evaluators.protocols import epochs_by_images
 from idc.evaluators.retrain import Retrain
+from idc.network import Network
 from idc.report import Evaluation
 from idc.seeding import Streams
 from idc.testing import ToyModel, toy_split, toy_synset
+from idc.training import Training
 from small import small_pipeline
 
-SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())["idc_evaluation_lr"]
+SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES, ids=lambda case: f"{case['epochs']}-{case['lr']}")
-def test_the_learning_rate_is_idcs(schedule: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "schedule", SCHEDULES["idc_evaluation_lr"], ids=lambda case: f"{case['epochs']}-{case['lr']}"
+)
+def test_the_learning_rate_is_idcs(schedule: dict[str, Any]) -> None:
     rate = schedule["lr"]
     retrain = Retrain.model_validate({"epochs": schedule["epochs"], "training": {"learning_rate": rate}})
-    runs = schedule["runs"]
-    assert isinstance(runs, list)
+    runs, run_epochs = schedule["runs"], schedule["epochs"]
     for run in runs:
         for epoch in (run["first_epoch"], run["last_epoch"]):
-            assert retrain.learning_rate(epoch - 1) == pytest.approx(run["lr"], rel=1e-12)
+            rate = retrain.learning_rate(epoch - 1, run_epochs)
+            assert rate == pytest.approx(run["lr"], rel=1e-12)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES["dc_evaluation_lr"], ids=lambda case: str(case["epochs_run"]))
+def test_the_learning_rate_is_dcs(schedule: dict[str, Any]) -> None:
+    protocol = {301: "dc-2021", 1001: "dsa-2021"}[schedule["epochs_run"]]
+    retrain = Retrain.model_validate({"protocol": protocol})
+    assert (retrain.epochs, retrain.restart) == (schedule["epochs_run"], True)
+    assert (retrain.training.momentum, retrain.training.batch_size) == (0.9, 256)
+    for run in schedule["runs"]:
+        for epoch in (run["first_epoch_index"], run["last_epoch_index"]):
+            assert retrain.learning_rate(epoch, schedule["epochs_run"]) == pytest.approx(run["lr"], rel=1e-12)
+        assert retrain.training.weight_decay == run["weight_decay"]
+
+
+def test_momentum_is_forgotten_where_the_rate_falls(monkeypatch: pytest.MonkeyPatch) -> None:
+    resting: list[bool] = []
+
+    def step(recipe: Training, network: Network, *_: object) -> Network:
+        resting.append(not network.velocity)
+        return replace(network, velocity={"some": torch.zeros(())}, batches=network.batches + 1)
+
+    monkeypatch.setattr(Training, "step", step)
+    score(quick(epochs=4, runs=1, milestones=[0.5], restart=True))
+    assert resting == [True, False, True, False]
+
+
+@pytest.mark.parametrize("case", SCHEDULES["ipc_epoch"], ids=str)
+def test_epochs_on_imagenet_are_idcs(case: dict[str, int]) -> None:
+    images = case["ipc"] * max(case["factor"], 1) ** 2
+    images = min(images, case["bound"]) if case["bound"] > 0 else images
+    assert epochs_by_images(images, case["nclass"]) == case["epochs"]
+
+
+def test_epochs_may_follow_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    epochs: list[int] = []
+    monkeypatch.setattr(
+        "idc.evaluators.retrain.epochs_by_images", lambda images, classes: epochs.append(images) or 2
+    )
+    score(quick(epochs="by-images", runs=1))
+    assert epochs == [2]
+
+
+def test_the_best_accuracy_is_an_extra_that_says_so() -> None:
+    last, best = score(quick(best=True, epochs=20))
+    assert last == score(quick(epochs=20))[0]
+    assert best.metric == "best accuracy on the test split"
+    assert all(high >= final for high, final in zip(best.values, last.values, strict=True))
+    assert best.mean >= last.mean
 
 
 def test_the_protocol_fills_in_what_the_table_leaves_out() -> None:
@@ -100,3 +156,21 @@ def test_a_synset_is_scored_by_its_own_pipeline_by_default() -> None:
     (evaluation,) = evaluate(condensation.synset(), condensation.data, device="cpu", progress=shares.append)
     assert (evaluation.synset, evaluation.n, evaluation.model) == ("idc", 2, "convnet (depth=2, width=4)")
     assert shares[-1] == 1.0
+
+
+def test_networks_are_tested_with_the_statistics_they_were_trained_with() -> None:
+    synset, data = toy_synset(RealData(toy_split(), toy_split(100, seed=1)))
+    other = data.spec.model_copy(update={"mean": (0.9, 0.9, 0.9), "std": (0.01, 0.01, 0.01)})
+    shifted = RealData(replace(data.train, spec=other), replace(data.test, spec=other))
+    first, second = (
+        list(quick(epochs=20).evaluate(synset, each, ToyModel(), Streams(0), lambda share: None))
+        for each in (data, shifted)
+    )
+    assert first == second
+
+
+def test_evaluators_are_checked_before_they_evaluate() -> None:
+    synset = condense(small_pipeline(iterations=0), device="cpu").synset()
+    plan = small_pipeline(evaluate__0__models=[{"type": "convnet", "depth": 9}])
+    with pytest.raises(InputError, match=r"^evaluate: models\.0: model\.depth: 9"):
+        list(evaluate(synset, plan.dataset.load(Path()), plan, device="cpu"))

@@ -9,6 +9,7 @@ import pytest
 
 from idc.errors import InputError
 from idc.pipeline import Pipeline
+from idc.source import read_table
 from small import TABLE, small_pipeline
 
 
@@ -43,7 +44,7 @@ def test_the_sampler_may_be_left_out() -> None:
 def test_pipeline_files_are_valid_and_fit_the_schema(path: Path) -> None:
     assert Pipeline.load(path).name == path.stem
     schema = Pipeline.model_json_schema()
-    jsonschema.validate(tomllib.loads(path.read_text()), schema)
+    jsonschema.validate(read_table(path), schema)
     resolved = Pipeline.load(path).table()
     jsonschema.validate(resolved, schema)
 
@@ -87,7 +88,8 @@ def test_a_missing_stage_says_what_to_add() -> None:
     with pytest.raises(InputError) as error:
         Pipeline.parse(table)
     assert str(error.value) == (
-        "networks: missing; add a table [networks] with a type (installed: real)\n"
+        "networks: missing; add a table [networks] with a type (installed: frozen, real, "
+        "synthetic)\n"
         "optimizer: missing; add a table [optimizer] with a learning_rate"
     )
 
@@ -108,7 +110,8 @@ def test_names_of_synsets_must_differ() -> None:
 
 def test_an_unknown_protocol_lists_the_known() -> None:
     assert message(evaluate=[{"type": "retrain", "protocol": "idc-2021"}]) == (
-        "evaluate.0.protocol: unknown protocol 'idc-2021' (known: idc-2022)"
+        "evaluate.0.protocol: unknown protocol 'idc-2021' (known: idc-2022, idc-2022-imagenet, "
+        "idc-2022-imagenet-100, dc-2021, dsa-2021, dm-2023)"
     )
 
 
@@ -195,6 +198,15 @@ def test_names_are_plain(name: str) -> None:
     [
         ({"seed": True}, "seed: True is not allowed; it must be a whole number"),
         ({"seed": "1"}, "seed: '1' is not allowed; it must be a whole number"),
+        (
+            {"objective": {"type": "feature", "layers": [True, 1]}},
+            "objective.layers: [True, 1] is not allowed; it must be a whole number",
+        ),
+        ({"objective": {"type": 3}}, "objective: 'type' is 3, not a name in quotes"),
+        (
+            {"evaluate": [{"type": "retrain", "protocol": [1]}]},
+            "evaluate.0.protocol: [1] is not allowed; it must be text in quotes",
+        ),
         ({"seed": 1.5}, "seed: 1.5 is not allowed; it must be a whole number"),
         ({"name": 3}, "name: 3 is not allowed; it must be text in quotes"),
         (

@@ -35,14 +35,26 @@ def message(objective: dict[str, object]) -> str:
 def test_every_kind_has_its_stages() -> None:
     types = {name: registry.names(kind.group) for name, kind in KINDS.items()}
     assert types == {
-        "dataset": ["digits", "fashion-mnist", "image-folder"],
-        "model": ["convnet"],
-        "init": ["mix", "noise", "random"],
+        "dataset": [
+            "cifar10",
+            "cifar100",
+            "digits",
+            "fashion-mnist",
+            "image-folder",
+            "imagenet",
+            "mnist",
+            "svhn",
+        ],
+        "model": [
+            *("alexnet", "convnet", "dc-resnet", "densenet", "efficientnet", "lenet", "mlp"),
+            *("resnet", "resnet-ap", "torchvision", "vgg11"),
+        ],
+        "init": ["herding", "k-center", "mix", "noise", "random"],
         "decoder": ["flip", "multiformation", "raw"],
-        "augment": ["dsa", "kornia"],
+        "augment": ["dsa", "imagenet", "kornia"],
         "sampler": ["epoch"],
         "objective": ["feature", "gradient", "logit"],
-        "networks": ["real"],
+        "networks": ["frozen", "real", "synthetic"],
         "evaluate": ["retrain"],
     }
 

@@ -65,7 +65,7 @@ def test_batch_norm_statistics_follow_training() -> None:
     assert before.buffers["1.num_batches_tracked"] == 0
     assert after.buffers["1.num_batches_tracked"] == 1
     assert not torch.equal(after.buffers["1.running_mean"], before.buffers["1.running_mean"])
-    accuracy(after, split)
+    accuracy(after, split, split.spec)
     assert after.buffers["1.num_batches_tracked"] == 1
     assert module.training
 
@@ -74,10 +74,10 @@ def test_training_learns_and_accuracy_is_in_percent() -> None:
     split, held_out, trained = toy_split(100), toy_split(100, seed=1), network()
     recipe = Training(learning_rate=0.1)
     preprocessing = recipe.preprocessing(split)
-    assert accuracy(trained, held_out) < 80
+    assert accuracy(trained, held_out, split.spec) < 80
     for _ in range(100):
         trained = recipe.step(trained, split, preprocessing)
-    assert accuracy(trained, held_out, batch_size=7) > 95
+    assert accuracy(trained, held_out, split.spec, batch_size=7) > 95
 
 
 SIMULATED = json.loads((GOLDEN / "schedules.json").read_text())["idc_net_update"]["simulated"]

@@ -38,7 +38,8 @@ class Kornia(Augmentation):
             )
         try:
             kind(**self.arguments)
-        except (TypeError, ValueError, AssertionError) as error:
+        # Any that a constructor may raise: whatever it is, the user wrote the arguments.
+        except Exception as error:
             raise ValueError(f"arguments of {self.name}: {error}") from None
         return self
 
@@ -52,7 +53,7 @@ class Kornia(Augmentation):
         # kornia only knows the global generator.
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)
             return Draw(self.module.forward_parameters(torch.Size((count, *shape))))
 
     def apply(self, images: Images, draw: Draw) -> Images:
@@ -63,5 +64,7 @@ class Kornia(Augmentation):
                 name: tensor.expand(len(images), *tensor.shape[1:]) if len(tensor) == 1 else tensor
                 for name, tensor in parameters.items()
             }
+            if "batch_idx" in parameters:
+                parameters["batch_idx"] = torch.arange(len(images), device=images.device).view(-1, 1)
         parameters["forward_input_shape"] = torch.tensor(images.shape)
         return self.module(images, params=parameters)

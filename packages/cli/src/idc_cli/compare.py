@@ -8,7 +8,7 @@ from pathlib import Path
 from idc.errors import InputError
 from idc.report import Report
 from idc_cli.folder import PIPELINE, REPORT
-from idc_cli.terminal import show_table_and_protocol
+from idc_cli.terminal import metric, show_table_and_protocol
 
 
 def compare(runs: Sequence[Path], *, json: bool) -> None:
@@ -37,8 +37,9 @@ def compare(runs: Sequence[Path], *, json: bool) -> None:
         for run, report in reports
         for each in report.evaluations
     ]
+    heading = metric(each for _, report in reports for each in report.evaluations)
     show_table_and_protocol(
-        ["run", "synset", "model", "accuracy, %>", "n>", "stored numbers>", "condensed in>", "protocol"], rows
+        ["run", "synset", "model", f"{heading}>", "n>", "stored numbers>", "condensed in>", "protocol"], rows
     )
 
 

@@ -98,6 +98,20 @@ def run(
 
 
 @app.command()
+def pretrain(
+    pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")],
+    data: Data = Path("data"),
+    device: Device = "auto",
+    assignments: Set = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+) -> None:
+    """Train the networks that a pipeline's condensation starts from, where it asks for pretrained ones."""
+    from idc_cli.pretrain import pretrain as make
+
+    make(pipeline, data, device, assignments or [], quiet=quiet)
+
+
+@app.command()
 def inspect(
     file: File,
     json: Json = False,

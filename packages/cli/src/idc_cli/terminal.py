@@ -25,12 +25,19 @@ def show_report(report: Report) -> None:
 
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
-    columns = ["synset", "stored numbers>", "model", "accuracy, %>", "n>", "protocol"]
+    found = list(evaluations)
+    columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]
     rows = [
         (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.protocol)
-        for each in evaluations
+        for each in found
     ]
     show_table_and_protocol(columns, rows, title)
+
+
+def metric(evaluations: Iterable[Evaluation]) -> str:
+    """Heading of a column of scores."""
+    names = dict.fromkeys(each.metric for each in evaluations)
+    return ", ".join(names).replace("accuracy", "accuracy, %")
 
 
 def show_table_and_protocol(

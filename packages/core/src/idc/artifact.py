@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, field_validator
 
 from idc.errors import InputError, explain
 from idc.spec import ImageSpec
@@ -41,6 +41,15 @@ class Header(Table):
     """SHA-256 of the training split that was condensed."""
     versions: dict[str, str]
     """Versions of idc's distributions, torch and safetensors at the time."""
+
+    @field_validator("pipeline")
+    @classmethod
+    def _decodable(cls, pipeline: dict[str, Any]) -> dict[str, Any]:
+        needed = {"method": str, "images_per_class": int, "decoder": dict}
+        for name, kind in needed.items():
+            if not isinstance(pipeline.get(name), kind):
+                raise ValueError(f"{name} is missing or not what it should be; the file is damaged")
+        return pipeline
 
     def text(self) -> str:
         """The header as the file holds it: keys sorted, so that equal headers are equal bytes."""
@@ -95,8 +104,12 @@ def locate(path: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    file = path / "synset.safetensors" if path.is_dir() else path
-    if not file.is_file():
+    try:
+        file = path / "synset.safetensors" if path.is_dir() else path
+        found = file.is_file()
+    except OSError:
+        file, found = path, False
+    if not found:
         raise InputError(f"{file}: no such file; give a synset.safetensors or a finished run's folder")
     return file
 
@@ -146,11 +159,13 @@ def _safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTen
     if not isinstance(values, dict):
         raise ValueError("its header is not a JSON object")
     metadata = values.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("its metadata is not a table of texts")
     tensors = {name: StoredTensor.model_validate(value) for name, value in values.items()}
     end = 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
     if end != size:
         raise ValueError(f"its header describes {end} bytes, but the file has {size}")
-    return metadata if isinstance(metadata, dict) else {}, tensors
+    return metadata, tensors
 
 
 def _reason(error: Exception) -> str:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from idc.errors import InputError
+from idc.errors import InputError, explain
 from idc.shapes import Batch, Images, Indices, Labels, Pixels, StoredImages
 from idc.spec import ImageSpec
 
@@ -115,7 +116,8 @@ def from_bytes(
         std: likewise.
 
     Raises:
-        InputError: a class has no training images, there are no test images, or all pixels are the same.
+        InputError: there is one class only, a class has no training images, there are no test images, all
+            pixels are the same, or mean or std do not fit.
     """
     pixels, labels = train
     if len(test[0]) == 0:
@@ -125,6 +127,10 @@ def from_bytes(
         raise InputError(
             f"dataset: class {classes[min(absent)]!r} has no training images; add some, or remove the class"
         )
+    if len(classes) < 2:
+        raise InputError(
+            f"dataset: there is one class only, {', '.join(classes)!r}; networks tell two or more apart"
+        )
     _, channels, height, width = pixels.shape
     computed_mean, computed_std = _statistics(pixels)
     if std is None and min(computed_std) == 0:
@@ -133,14 +139,17 @@ def from_bytes(
             f"dataset: every training pixel of channel {channel} has the same value, "
             f"{computed_mean[channel]:g}; give mean and std in [dataset], or other images"
         )
-    spec = ImageSpec(
-        channels=channels,
-        height=height,
-        width=width,
-        classes=classes,
-        mean=mean or computed_mean,
-        std=std or computed_std,
-    )
+    try:
+        spec = ImageSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            classes=classes,
+            mean=computed_mean if mean is None else mean,
+            std=computed_std if std is None else std,
+        )
+    except ValidationError as error:
+        raise InputError(f"dataset: {explain(error)}") from None
     return RealData(Split(*train, spec), Split(*test, spec))
 
 

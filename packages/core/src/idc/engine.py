@@ -8,10 +8,10 @@ import torch
 
 from idc import device as devices
 from idc.codes import decode, decode_class, labels_of_class, of_class
-from idc.data import RealData
+from idc.data import RealData, Split
 from idc.errors import RunError
 from idc.match import match
-from idc.network import NetworkView, refuse_unfit
+from idc.network import Network, NetworkView, refuse_unfit
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
@@ -43,7 +43,8 @@ def condense(
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
 
     Returns:
-        An iterator over `Step`, whose `Condensation.synset` can be taken at any time.
+        An iterator over `Step`, which goes on where it was left; `Condensation.synset` can be taken at any
+        time.
 
     Raises:
         InputError: the pipeline does not fit the data, or the device is not there.
@@ -61,36 +62,48 @@ class Condensation:
         self.iteration = 0
         """Outer iterations done."""
         self._streams = Streams(pipeline.seed)
-        refuse_unfit(pipeline.model, data.spec)
-        for evaluator in pipeline.evaluate:
-            evaluator.refuse_unfit(data.spec)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
-        self._preprocessing.refuse_unfit()
+        self._refuse_unfit()
         self.codes: Codes = pipeline.init.codes(
-            pipeline.decoder, pipeline.images_per_class, self.data.train, self._streams.child("init")
+            pipeline.decoder,
+            pipeline.images_per_class,
+            self.data.train,
+            pipeline.model,
+            self._streams.child("init"),
         )
         self.velocity: Codes = {name: torch.zeros_like(code) for name, code in self.codes.items()}
         self._decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
+        self._steps = self._run()
 
     def __len__(self) -> int:
         """Steps of the whole run."""
         return self.pipeline.iterations * self.pipeline.inner_steps
 
-    def __iter__(self) -> Iterator[Step]:
-        """Condense, yielding after every sweep and the network training that follows it.
+    def __iter__(self) -> "Condensation":
+        """Itself, so that a loop goes on where another one was broken off."""
+        return self
+
+    def __next__(self) -> Step:
+        """Make one sweep.
 
         Raises:
             RunError: the codes are no longer finite at the end of an outer iteration.
         """
+        return next(self._steps)
+
+    def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
-        network = None
+        seen: Network | None = None
         for iteration in range(self.iteration, plan.iterations):
             self.codes = plan.decoder.project(self.codes, self.data.spec)
             streams = self._streams.child("networks", iteration)
-            network = plan.networks.start(iteration, network, plan.model, train, streams)
+            network = plan.networks.start(iteration, seen, plan.model, train, streams)
             for inner_step in range(plan.inner_steps):
+                # Trained only before a sweep that sees it, so that none is trained for nothing.
+                if network is seen:
+                    network = plan.networks.train(network, train, self._synthetic)
                 loss = self._sweep(NetworkView(network), iteration * plan.inner_steps + inner_step)
-                network = plan.networks.train(network, train, self._synthetic)
+                seen = network
                 if inner_step == plan.inner_steps - 1:
                     self._refuse_infinite(iteration)
                     # Before the yield, so that the caller sees a finished iteration as done.
@@ -121,21 +134,37 @@ class Condensation:
     def _match(self, view: NetworkView, label: int, step: int) -> tuple[Codes, Scalar]:
         plan, train, streams = self.pipeline, self.data.train, self._streams.child("match", step, label)
         sampling = self._streams.child("sampler", label)
-        return match(
-            plan.decoder,
-            plan.objective,
-            self._preprocessing,
-            view,
-            of_class(plan.decoder, self.codes, label),
-            labels_of_class(self.codes, label, plan.images_per_class),
-            train.batch(plan.sampler.real(train.members[label], step, sampling)),
-            self._preprocessing.draw(1, streams.generator("augment")),
-            plan.sampler.synthetic(self._decoded, step, sampling).to(self.device),
-        )
+        with streams.seeded("layers", device=self.device):
+            return match(
+                plan.decoder,
+                plan.objective,
+                self._preprocessing,
+                view,
+                of_class(plan.decoder, self.codes, label),
+                labels_of_class(self.codes, label, plan.images_per_class),
+                train.batch(plan.sampler.real(train.members[label], step, sampling)),
+                self._preprocessing.draw(1, streams.generator("augment")),
+                plan.sampler.synthetic(self._decoded, step, sampling).to(self.device),
+            )
 
-    def _synthetic(self) -> Batch:
-        plan = self.pipeline
-        return decode(plan.decoder, self.codes, plan.images_per_class, len(self.data.spec.classes))
+    def _synthetic(self) -> Split:
+        plan, spec = self.pipeline, self.data.spec
+        batch = decode(plan.decoder, self.codes, plan.images_per_class, len(spec.classes))
+        return Split(batch.images, batch.labels, spec)
+
+    def _refuse_unfit(self) -> None:
+        """Try on one image what would otherwise fail in the middle of a run."""
+        plan, spec = self.pipeline, self.data.spec
+        plan.decoder.capacity(plan.images_per_class, spec)
+        self._preprocessing.refuse_unfit()
+        plan.networks.refuse_unfit(plan.model, spec)
+        for evaluator in plan.evaluate:
+            evaluator.refuse_unfit(spec)
+        network = Network.of(refuse_unfit(plan.model, spec), self._streams, self.device)
+        one = self.data.train.batch(self.data.train.members[0][:1])
+        one = Batch(self._preprocessing(one.images), one.labels)
+        with self._streams.seeded("check", device=self.device):
+            plan.objective.distance(NetworkView(network), one, one)
 
     def _refuse_infinite(self, iteration: int) -> None:
         if not all(bool(code.isfinite().all()) for code in self.codes.values()):

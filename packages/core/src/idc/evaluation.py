@@ -34,6 +34,8 @@ def evaluate(
         Evaluations named after the synset, each as soon as it is complete.
     """
     plan = pipeline or synset.pipeline
+    for evaluator in plan.evaluate:
+        evaluator.refuse_unfit(data.spec)
     data = data.to(devices.choose(device))
     for index, evaluator in enumerate(plan.evaluate):
         streams = Streams(plan.seed).child("evaluate", index)

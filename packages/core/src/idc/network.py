@@ -1,7 +1,7 @@
 """Networks as functions of their weights, over unmodified modules."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -52,6 +52,34 @@ class Network:
             {name: weight.detach().clone() for name, weight in module.named_parameters()},
             {name: buffer.detach().clone() for name, buffer in module.named_buffers()},
         )
+
+    @classmethod
+    def fresh(cls, model: Model, spec: ImageSpec, streams: Streams, device: torch.device) -> "Network":
+        """A new network with initial weights from the streams.
+
+        Args:
+            model: the architecture.
+            spec: the images it is for.
+            streams: the network's own.
+            device: to compute on.
+        """
+        with streams.seeded("weights"):
+            module = model.build(spec)
+        return cls.of(module, streams, device)
+
+    def with_state(self, state: Weights) -> "Network":
+        """The network with other weights and buffers, from any device; momentum is cleared."""
+        moved = {name: state[name].to(tensor) for name, tensor in {**self.weights, **self.buffers}.items()}
+        return replace(
+            self,
+            weights={name: moved[name] for name in self.weights},
+            buffers={name: moved[name] for name in self.buffers},
+            velocity={},
+        )
+
+    def at_rest(self) -> "Network":
+        """The network without momentum."""
+        return replace(self, velocity={})
 
     def logits(
         self, images: Images, weights: Weights | None = None, buffers: Weights | None = None
@@ -120,14 +148,14 @@ class NetworkView:
         return dict(zip(matched, gradients, strict=True))
 
 
-def refuse_unfit(model: Model, spec: ImageSpec) -> None:
-    """Build a model where weights cost nothing, to learn early whether it fits the images.
+def refuse_unfit(model: Model, spec: ImageSpec) -> nn.Module:
+    """Build a model to learn early whether it fits the images.
 
     Raises:
         InputError: as `Model.build`.
     """
-    with Streams(0).seeded("check"), torch.device("meta"):
-        model.build(spec)
+    with Streams(0).seeded("check"):
+        return model.build(spec)
 
 
 class _Features(nn.Module):

@@ -23,9 +23,12 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
         per_class: images shown of a class, at most.
 
     Returns:
-        A picture; small images are enlarged by a whole factor without smoothing.
+        A picture, grey unless there are three channels; small images are enlarged by a whole factor
+        without smoothing.
     """
     unit = _unit(synset)
+    if synset.spec.channels not in (1, 3):
+        unit = unit.mean(1, keepdim=True)
     rows = [unit[synset.labels == label][:per_class] for label in range(len(synset.spec.classes))]
     columns = max(len(row) for row in rows)
     full = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]

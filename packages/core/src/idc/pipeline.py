@@ -1,7 +1,6 @@
 """``pipeline.toml`` as a typed, frozen object: the file is the experiment."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self, cast
@@ -25,6 +24,7 @@ from idc.kinds import (
 )
 from idc.optimizer import Optimizer
 from idc.overrides import override
+from idc.source import read_table
 from idc.stage import Table
 
 
@@ -45,8 +45,8 @@ class Baseline(Table):
 
     name: Name
     """What the report calls it, such as ``random``."""
-    draws: Annotated[int, Field(ge=1)] = 1
-    """How often it is drawn anew, from the seeds that follow the pipeline's; all draws' scores are pooled."""
+    draws: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How often it is drawn anew: from the pipeline's seed and those that follow. All scores are pooled."""
     init: Initializer
     decoder: Decoder
 
@@ -58,7 +58,7 @@ class Pipeline(Table):
     """Names the run folder; by default the file's name."""
     method: Name = "synset"
     """What the report calls the condensed synset, such as ``idc``."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**62)] = 0
     """Every random draw of the experiment follows from it."""
     images_per_class: Annotated[int, Field(ge=1)]
     """Stored images for each class; a decoder may make more training images of them."""
@@ -84,7 +84,7 @@ class Pipeline(Table):
         """Read and validate a pipeline file.
 
         Args:
-            path: a TOML file.
+            path: a TOML file; what it ``extends`` is read too.
             overrides: dotted keys and the values to put there, as in `override`.
 
         Returns:
@@ -94,21 +94,7 @@ class Pipeline(Table):
             InputError: no such file, not TOML (with line and column), or not a valid pipeline.
         """
         path = Path(path)
-        try:
-            # Editors on Windows begin UTF-8 files with a byte order mark.
-            table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such file; give the path of a pipeline file (.toml)") from None
-        except UnicodeDecodeError as error:
-            raise InputError(f"{path}: not UTF-8 text ({error}); pipeline files are TOML") from None
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{path}: not valid TOML: {error}") from None
-        except IsADirectoryError:
-            raise InputError(
-                f"{path}: a folder; give a pipeline file, such as {path}/pipeline.toml"
-            ) from None
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+        table = read_table(path)
         whole = {"name": _name_of(path), "sampler": cls.model_fields["sampler"].default, **table}
         try:
             return cls.parse(override(whole, overrides or {}))
@@ -126,8 +112,9 @@ class Pipeline(Table):
         try:
             return cls.model_validate(table)
         except ValidationError as error:
-            causes = (details.get("ctx", {}).get("error") for details in error.errors())
-            cause = next((found.__cause__ for found in causes if found and found.__cause__), None)
+            found = (details.get("ctx", {}).get("error") for details in error.errors())
+            causes = (each.__cause__ for each in found if isinstance(each, BaseException))
+            cause = next((each for each in causes if each), None)
             raise InputError(explain(error, _missing())) from cause
 
     def override(self, overrides: Mapping[str, object]) -> Self:
@@ -150,7 +137,7 @@ class Pipeline(Table):
         return tomli_w.dumps(self.table())
 
     def baselines(self) -> list[Self]:
-        """A pipeline for each draw of each baseline: its init and decoder, no iterations, another seed."""
+        """A pipeline for each draw of each baseline: its init and decoder, no iterations, a seed each."""
         return [
             self.model_copy(
                 update={

@@ -11,6 +11,9 @@ from idc.seeding import Streams
 from idc.shapes import Draw, Images
 from idc.spec import ImageSpec
 
+ENOUGH = 16
+"""Images of a trial, so that an augmentation applied with some probability is applied at least once."""
+
 
 class Preprocessing:
     """What stands between a dataset's images and a network.
@@ -34,12 +37,22 @@ class Preprocessing:
         )
 
     def refuse_unfit(self) -> None:
-        """Try the augmentations on one image, to learn early whether they fit.
+        """Try the augmentations, to learn early whether they fit.
 
         Raises:
-            InputError: an augmentation does not keep the image's shape.
+            InputError: an augmentation fails on such images or does not keep their shape.
         """
-        self(torch.zeros(1, *self._shape, device=self._device), self.draw(1, Streams(0).generator("check")))
+        images = torch.full((ENOUGH, *self._shape), 0.5, device=self._device)
+        try:
+            self(images, self.draw(ENOUGH, Streams(0).generator("check")))
+        except InputError:
+            raise
+        # Whatever a library's augmentation raises, it is the user who chose it.
+        except Exception as error:
+            labels = ", ".join(augmentation.label() for augmentation in self._augmentations)
+            raise InputError(
+                f"augment: {labels} cannot be applied to images of {self._shape} ({error}); choose another"
+            ) from error
 
     def draw(self, count: int, generator: Generator) -> list[Draw]:
         """Random parameters of every augmentation.

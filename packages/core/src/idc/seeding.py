@@ -31,13 +31,23 @@ class Streams:
         return Generator().manual_seed(self._derive(address))
 
     @contextmanager
-    def seeded(self, *address: str | int) -> Iterator[None]:
-        """Seed torch's global generator within the block and restore it after.
+    def seeded(self, *address: str | int, device: torch.device | None = None) -> Iterator[None]:
+        """Seed torch's global generators within the block and restore them after.
 
-        For code that only knows the global generator, such as the initial weights of ``torch.nn`` layers.
+        For code that only knows the global generators, such as the initial weights of ``torch.nn`` layers.
+
+        Args:
+            address: of the draws.
+            device: whose generator is seeded beside the CPU's, if it is a GPU.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self._derive(address))
+        seed = self._derive(address)
+        gpus = [] if device is None or device.type != "cuda" else [device]
+        # Not torch.manual_seed, which would seed every GPU, where only those named here are restored.
+        with torch.random.fork_rng(devices=gpus):
+            torch.default_generator.manual_seed(seed)
+            for gpu in gpus:
+                index = torch.cuda.current_device() if gpu.index is None else gpu.index
+                torch.cuda.default_generators[index].manual_seed(seed)
             yield
 
     def _derive(self, address: Address) -> int:

@@ -46,7 +46,7 @@ class Draw:
     """Random parameters of one use of an augmentation."""
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
-    """By name; the first axis is 1 (siamese: the same for all images) or the number of images."""
+    """By name. Of an augmentation, the first axis is 1 (siamese: holds for all images) or one of images."""
     operations: tuple[str, ...] = ()
     """Which operations were drawn, in order, where the augmentation chooses among several."""
 

@@ -99,8 +99,10 @@ class Stage(Table, ABC):
         if not (cls.is_kind() and isinstance(value, Mapping)):
             return handler(value)
         table = cast(Mapping[str, object], value)
-        if not isinstance(table.get("type"), str):
+        if "type" not in table:
             raise registry.missing_type(cls.group)
+        if not isinstance(table["type"], str):
+            raise registry.RegistryError(f"'type' is {table['type']!r}, not a name in quotes")
         return cls.implementation(cast(str, table["type"])).model_validate(table)
 
     @classmethod
@@ -134,6 +136,8 @@ def _is_another_scalar(annotation: Any, given: object) -> bool:
     # pydantic takes true for 1 and "32" for 32; in a file that is always a mistake.
     kinds = {kind for kind in (annotation, *get_args(annotation)) if kind in SCALARS}
     allowed = kinds | ({int} if float in kinds else set())
+    if isinstance(given, list):
+        return any(_is_another_scalar(annotation, each) for each in cast(list[object], given))
     return bool(kinds) and type(given) in SCALARS and type(given) not in allowed
 
 

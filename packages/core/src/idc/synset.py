@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from pydantic import ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -43,7 +44,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             iterations: outer iterations done.
             fingerprint: of the training split condensed.
         """
-        images = decode(pipeline.decoder, codes, pipeline.images_per_class, len(spec.classes)).images
+        decoder = pipeline.decoder.for_evaluation()
+        images = decode(decoder, codes, pipeline.images_per_class, len(spec.classes)).images
         header = Header(
             pipeline=pipeline.table(),
             spec=spec,
@@ -67,10 +69,12 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """
         path = artifact.locate(Path(path))
         header = artifact.read(path).header
-        synset = cls(header, _decoder(path, header), load_file(path))
         try:
+            synset = cls(header, _decoder(path, header), load_file(path))
             images = synset.images
-        except (LookupError, TypeError, ValueError, RuntimeError) as error:
+        except InputError:
+            raise
+        except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
             raise InputError(f"{path}: the stored tensors do not fit the header ({error!r})") from error
         if images.shape != (header.images, *header.spec.shape) or not bool(images.isfinite().all()):
             raise InputError(
@@ -135,15 +139,13 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     @cached_property
     def _batch(self) -> Batch:
         per_class = int(self.header.pipeline["images_per_class"])
-        batch = decode(self.decoder, self.codes, per_class, len(self.spec.classes))
+        batch = decode(self.decoder.for_evaluation(), self.codes, per_class, len(self.spec.classes))
         return Batch(batch.images.clamp(self.spec.low, self.spec.high), batch.labels)
 
 
 def _decoder(path: Path, header: Header) -> Decoder:
     try:
         return Decoder.model_validate(header.pipeline["decoder"])
-    except KeyError:
-        raise InputError(f"{path}: the header's pipeline has no decoder; the file is damaged") from None
     except ValidationError as error:
         made_with = ", ".join(f"{name} {version}" for name, version in header.versions.items())
         raise InputError(

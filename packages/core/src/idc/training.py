@@ -9,11 +9,13 @@ from pydantic import Field
 
 from idc.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.data import Split
+from idc.errors import InputError
 from idc.kinds import Augmentation
 from idc.network import Network
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Indices
+from idc.spec import ImageSpec
 from idc.stage import Table
 
 
@@ -32,6 +34,17 @@ class Training(Table):
     def preprocessing(self, split: Split) -> Preprocessing:
         """Normalisation and this recipe's augmentations for the images of a split, on its device."""
         return Preprocessing(split.spec, self.augment, split.pixels.device)
+
+    def refuse_unfit(self, spec: ImageSpec) -> None:
+        """Refuse augmentations that do not fit such images.
+
+        Raises:
+            InputError: naming the augmentation.
+        """
+        try:
+            Preprocessing(spec, self.augment).refuse_unfit()
+        except InputError as error:
+            raise InputError(f"training: {error}") from error
 
     def batches_per_epoch(self, split: Split) -> int:
         """Batches in one pass over a split; the last may be short and is not dropped."""
@@ -69,7 +82,9 @@ class Training(Table):
         weights = {name: weight.detach().requires_grad_() for name, weight in network.weights.items()}
         buffers = {name: buffer.clone() for name, buffer in network.buffers.items()}
         images = cutmix(preprocessing(batch.images, draws), mix)
-        loss = mixed_cross_entropy(network.logits(images, weights, buffers), batch.labels, mix)
+        with network.streams.seeded("layers", network.batches, device=images.device):
+            logits = network.logits(images, weights, buffers)
+        loss = mixed_cross_entropy(logits, batch.labels, mix)
         gradients = torch.autograd.grad(loss, tuple(weights.values()))
         rate = self.learning_rate if learning_rate is None else learning_rate
         with torch.no_grad():
@@ -94,15 +109,16 @@ def _order(streams: Streams, epoch: int, count: int) -> Indices:
 
 
 @torch.no_grad()
-def accuracy(network: Network, split: Split, batch_size: int = 500) -> float:
+def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 500) -> float:
     """Top-1 accuracy of a network on a split, in percent.
 
     Args:
         network: used in evaluation mode.
         split: images that are normalised and not augmented.
+        spec: whose mean and standard deviation normalise them: those the network was trained with.
         batch_size: images at a time.
     """
-    preprocessing = Preprocessing(split.spec, device=split.pixels.device)
+    preprocessing = Preprocessing(spec, device=split.pixels.device)
     network.module.eval()
     try:
         correct = torch.zeros((), dtype=torch.int64, device=split.pixels.device)

@@ -1,6 +1,7 @@
 """A user's own images: one folder for each class."""
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, final
 
@@ -46,54 +47,80 @@ class ImageFolder(Dataset):
         Raises:
             InputError: a folder is absent or has no images, or the splits' classes differ.
         """
-        train, train_classes = self._read(root / self.path / self.train)
-        test, test_classes = self._read(root / self.path / self.test)
+        train, train_classes = read_folders(root / self.path / self.train, self.size, self.channels)
+        test, test_classes = read_folders(root / self.path / self.test, self.size, self.channels)
         if train_classes != test_classes:
             raise InputError(
                 f"dataset.path: {self.train} and {self.test} in {root / self.path} have different classes "
                 f"({', '.join(sorted(set(train_classes) ^ set(test_classes)))} are in one only)"
             )
-        return from_bytes(train, test, tuple(train_classes), self.mean, self.std)
-
-    def _read(self, folder: Path) -> tuple[tuple[Tensor, Tensor], list[str]]:
-        if not folder.is_dir():
-            raise InputError(
-                f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image> for "
-                f"training in {self.train!r} and for testing in {self.test!r}. Name the folder that "
-                f"{self.path} is in with --data"
-            )
-        try:
-            found = _VisibleFolders(str(folder))
-        except FileNotFoundError as error:
-            reason = str(error).partition(" Supported")[0].rstrip(".")
-            raise InputError(
-                f"dataset.path: {reason} in {folder}; expected is {folder}/<class>/<image> with an image in "
-                "every class"
-            ) from None
-        pixels = [self._pixels(Path(file)) for file, _ in found.samples]
-        return (torch.stack(pixels), torch.tensor(found.targets)), found.classes
-
-    def _pixels(self, file: Path) -> Tensor:
-        try:
-            with warnings.catch_warnings():
-                # Where Pillow only warns, of a picture too large or damaged, there is no image worth having.
-                warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(file) as opened:
-                    image = _eight_bit(ImageOps.exif_transpose(opened))
-        except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise InputError(f"dataset.path: {file} is not a readable image ({error})") from None
-        image = image.convert("L" if self.channels == 1 else "RGB")
-        resized = functional.resize(functional.pil_to_tensor(image), [self.size], antialias=True)
-        return functional.center_crop(resized, [self.size])
+        return from_bytes(train, test, train_classes, self.mean, self.std)
 
 
-class _VisibleFolders(torchvision.datasets.ImageFolder):
+def read_folders(
+    folder: Path, size: int, channels: int, classes: Sequence[str] | None = None
+) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
+    """Images in ``<folder>/<class>/…``, scaled and cropped.
+
+    Args:
+        folder: of a split.
+        size: pixels along each side of the result.
+        channels: 1 or 3.
+        classes: names of the folders wanted, in the order of their labels; all, sorted, by default.
+
+    Returns:
+        Bytes (n, channels, size, size) and labels (n,), and the classes.
+
+    Raises:
+        InputError: the folder, a class or an image in it is absent, or a file is not a readable image.
+    """
+    if not folder.is_dir():
+        raise InputError(
+            f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>, and the same "
+            "for the other split beside it. Name the folder that it is in with --data"
+        )
+    try:
+        found = _Folders(folder, classes)
+    except FileNotFoundError as error:
+        reason = str(error).partition(" Supported")[0].rstrip(".")
+        raise InputError(
+            f"dataset.path: {reason} in {folder}; expected is {folder}/<class>/<image> with an image in "
+            "every class"
+        ) from None
+    # Into one tensor, because a list of images and their stack would need the memory twice.
+    pixels = torch.empty(len(found.samples), channels, size, size, dtype=torch.uint8)
+    for position, (file, _) in enumerate(found.samples):
+        pixels[position] = _pixels(Path(file), size, channels)
+    return (pixels, torch.tensor(found.targets)), tuple(found.classes)
+
+
+def _pixels(file: Path, size: int, channels: int) -> Tensor:
+    try:
+        with warnings.catch_warnings():
+            # Where Pillow only warns, of a picture too large or damaged, there is no image worth having.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as opened:
+                image = _eight_bit(ImageOps.exif_transpose(opened))
+    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"dataset.path: {file} is not a readable image ({error})") from None
+    image = image.convert("L" if channels == 1 else "RGB")
+    resized = functional.resize(functional.pil_to_tensor(image), [size], antialias=True)
+    return functional.center_crop(resized, [size])
+
+
+class _Folders(torchvision.datasets.ImageFolder):
+    def __init__(self, folder: Path, classes: Sequence[str] | None) -> None:
+        self._wanted = classes
+        super().__init__(str(folder))
+
     def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
         names = sorted(
             entry.name for entry in Path(directory).iterdir() if entry.is_dir() and entry.name[0] != "."
         )
-        if not names:
-            raise FileNotFoundError("Found no class folder")
+        absent = [name for name in self._wanted or () if name not in names]
+        if absent or not names:
+            raise FileNotFoundError(f"There is no class {absent[0]}" if absent else "Found no class folder")
+        names = list(self._wanted or names)
         return names, {name: label for label, name in enumerate(names)}
 
 

@@ -7,12 +7,12 @@ from pydantic import ConfigDict, Field, model_validator
 
 from idc.data import RealData
 from idc.errors import InputError, refused
-from idc.evaluators.protocols import PROTOCOLS
+from idc.evaluators.protocols import PROTOCOLS, epochs_by_images
 from idc.kinds import Evaluator, Model
 from idc.network import Network, refuse_unfit
-from idc.preprocessing import Preprocessing
 from idc.report import Evaluation
 from idc.seeding import Streams
+from idc.source import merged
 from idc.spec import ImageSpec
 from idc.synset import Synset
 from idc.training import Training, accuracy
@@ -38,11 +38,17 @@ class Retrain(Evaluator):
     """Architectures to train; the pipeline's model by default."""
     runs: Annotated[int, Field(ge=1)] = 5
     """Networks trained of each architecture, each from its own seed."""
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Annotated[int, Field(ge=1)] | Literal["by-images"]
+    """A number, or fewer the more training images there are (IDC's rule for ImageNet subsets)."""
     milestones: tuple[Share, ...]
     """Shares of the epochs after which the learning rate decays."""
     decay: Annotated[float, Field(gt=0)]
     """Factor of the learning rate at each milestone."""
+    restart: bool = False
+    """Forget the momentum at each milestone, as DC's code does."""
+    best: bool = False
+    """Also report the best accuracy of each run, at a quarter, half, three quarters and the end: a number
+    that is selected on the test split, so never a headline."""
     training: Training
 
     @model_validator(mode="before")
@@ -52,17 +58,17 @@ class Retrain(Evaluator):
             return value
         table = cast(Mapping[str, Any], value)
         name = table.get("protocol", cls.model_fields["protocol"].default)
-        if name not in PROTOCOLS:
+        if not isinstance(name, str) or name not in PROTOCOLS:
             message = f"unknown protocol {name!r} (known: {', '.join(PROTOCOLS)})"
             raise refused(cls.__name__, {"protocol": message}, table)
-        return _merged(PROTOCOLS[name], table)
+        return merged(PROTOCOLS[name], table)
 
     def protocol_as_run(self) -> str:
         """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs)``."""
         published = Retrain.model_validate({"protocol": self.protocol})
         changed = [
             name
-            for name in ("epochs", "milestones", "decay")
+            for name in ("epochs", "milestones", "decay", "restart")
             if getattr(self, name) != getattr(published, name)
         ]
         changed += [
@@ -72,22 +78,24 @@ class Retrain(Evaluator):
         ]
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
 
-    def learning_rate(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0."""
-        passed = sum(epoch >= int(share * self.epochs) for share in self.milestones)
+    def learning_rate(self, epoch: int, epochs: int) -> float:
+        """The learning rate of an epoch, counted from 0, out of so many."""
+        passed = sum(epoch >= first for first in self._decays(epochs))
         return self.training.learning_rate * self.decay**passed
+
+    def _decays(self, epochs: int) -> list[int]:
+        return [int(share * epochs) for share in self.milestones]
 
     def refuse_unfit(self, spec: ImageSpec) -> None:
         """Refuse models and augmentations that do not fit such images."""
+        where = ""
         try:
-            Preprocessing(spec, self.training.augment).refuse_unfit()
-        except InputError as error:
-            raise InputError(f"evaluate: training: {error}") from error
-        for position, model in enumerate(self.models):
-            try:
+            self.training.refuse_unfit(spec)
+            for position, model in enumerate(self.models):
+                where = f"models.{position}: "
                 refuse_unfit(model, spec)
-            except InputError as error:
-                raise InputError(f"evaluate: models.{position}: {error}") from error
+        except InputError as error:
+            raise InputError(f"evaluate: {where}{error}") from error
 
     def evaluate(
         self,
@@ -102,7 +110,7 @@ class Retrain(Evaluator):
         Raises:
             InputError: the synset's images or classes are not the dataset's.
         """
-        for what in ("shape", "classes"):
+        for what in ("shape", "classes", "low", "high"):
             of_synset, of_data = getattr(synset.spec, what), getattr(data.spec, what)
             if of_synset != of_data:
                 raise InputError(
@@ -111,49 +119,54 @@ class Retrain(Evaluator):
                 )
         models = self.models or (model,)
         for position, architecture in enumerate(models):
-            values: list[float] = []
-            for run in range(self.runs):
-                done = position * self.runs + run
-                score = self._score(
+            runs = [
+                self._run(
                     synset,
                     data,
                     architecture,
                     streams.child(run),
-                    lambda share, done=done: progress((done + share) / (self.runs * len(models))),
+                    lambda share, done=position * self.runs + run: progress(
+                        (done + share) / (self.runs * len(models))
+                    ),
                 )
-                values.append(score)
-            yield Evaluation(
-                type=self.type,
-                protocol=self.protocol_as_run(),
-                model=architecture.label(),
-                metric="accuracy",
-                values=tuple(values),
-            )
+                for run in range(self.runs)
+            ]
+            scores = {"accuracy": [accuracies[-1] for accuracies in runs]}
+            if self.best:
+                scores["best accuracy on the test split"] = [max(accuracies) for accuracies in runs]
+            for metric, values in scores.items():
+                yield Evaluation(
+                    type=self.type,
+                    protocol=self.protocol_as_run(),
+                    model=architecture.label(),
+                    metric=metric,
+                    values=tuple(values),
+                )
 
-    def _score(
+    def _run(
         self,
         synset: Synset,
         data: RealData,
         model: Model,
         streams: Streams,
         progress: Callable[[float], None],
-    ) -> float:
+    ) -> list[float]:
+        """Accuracies of one network on the test split: the last one, after those that `best` asks for."""
         split = synset.split().to(data.test.pixels.device)
-        with streams.seeded("weights"):
-            module = model.build(split.spec)
-        network = Network.of(module, streams, split.pixels.device)
+        epochs = self.epochs
+        if epochs == "by-images":
+            epochs = epochs_by_images(len(split) // len(split.spec.classes), len(split.spec.classes))
+        tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
+        network = Network.fresh(model, split.spec, streams, split.pixels.device)
         preprocessing = self.training.preprocessing(split)
-        for epoch in range(self.epochs):
-            rate = self.learning_rate(epoch)
+        accuracies: list[float] = []
+        for epoch in range(epochs):
+            if self.restart and epoch in self._decays(epochs):
+                network = network.at_rest()
+            rate = self.learning_rate(epoch, epochs)
             for _ in range(self.training.batches_per_epoch(split)):
                 network = self.training.step(network, split, preprocessing, rate)
-            progress((epoch + 1) / self.epochs)
-        return accuracy(network, data.test)
-
-
-def _merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    merged = {**base, **table}
-    for key, value in base.items():
-        if isinstance(value, Mapping) and isinstance(table.get(key), Mapping):
-            merged[key] = _merged(cast(Mapping[str, Any], value), table[key])
-    return merged
+            if epoch + 1 in tested:
+                accuracies.append(accuracy(network, data.test, split.spec))
+            progress((epoch + 1) / epochs)
+        return [*accuracies, accuracy(network, data.test, split.spec)]

@@ -4,7 +4,7 @@ from typing import Literal, final
 
 from idc.data import Split
 from idc.initializers.choice import Order, ordered_members
-from idc.kinds import Decoder, Initializer
+from idc.kinds import Decoder, Initializer, Model
 from idc.seeding import Streams
 from idc.shapes import Codes
 
@@ -17,7 +17,9 @@ class Mix(Initializer):
     order: Order = "random"
     """``random``: shuffled by the seed. ``file``: the first ones as stored, as in IDC's code."""
 
-    def codes(self, decoder: Decoder, images_per_class: int, real: Split, streams: Streams) -> Codes:
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
+    ) -> Codes:
         """What the decoder makes of as many real images of each class as it can pack."""
         count = decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)

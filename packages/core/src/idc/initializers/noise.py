@@ -5,7 +5,7 @@ from typing import Literal, final
 import torch
 
 from idc.data import Split
-from idc.kinds import Decoder, Initializer
+from idc.kinds import Decoder, Initializer, Model
 from idc.seeding import Streams
 from idc.shapes import Codes
 
@@ -16,7 +16,9 @@ class Noise(Initializer):
 
     type: Literal["noise"] = "noise"
 
-    def codes(self, decoder: Decoder, images_per_class: int, real: Split, streams: Streams) -> Codes:
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
+    ) -> Codes:
         """What the decoder makes of images of noise, one for each stored image."""
         spec = real.spec
         decoder.capacity(images_per_class, spec)

@@ -6,10 +6,12 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.data import Split
+from idc.errors import InputError
 from idc.kinds import Model, Networks
 from idc.network import Network
+from idc.networks.pretrained import Pretrained
 from idc.seeding import Streams
-from idc.shapes import Batch
+from idc.spec import ImageSpec
 from idc.training import Training
 
 
@@ -24,20 +26,39 @@ class Real(Networks):
     """Outer iterations that a network lasts."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     """Passes over the real data before a fresh network is first matched."""
+    pretrained: Pretrained | None = None
+    """Start from networks trained beforehand instead of fresh ones."""
     training: Training = Training()
+
+    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+        """Refuse augmentations of the training that do not fit such images, and absent networks."""
+        try:
+            self.training.refuse_unfit(spec)
+        except InputError as error:
+            raise InputError(f"networks: {error}") from error
+        if self.pretrained is not None:
+            self.pretrained.refuse_unfit(model, spec)
+
+    def pretrain(
+        self, model: Model, real: Split, streams: Streams, progress: Callable[[float], None]
+    ) -> None:
+        """Make the networks that `pretrained` names."""
+        if self.pretrained is None:
+            raise InputError('networks: there is nothing to pretrain; add pretrained = {path = "..."} to it')
+        self.pretrained.make(self.training, model, real, streams, progress)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
-        """A fresh network, or the previous one while it lasts."""
+        """A fresh or pretrained network, or the previous one while it lasts."""
         if previous is not None and iteration % self.every:
             return previous
-        with streams.seeded("weights"):
-            module = model.build(real.spec)
-        network = Network.of(module, streams, real.pixels.device)
+        network = Network.fresh(model, real.spec, streams, real.pixels.device)
+        if self.pretrained is not None:
+            network = network.with_state(self.pretrained.pick(model, real.spec, streams))
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)
 
-    def train(self, network: Network, real: Split, synthetic: Callable[[], Batch]) -> Network:
+    def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network after at least ``images`` real images, but no more than one pass over the data."""
         return self._trained(network, real, self.images, 1)
 

@@ -13,7 +13,7 @@ from idc.kinds import Augmentation, Dataset, Decoder, Initializer, Sampler
 from idc.shapes import Codes, Draw
 from idc.spec import ImageSpec
 from idc.testing.assertions import assert_in_range, check_stage, equal, global_generator_untouched
-from idc.testing.toy import SPEC, STREAMS, toy_split
+from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
 
 def check_dataset(dataset: Dataset, root: Path) -> None:
@@ -40,6 +40,7 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
     classes = len(spec.classes)
     capacity = decoder.capacity(images_per_class, spec)
     assert capacity >= images_per_class, f"capacity {capacity} is below images_per_class"
+    assert capacity % images_per_class == 0, f"capacity {capacity} is not a multiple of images_per_class"
     shared = set(decoder.shared)
     for count in {images_per_class, capacity}:
         images = torch.rand(classes, count, *spec.shape, generator=STREAMS.generator("decoder", count))
@@ -95,7 +96,7 @@ def check_initializer(
     check_stage(initializer)
     decoder, split = decoder or Raw(), split or toy_split()
     with global_generator_untouched():
-        codes, again = (initializer.codes(decoder, 2, split, STREAMS) for _ in range(2))
+        codes, again = (initializer.codes(decoder, 2, split, ToyModel(), STREAMS) for _ in range(2))
     assert equal(codes, again), "the same streams give other codes"
     batch = decode_class(decoder, codes, 1, 2)
     assert batch.images.shape[1:] == split.spec.shape, "the codes do not decode to the dataset's images"

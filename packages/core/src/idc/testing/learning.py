@@ -3,7 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
-from idc.data import RealData
+from idc.data import RealData, Split
 from idc.kinds import Evaluator, Model, Networks, Objective
 from idc.network import FeatureNetwork, Network, NetworkView
 from idc.seeding import Streams
@@ -66,11 +66,12 @@ def check_objective(objective: Objective) -> None:
 def check_networks(networks: Networks) -> None:
     """Networks that follow their streams, are finite, and do not touch the real data."""
     check_stage(networks)
+    networks.refuse_unfit(ToyModel(), SPEC)
     split = toy_split()
     before = split.fingerprint()
 
-    def synthetic() -> Batch:
-        return split.batch(torch.arange(4))
+    def synthetic() -> Split:
+        return split
 
     outcomes: list[Network] = []
     for _ in range(2):
@@ -88,6 +89,7 @@ def check_networks(networks: Networks) -> None:
 def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> None:
     """Scores that are finite and the same for the same streams, with progress from 0 to 1."""
     check_stage(evaluator)
+    evaluator.refuse_unfit(data.spec)
     shares: list[float] = []
     with global_generator_untouched():
         first, second = (

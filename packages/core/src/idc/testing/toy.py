@@ -70,7 +70,9 @@ def toy_synset(data: RealData | None = None) -> tuple[Synset, RealData]:
     """A small synset of real images and the dataset it comes from, for `check_evaluator`."""
     data = data or RealData(toy_split(), toy_split(seed=1))
     pipeline = _toy_pipeline()
-    codes = pipeline.init.codes(pipeline.decoder, pipeline.images_per_class, data.train, STREAMS)
+    codes = pipeline.init.codes(
+        pipeline.decoder, pipeline.images_per_class, data.train, pipeline.model, STREAMS
+    )
     fingerprint = data.train.fingerprint()
     return Synset.of(pipeline, codes, data.spec, iterations=0, fingerprint=fingerprint), data
 

@@ -1,27 +1,19 @@
-"""The nine kinds of stage: each is one table of the pipeline and one axis of the field.
-
-`Decoder` and `Objective` are the stable plugin surface. The others are provisional: their methods may gain
-arguments before 1.0. An implementation is a final class in the kind's entry-point group, with
-``type: Literal["name"] = "name"`` and its other fields as the TOML keys.
-"""
+"""The kinds of stage that load, choose, store and change images."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from idc.stage import Stage
 
 if TYPE_CHECKING:
-    from torch import Generator, nn
+    from torch import Generator
 
     from idc.data import RealData, Split
-    from idc.network import Network, NetworkView
-    from idc.report import Evaluation
+    from idc.kinds.learning import Model
     from idc.seeding import Streams
-    from idc.shapes import Batch, Codes, Draw, Images, Indices, Labels, Scalar, StoredImages
+    from idc.shapes import Batch, Codes, Draw, Images, Indices, Labels, StoredImages
     from idc.spec import ImageSpec
-    from idc.synset import Synset
 
 
 class Dataset(Stage):
@@ -44,25 +36,6 @@ class Dataset(Stage):
         """
 
 
-class Model(Stage):
-    """An architecture."""
-
-    group: ClassVar[str] = "idc.models"
-
-    @abstractmethod
-    def build(self, spec: "ImageSpec") -> "nn.Module":
-        """A new network with initial weights drawn from the global generator, which the caller seeds.
-
-        Returns:
-            A module from normalised images (n, channels, height, width) to logits (n, classes). A module
-            that also has ``features(images) -> list[Tensor]``, one tensor per layer from first to last,
-            can be used by objectives that match features.
-
-        Raises:
-            InputError: the architecture does not fit the images.
-        """
-
-
 class Decoder(Stage):
     """The parameterization *f*: what is stored for a class becomes its training images (IDC, section 3).
 
@@ -80,7 +53,7 @@ class Decoder(Stage):
 
     @abstractmethod
     def capacity(self, images_per_class: int, spec: "ImageSpec") -> int:
-        """How many real images of a class `encode` can pack into the storage of ``images_per_class``.
+        """How many real images of a class `encode` can pack: a multiple of ``images_per_class``.
 
         Raises:
             InputError: the decoder does not fit such images (a factor larger than the image, say).
@@ -118,6 +91,10 @@ class Decoder(Stage):
         saving. Codes that are not pixels may be returned as they are: images are clamped on saving anyway.
         """
 
+    def for_evaluation(self) -> "Decoder":
+        """The decoder that makes training images of the finished codes; the same by default."""
+        return self
+
 
 class Initializer(Stage):
     """The codes a condensation starts from; with ``iterations = 0`` these are the papers' baselines."""
@@ -125,13 +102,16 @@ class Initializer(Stage):
     group: ClassVar[str] = "idc.initializers"
 
     @abstractmethod
-    def codes(self, decoder: Decoder, images_per_class: int, real: "Split", streams: "Streams") -> "Codes":
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: "Split", model: "Model", streams: "Streams"
+    ) -> "Codes":
         """First codes of every class.
 
         Args:
             decoder: packs images into codes.
             images_per_class: the storage of a class, counted in images.
             real: the training split.
+            model: the pipeline's architecture, for those that choose by what a network sees.
             streams: where random draws come from.
 
         Returns:
@@ -201,99 +181,3 @@ class Sampler(Stage):
     @abstractmethod
     def synthetic(self, count: int, step: int, streams: "Streams") -> "Indices":
         """Which of a class's ``count`` decoded images are matched in this step: positions in 0…count-1."""
-
-
-class Objective(Stage):
-    """The distance between a real and a synthetic batch as a network sees them."""
-
-    group: ClassVar[str] = "idc.objectives"
-
-    @abstractmethod
-    def distance(self, net: "NetworkView", real: "Batch", syn: "Batch") -> "Scalar":
-        """How far the synthetic batch is from the real one.
-
-        Args:
-            net: ``logits(images)``, ``features(images)``, ``gradients(batch, names)`` and ``weights``.
-            real: augmented, normalised real images of one class; a constant.
-            syn: augmented, normalised decoded images of the same class; differentiable.
-
-        Returns:
-            A scalar that can be differentiated with respect to ``syn.images``.
-        """
-
-
-class Networks(Stage):
-    """Which networks the objective sees, and what they are trained on between inner steps."""
-
-    group: ClassVar[str] = "idc.networks"
-
-    @abstractmethod
-    def start(
-        self, iteration: int, previous: "Network | None", model: Model, real: "Split", streams: "Streams"
-    ) -> "Network":
-        """The network of an outer iteration.
-
-        Args:
-            iteration: outer iteration, from 0.
-            previous: the network the last iteration ended with; None at the beginning and on resuming.
-            model: the architecture.
-            real: the training split.
-            streams: where this iteration's random draws come from.
-        """
-
-    @abstractmethod
-    def train(self, network: "Network", real: "Split", synthetic: "Callable[[], Batch]") -> "Network":
-        """The network after the training that follows an inner step.
-
-        Args:
-            network: as `start` or the previous call returned it.
-            real: the training split.
-            synthetic: decodes the present synthetic images; costs nothing unless called.
-        """
-
-
-class Evaluator(Stage):
-    """Scores a synset."""
-
-    group: ClassVar[str] = "idc.evaluators"
-
-    @abstractmethod
-    def refuse_unfit(self, spec: "ImageSpec") -> None:
-        """Refuse what cannot be evaluated on such images; called before a run begins.
-
-        Raises:
-            InputError: a field does not fit the images.
-        """
-
-    @abstractmethod
-    def evaluate(
-        self,
-        synset: "Synset",
-        data: "RealData",
-        model: Model,
-        streams: "Streams",
-        progress: "Callable[[float], None]",
-    ) -> "Iterator[Evaluation]":
-        """Score a synset, giving each evaluation as soon as it is complete.
-
-        Args:
-            synset: what is scored.
-            data: on the device to compute on; scores are taken on ``data.test``.
-            model: the pipeline's, for evaluators that do not name their own.
-            streams: where random draws come from.
-            progress: called now and then with the share done, 0 to 1.
-        """
-
-
-KINDS: dict[str, type[Stage]] = {
-    "dataset": Dataset,
-    "model": Model,
-    "init": Initializer,
-    "decoder": Decoder,
-    "augment": Augmentation,
-    "sampler": Sampler,
-    "objective": Objective,
-    "networks": Networks,
-    "evaluate": Evaluator,
-}
-"""Table name in the pipeline → kind."""

@@ -1,0 +1,78 @@
+"""The augmentation that IDC trains ImageNet classifiers with."""
+
+from functools import lru_cache
+from typing import Annotated, ClassVar, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Generator
+
+from idc.kinds import Augmentation
+from idc.shapes import Draw, Images
+from idc_augment.kornia import Kornia
+
+# Eigenvalues and eigenvectors of the covariance of ImageNet's colours (AlexNet, section 4.1).
+EIGENVALUES = (0.2175, 0.0188, 0.0045)
+EIGENVECTORS = (
+    (-0.5675, 0.7192, 0.4009),
+    (-0.5808, -0.0045, -0.8140),
+    (-0.5836, -0.6948, 0.4203),
+)
+
+
+@final
+class ImageNet(Augmentation):
+    """A random resized crop, a mirror image, colour jitter and colour noise: IDC's evaluation on ImageNet."""
+
+    space: ClassVar[Literal["unit", "normalised"]] = "unit"
+
+    type: Literal["imagenet"] = "imagenet"
+    area: tuple[float, float] = (0.5, 1.0)
+    """Smallest and largest share of the image that is cropped and enlarged."""
+    flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Probability of a mirror image."""
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.4
+    """Brightness, contrast and saturation are multiplied by up to 1 ± this."""
+    lighting: Annotated[float, Field(ge=0)] = 0.1
+    """Standard deviation of the noise along the principal components of ImageNet's colours; for three
+    channels only."""
+
+    def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
+        """The parameters of each operation, named after its position."""
+        parameters: dict[str, torch.Tensor] = {}
+        for position, operation in enumerate(self._operations(shape[1:])):
+            drawn = operation.draw(count, shape, generator).parameters
+            parameters |= {f"{position}.{name}": tensor for name, tensor in drawn.items()}
+        parameters["lighting"] = self.lighting * torch.randn(count, 3, generator=generator)
+        return Draw(parameters)
+
+    def apply(self, images: Images, draw: Draw) -> Images:
+        """Crop, mirror image, jitter, noise; in this order, not clipped after the noise."""
+        for position, operation in enumerate(self._operations((images.shape[2], images.shape[3]))):
+            prefix = f"{position}."
+            own = {
+                name.removeprefix(prefix): tensor
+                for name, tensor in draw.parameters.items()
+                if name.startswith(prefix)
+            }
+            images = operation.apply(images, Draw(own))
+        if images.shape[1] != 3:
+            return images
+        amounts = draw.parameters["lighting"].to(images) * images.new_tensor(EIGENVALUES)
+        shift = amounts @ images.new_tensor(EIGENVECTORS).T
+        return images + shift[:, :, None, None]
+
+    def _operations(self, size: tuple[int, int]) -> tuple[Kornia, ...]:
+        return _operations(size, self.area, self.flip, self.jitter)
+
+
+@lru_cache
+def _operations(
+    size: tuple[int, int], area: tuple[float, float], flip: float, jitter: float
+) -> tuple[Kornia, ...]:
+    amounts = dict.fromkeys(("brightness", "contrast", "saturation"), jitter)
+    return (
+        Kornia(name="RandomResizedCrop", arguments={"size": size, "scale": area}),
+        Kornia(name="RandomHorizontalFlip", arguments={"p": flip}),
+        Kornia(name="ColorJitter", arguments={**amounts, "p": 1.0}),
+    )

@@ -1,0 +1,22 @@
+"""``idc pretrain``: the networks that a pipeline's condensation starts from."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from idc import device as devices
+from idc.overrides import parse_assignments
+from idc.pipeline import Pipeline
+from idc.seeding import Streams
+from idc_cli.progress import Track
+
+
+def pretrain(path: Path, root: Path, device: str, assignments: Sequence[str], *, quiet: bool) -> None:
+    """Train and keep them; those that are there already are not trained again."""
+    pipeline = Pipeline.load(path, parse_assignments(assignments))
+    data = pipeline.dataset.load(root).to(devices.choose(device))
+    with Track(Console(stderr=True), "pretrain", 1, quiet=quiet) as track:
+        pipeline.networks.pretrain(
+            pipeline.model, data.train, Streams(pipeline.seed).child("pretrain"), track.update
+        )

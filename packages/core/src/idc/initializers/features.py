@@ -1,0 +1,67 @@
+"""What a network trained on the real data sees in its images, for initializers that choose by it."""
+
+from typing import Annotated
+
+import torch
+from jaxtyping import Float
+from pydantic import Field
+from torch import Tensor
+
+from idc.data import Split
+from idc.errors import InputError
+from idc.kinds import Model
+from idc.network import Network
+from idc.preprocessing import Preprocessing
+from idc.seeding import Streams
+from idc.shapes import Indices
+from idc.stage import Table
+from idc.training import Training
+
+AT_A_TIME = 500
+"""Images in a forward pass."""
+
+
+class Features(Table):
+    """A network that is trained on the real data, and the layer that is looked at."""
+
+    epochs: Annotated[int, Field(ge=0)] = 10
+    """Passes over the real data."""
+    layer: int = -1
+    """Counted from 0, or from -1 for the last before the logits."""
+    training: Training = Training()
+
+    def network(self, model: Model, real: Split, streams: Streams) -> Network:
+        """A network trained for `epochs`."""
+        network = Network.fresh(model, real.spec, streams, real.pixels.device)
+        preprocessing = self.training.preprocessing(real)
+        for _ in range(self.epochs * self.training.batches_per_epoch(real)):
+            network = self.training.step(network, real, preprocessing)
+        return network
+
+    @torch.no_grad()
+    def of(self, network: Network, real: Split, members: Indices) -> Float[Tensor, "members features"]:
+        """Features of some real images, flattened, in float64.
+
+        Args:
+            network: as `network` returned it; used in evaluation mode.
+            real: the training split.
+            members: positions of the images.
+
+        Raises:
+            InputError: the network has no such layer.
+        """
+        preprocessing = Preprocessing(real.spec, device=real.pixels.device)
+        found: list[Tensor] = []
+        network.module.eval()
+        try:
+            for some in members.split(AT_A_TIME):
+                layers = network.features(preprocessing(real.images(some)))
+                if not -len(layers) <= self.layer < len(layers):
+                    raise InputError(
+                        f"init.features.layer: {self.layer} is not a layer of this network; allowed are "
+                        f"{-len(layers)} to {len(layers) - 1}"
+                    )
+                found.append(layers[self.layer].flatten(1).double())
+        finally:
+            network.module.train()
+        return torch.cat(found)

@@ -1,0 +1,30 @@
+"""Networks that are not trained."""
+
+from collections.abc import Callable
+from typing import Literal, final
+
+from idc.data import Split
+from idc.kinds import Model, Networks
+from idc.network import Network
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+
+
+@final
+class Frozen(Networks):
+    """A fresh network with random weights for every outer iteration (DM, section 3)."""
+
+    type: Literal["frozen"] = "frozen"
+
+    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+        """Nothing can fail to fit."""
+
+    def start(
+        self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
+    ) -> Network:
+        """A fresh network."""
+        return Network.fresh(model, real.spec, streams, real.pixels.device)
+
+    def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
+        """The network as it is."""
+        return network

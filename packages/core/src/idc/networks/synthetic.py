@@ -1,0 +1,67 @@
+"""Networks trained on the synthetic images themselves."""
+
+from collections.abc import Callable
+from typing import Annotated, Literal, final
+
+from pydantic import Field
+
+from idc.data import Split
+from idc.errors import InputError
+from idc.kinds import Model, Networks
+from idc.network import Network
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+from idc.training import Training
+
+PUBLISHED = {30: 20, 40: 15}
+"""Images per class → epochs, where DC's code departs from 500 / images per class."""
+
+
+class SyntheticTraining(Training):
+    """Plain SGD, as DC's code trains on the synthetic images."""
+
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    batch_size: Annotated[int, Field(ge=1)] = 256
+
+
+@final
+class Synthetic(Networks):
+    """DC's schedule: a fresh network for every outer iteration, trained on the synthetic images.
+
+    As in section 3 of the paper. DC's inner steps (its outer loop) are as many as images per class; `epochs`
+    is its inner loop.
+    """
+
+    type: Literal["synthetic"] = "synthetic"
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    """Passes over the synthetic images between two inner steps; by default about 500 / images per class, as
+    DC's code has it for 10, 20, 30, 40 and 50."""
+    training: SyntheticTraining = SyntheticTraining()
+
+    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+        """Refuse augmentations of the training that do not fit such images."""
+        try:
+            self.training.refuse_unfit(spec)
+        except InputError as error:
+            raise InputError(f"networks: {error}") from error
+
+    def start(
+        self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
+    ) -> Network:
+        """A fresh network."""
+        return Network.fresh(model, real.spec, streams, real.pixels.device)
+
+    def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
+        """The network after `epochs` more passes over the present synthetic images."""
+        split = synthetic()
+        epochs = self.epochs or default_epochs(len(split) // len(split.spec.classes))
+        preprocessing = self.training.preprocessing(split)
+        for _ in range(epochs * self.training.batches_per_epoch(split)):
+            network = self.training.step(network, split, preprocessing)
+        return network
+
+
+def default_epochs(images_per_class: int) -> int:
+    """DC's inner loop for so many images of a class."""
+    return PUBLISHED.get(images_per_class, max(1, 500 // images_per_class))

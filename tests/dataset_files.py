@@ -1,0 +1,90 @@
+"""Small datasets, written as the real ones are."""
+
+import gzip
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+WNIDS = ("n02869837", "n01749939", "n02488291", "n02107142", "n13037406")
+WNIDS += ("n02091831", "n04517823", "n04589890", "n03062245", "n01773797")
+"""ImageNet-10, as the IDC paper has it."""
+
+
+def write_idx(root: Path, name: str = "FashionMNIST", per_class: int = 3) -> None:
+    """The four files of MNIST's format, compressed and not."""
+    folder = root / name / "raw"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part in ("train", "t10k"):
+        count = 10 * per_class
+        images = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        labels = (np.arange(count) % 10).astype(np.uint8)
+        sizes = b"".join(size.to_bytes(4, "big") for size in (count, 28, 28))
+        contents = {
+            f"{part}-images-idx3-ubyte": b"\0\0\x08\x03" + sizes + images.tobytes(),
+            f"{part}-labels-idx1-ubyte": b"\0\0\x08\x01" + count.to_bytes(4, "big") + labels.tobytes(),
+        }
+        for file, content in contents.items():
+            (folder / file).write_bytes(content)
+            with gzip.open(folder / f"{file}.gz", "wb") as compressed:
+                compressed.write(content)
+
+
+def write_cifar(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10 or CIFAR-100 with one training image a class in each file, whose checksums pass."""
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
+    folder = root / ("cifar-10-batches-py" if classes == 10 else "cifar-100-python")
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    files = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    for file in files if classes == 10 else ("train", "test"):
+        pixels = rng.integers(0, 256, (classes, 3072), dtype=np.uint8)
+        labels = "labels" if classes == 10 else "fine_labels"
+        (folder / file).write_bytes(pickle.dumps({"data": pixels, labels: list(range(classes))}))
+    names = [f"class{label}" for label in range(classes)]
+    meta = {"label_names": names} if classes == 10 else {"fine_label_names": names}
+    (folder / ("batches.meta" if classes == 10 else "meta")).write_bytes(pickle.dumps(meta))
+
+
+def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten images in each split, in which the digit 0 has the label 10, as in the original files."""
+    monkeypatch.setattr("torchvision.datasets.svhn.check_integrity", lambda *_: True)
+    (root / "svhn").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split in ("train", "test"):
+        pixels = rng.integers(0, 256, (32, 32, 3, 10), dtype=np.uint8)
+        scipy.io.savemat(root / "svhn" / f"{split}_32x32.mat", {"X": pixels, "y": np.arange(1, 11)[:, None]})
+
+
+def write_folder(
+    root: Path,
+    classes: tuple[str, ...] = ("cat", "dog"),
+    per_class: int = 3,
+    splits: tuple[str, str] = ("train", "test"),
+) -> None:
+    """PNG and JPEG files of several sizes and modes, some of them nested, in ``root``."""
+    rng = np.random.default_rng(0)
+    for split in splits:
+        for name in classes:
+            folder = root / split / name
+            (folder / "more").mkdir(parents=True)
+            for number in range(per_class):
+                pixels = rng.integers(0, 256, (20 + number, 30, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.png")
+            grey = rng.integers(0, 256, (25, 18), dtype=np.uint8)
+            Image.fromarray(grey).save(folder / "more" / "grey.jpg")
+
+
+def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of every dataset that idc ships a stage for."""
+    write_idx(root, "MNIST")
+    write_idx(root, "FashionMNIST")
+    write_cifar(root, 10, monkeypatch)
+    write_cifar(root, 100, monkeypatch)
+    write_svhn(root, monkeypatch)
+    write_folder(root / "pets")
+    write_folder(root / "imagenet", WNIDS, 1, ("train", "val"))
