@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
+from scipy.io import wavfile
 
 WNIDS = ("n02869837", "n01749939", "n02488291", "n02107142", "n13037406")
 WNIDS += ("n02091831", "n04517823", "n04589890", "n03062245", "n01773797")
@@ -79,6 +80,18 @@ def write_folder(
             Image.fromarray(grey).save(folder / "more" / "grey.jpg")
 
 
+def write_speech(
+    root: Path, words: tuple[str, ...] = ("no", "yes"), per_word: int = 9, rate: int = 16_000
+) -> None:
+    """Tones, a pitch for each word, of different lengths."""
+    for label, word in enumerate(words):
+        (root / word).mkdir(parents=True)
+        for number in range(per_word):
+            time = np.arange(rate * (number + 6) // 10) / rate
+            tone = 0.5 * np.sin(2 * np.pi * 1000 * (label + 1) * time)
+            wavfile.write(root / word / f"{number}.wav", rate, (tone * 32767).astype(np.int16))
+
+
 def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of every dataset that idc ships a stage for."""
     write_idx(root, "MNIST")
@@ -87,4 +100,5 @@ def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar(root, 100, monkeypatch)
     write_svhn(root, monkeypatch)
     write_folder(root / "pets")
+    write_speech(root / "mini_speech_commands")
     write_folder(root / "imagenet", WNIDS, 1, ("train", "val"))

@@ -1,5 +1,6 @@
 """The datasets, on files that the tests write with real encoders."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,17 @@ import pytest
 import torch
 from PIL import Image
 
-from dataset_files import WNIDS, write_cifar, write_folder, write_idx, write_svhn
+from dataset_files import WNIDS, write_cifar, write_folder, write_idx, write_speech, write_svhn
+from idc import pictures
 from idc.datasets.digits import Digits
 from idc.datasets.image_folder import ImageFolder
 from idc.datasets.imagenet import ImageNet
 from idc.datasets.published import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
+from idc.datasets.speech_commands import FLOOR, SpeechCommands
+from idc.engine import condense
 from idc.errors import InputError
 from idc.testing import check_dataset
+from small import small_pipeline
 
 
 def test_digits_are_split_by_position(tmp_path: Path) -> None:
@@ -219,3 +224,54 @@ def test_mean_and_std_may_be_given(tmp_path: Path) -> None:
     given = {"path": "pets", "size": 4, "mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     spec = ImageFolder.model_validate(given).load(tmp_path).spec
     assert (spec.mean, spec.std) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+
+
+def test_speech_is_split_by_position_and_has_no_highest_value(tmp_path: Path) -> None:
+    write_speech(tmp_path / "mini_speech_commands")
+    data = SpeechCommands().load(tmp_path)
+    assert (data.spec.shape, data.spec.classes) == ((1, 64, 64), ("no", "yes"))
+    assert (data.spec.low, data.spec.high) == (pytest.approx(math.log(1e-3)), None)
+    # The first and the ninth of each word's nine files.
+    assert (data.train.labels.bincount().tolist(), data.test.labels.bincount().tolist()) == ([7, 7], [2, 2])
+    assert data.train.pixels.min() >= data.spec.low
+
+
+def test_a_tone_is_a_line_at_its_frequency() -> None:
+    dataset = SpeechCommands()
+    time = torch.arange(16_000) / 16_000
+    spectrogram = dataset.spectrogram((2 * torch.pi * 3000 * time).sin())[0]
+    # 128 frequencies up to 8 kHz are resized to 64, each 125 Hz wide: 3 kHz is at 24.
+    assert set(spectrogram.argmax(0).tolist()) <= {23, 24}
+    silence = dataset.spectrogram(torch.zeros(16_000))
+    assert torch.allclose(silence, torch.tensor(FLOOR).log())
+
+
+def test_speech_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"there are no .*mini_speech_commands/<word>/\*\.wav; name the folder"
+    ):
+        SpeechCommands().load(tmp_path)
+    write_speech(tmp_path / "slow", rate=8000)
+    with pytest.raises(InputError, match=r"dataset\.rate: .*0\.wav has 8000 samples per second, not 16000"):
+        SpeechCommands(path=Path("slow")).load(tmp_path)
+    assert SpeechCommands(path=Path("slow"), rate=8000).load(tmp_path).spec.shape == (1, 64, 64)
+    (tmp_path / "slow" / "no" / "3.wav").write_bytes(b"RIFF, perhaps")
+    with pytest.raises(InputError, match=r"3\.wav is not a readable wav"):
+        SpeechCommands(path=Path("slow"), rate=8000).load(tmp_path)
+
+
+def test_speech_condenses_in_time(tmp_path: Path) -> None:
+    write_speech(tmp_path / "mini_speech_commands")
+    pipeline = small_pipeline(
+        dataset={"type": "speech-commands", "size": 16},
+        decoder={"type": "multiformation", "factor": 2, "axis": "time", "padding": math.log(FLOOR)},
+        augment=[],
+        baseline=[],
+        networks={"type": "real", "images": 10},
+    )
+    condensation = condense(pipeline, root=tmp_path, device="cpu")
+    list(condensation)
+    synset = condensation.synset()
+    assert len(synset) == 2 * 2 * 2
+    assert synset.images.min() >= synset.spec.low
+    assert pictures.grid(synset).size == (4 * 66 + 2, 2 * 66 + 2)

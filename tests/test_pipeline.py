@@ -49,6 +49,15 @@ def test_pipeline_files_are_valid_and_fit_the_schema(path: Path) -> None:
     jsonschema.validate(resolved, schema)
 
 
+def test_the_schema_knows_files_that_extend_others() -> None:
+    schema = Pipeline.model_json_schema()
+    text = (Path(__file__).parent.parent / "pipelines" / "cifar10-ipc10-idc.toml").read_text()
+    table = tomllib.loads(text)
+    jsonschema.validate(table, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({key: table[key] for key in table if key != "extends"}, schema)
+
+
 def test_the_schema_refuses_what_the_pipeline_refuses() -> None:
     schema = Pipeline.model_json_schema()
     for key, value in (("objective", {"metric": "mse"}), ("images_per_class", 0), ("unknown", 1)):
@@ -205,7 +214,8 @@ def test_names_are_plain(name: str) -> None:
         ({"objective": {"type": 3}}, "objective: 'type' is 3, not a name in quotes"),
         (
             {"evaluate": [{"type": "retrain", "protocol": [1]}]},
-            "evaluate.0.protocol: [1] is not allowed; it must be text in quotes",
+            "evaluate.0.protocol: unknown protocol [1] (known: idc-2022, idc-2022-imagenet, "
+            "idc-2022-imagenet-100, dc-2021, dsa-2021, dm-2023)",
         ),
         ({"seed": 1.5}, "seed: 1.5 is not allowed; it must be a whole number"),
         ({"name": 3}, "name: 3 is not allowed; it must be text in quotes"),

@@ -43,6 +43,7 @@ def test_every_kind_has_its_stages() -> None:
             "image-folder",
             "imagenet",
             "mnist",
+            "speech-commands",
             "svhn",
         ],
         "model": [

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from golden_cases import assert_exact
 from idc.errors import InputError
 from idc.network import Network
+from idc.seeding import Streams
 from idc.testing import check_model
 from idc.testing.assertions import global_generator_untouched
 from idc.testing.toy import toy_split
@@ -64,18 +65,15 @@ def test_one_channel_is_repeated() -> None:
     check_model(model, image_spec(1, 33))
 
 
-def test_dropout_follows_the_networks_own_state() -> None:
+def test_dropout_follows_the_seed() -> None:
     network = network_of(EfficientNet(), image_spec(height=33))
     images = torch.rand(4, 3, 33, 33, dtype=torch.float64)
-    with global_generator_untouched():
-        first, again = network.logits(images), network.logits(images)
-        buffers = {name: buffer.clone() for name, buffer in network.buffers.items()}
-        assert torch.equal(network.logits(images, buffers=buffers), first)
-        later = network.logits(images, buffers=buffers)
-    assert torch.equal(first, again), "the same state gives other draws"
-    assert not torch.equal(first, later), "a training step leaves the draws as they were"
-    network.module.eval()
-    assert torch.equal(network.logits(images, buffers=buffers), network.logits(images, buffers=buffers))
+    drawn: list[torch.Tensor] = []
+    for address in (0, 0, 1):
+        with global_generator_untouched(), Streams(0).seeded("layers", address):
+            drawn.append(network.logits(images))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
 
 
 def test_training_is_reproducible() -> None:

@@ -119,10 +119,44 @@ def from_bytes(
         InputError: there is one class only, a class has no training images, there are no test images, all
             pixels are the same, or mean or std do not fit.
     """
-    pixels, labels = train
+    _refuse_lacking(train, test, classes)
+    computed = _statistics(train[0])
+    return _described(train, test, classes, computed, mean, std, low=0.0, high=1.0)
+
+
+def from_values(
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    classes: tuple[str, ...],
+    *,
+    low: float,
+    high: float | None = None,
+) -> RealData:
+    """A dataset of images in their own value range, such as log spectrograms.
+
+    Args:
+        train: images (n, channels, height, width) as floats, and labels (n,).
+        test: likewise.
+        classes: names, in the order of the labels.
+        low: lowest value.
+        high: highest value; none by default.
+
+    Raises:
+        InputError: there is one class only, a class has no training images, there are no test images, or all
+            values are the same.
+    """
+    _refuse_lacking(train, test, classes)
+    values = train[0].double().transpose(0, 1).flatten(1)
+    computed = tuple(values.mean(1).tolist()), tuple(values.std(1, correction=0).tolist())
+    return _described(train, test, classes, computed, None, None, low=low, high=high)
+
+
+def _refuse_lacking(
+    train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor], classes: tuple[str, ...]
+) -> None:
     if len(test[0]) == 0:
         raise InputError("dataset: the test split has no images; networks are scored on them")
-    absent = set(range(len(classes))) - set(labels.unique().tolist())
+    absent = set(range(len(classes))) - set(train[1].unique().tolist())
     if absent:
         raise InputError(
             f"dataset: class {classes[min(absent)]!r} has no training images; add some, or remove the class"
@@ -131,20 +165,35 @@ def from_bytes(
         raise InputError(
             f"dataset: there is one class only, {', '.join(classes)!r}; networks tell two or more apart"
         )
-    _, channels, height, width = pixels.shape
-    computed_mean, computed_std = _statistics(pixels)
+
+
+def _described(
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    classes: tuple[str, ...],
+    computed: tuple[tuple[float, ...], tuple[float, ...]],
+    mean: tuple[float, ...] | None,
+    std: tuple[float, ...] | None,
+    *,
+    low: float,
+    high: float | None,
+) -> RealData:
+    computed_mean, computed_std = computed
     if std is None and min(computed_std) == 0:
         channel = computed_std.index(0)
         raise InputError(
             f"dataset: every training pixel of channel {channel} has the same value, "
             f"{computed_mean[channel]:g}; give mean and std in [dataset], or other images"
         )
+    _, channels, height, width = train[0].shape
     try:
         spec = ImageSpec(
             channels=channels,
             height=height,
             width=width,
             classes=classes,
+            low=low,
+            high=high,
             mean=computed_mean if mean is None else mean,
             std=computed_std if std is None else std,
         )

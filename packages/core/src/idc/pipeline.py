@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self, cast
 
 import tomli_w
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from idc import registry
 from idc.errors import InputError, explain
@@ -51,8 +51,20 @@ class Baseline(Table):
     decoder: Decoder
 
 
+def _allow_extends(schema: dict[str, Any]) -> None:
+    # A key of the file, not of the pipeline; what a file lacks may be in those it extends.
+    names: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+    schema["properties"]["extends"] = {
+        "anyOf": [{"type": "string"}, names],
+        "description": "Pipeline files that this one is laid over, relative to it.",
+    }
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
+
+
 class Pipeline(Table):
     """An experiment: nine kinds of stage and the numbers of the outer loop."""
+
+    model_config = ConfigDict(json_schema_extra=_allow_extends)
 
     name: Name = "pipeline"
     """Names the run folder; by default the file's name."""

@@ -124,6 +124,10 @@ def _load(root: Path, folder: str, expected: str, read: Read, mean: Statistic, s
         (train, train_labels, classes), (test, test_labels, _) = (
             read(str(files if folder == "svhn" else root), train) for train in (True, False)
         )
+    except ImportError as error:
+        raise InputError(
+            f"dataset: torchvision cannot read it without scipy ({error}); install that"
+        ) from None
     except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
         raise InputError(f"dataset: not readable in {files} ({error}); fetch {expected} again") from None
     return from_bytes((train, train_labels), (test, test_labels), classes, mean, std)
