@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from idc.decoders.multiformation import formations
+from idc.decoders.tiles import enlarged_tiles
 from idc.network import Network, NetworkView
 from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
@@ -45,7 +45,7 @@ def compare(title: str, channels: int, size: int, width: int, stored: int) -> No
 
     def autograd() -> Tensor:
         leaf = codes.detach().requires_grad_()
-        distance = Gradient().distance(NetworkView(network), real, Batch(formations(leaf, 2), labels))
+        distance = Gradient().distance(NetworkView(network), real, Batch(enlarged_tiles(leaf, 2, 2), labels))
         return torch.autograd.grad(distance, leaf)[0]
 
     def gradients(batch: Batch) -> dict[str, Tensor]:
@@ -57,7 +57,7 @@ def compare(title: str, channels: int, size: int, width: int, stored: int) -> No
 
     def functional() -> Tensor:
         def distance(leaf: Tensor) -> Tensor:
-            wanted, given = gradients(real), gradients(Batch(formations(leaf, 2), labels))
+            wanted, given = gradients(real), gradients(Batch(enlarged_tiles(leaf, 2, 2), labels))
             return torch.stack([((wanted[name] - given[name]) ** 2).sum() for name in kernels]).sum()
 
         return torch.func.grad(distance)(codes)

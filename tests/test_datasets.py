@@ -93,7 +93,9 @@ def test_imagenet_10_is_idcs(tmp_path: Path) -> None:
 
 def test_an_absent_class_of_imagenet_is_named(tmp_path: Path) -> None:
     write_folder(tmp_path / "imagenet", WNIDS[1:], 1, ("train", "val"))
-    with pytest.raises(InputError, match=f"There is no class {WNIDS[0]} in .*imagenet/train"):
+    with pytest.raises(
+        InputError, match=rf"no class {WNIDS[0]} in .*imagenet/train.*named in dataset\.classes"
+    ):
         ImageNet(size=16).load(tmp_path)
 
 
@@ -145,8 +147,8 @@ def test_absent_folders_are_named(tmp_path: Path) -> None:
         dataset.load(tmp_path)
     assert str(error.value) == (
         f"dataset.path: there is no folder {tmp_path}/pets/train; expected are "
-        f"{tmp_path}/pets/train/<class>/<image>, and the same for the other split beside it. Name the folder "
-        "that it is in with --data"
+        f"{tmp_path}/pets/train/<class>/<image>. Name the folder that path is in with --data, and a split of "
+        "another name in [dataset], as in test = 'val'"
     )
 
 
@@ -248,7 +250,7 @@ def test_a_tone_is_a_line_at_its_frequency() -> None:
 
 def test_speech_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"there are no .*mini_speech_commands/<word>/\*\.wav; name the folder"
+        InputError, match=r"there are no .*mini_speech_commands/<word>/\*\.wav; sort the files"
     ):
         SpeechCommands().load(tmp_path)
     write_speech(tmp_path / "slow", rate=8000)

@@ -78,6 +78,12 @@ def test_the_readmes_table_is_what_the_committed_run_printed() -> None:
     assert shown in printed
 
 
+def test_the_table_of_methods_is_what_the_committed_benchmark_printed() -> None:
+    printed = (ROOT / "benchmarks/results/compare_methods.txt").read_text()
+    ((_, shown),) = blocks(ROOT / "docs/reproducing.md", "text")
+    assert shown in printed
+
+
 def test_every_header_and_report_field_is_documented() -> None:
     text = (ROOT / "docs/artifact.md").read_text()
     for name in (*Header.model_fields, *Report.model_fields):

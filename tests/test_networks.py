@@ -1,6 +1,7 @@
 """Which networks an objective sees, and how they are trained in between."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,7 +119,8 @@ def made(path: Path, **fields: object) -> Pretrained:
     pretrained = Pretrained(path=path, networks=2, first_epoch=2, epochs=2)
     networks = Real.model_validate({"pretrained": pretrained.model_dump(), **fields})
     shares: list[float] = []
-    networks.pretrain(ToyModel(), toy_split(), Streams(0), shares.append)
+    outcome = networks.pretrain(ToyModel(), toy_split(), Streams(0), shares.append)
+    assert re.fullmatch(rf"networks in {path}: \d trained, \d there already", outcome)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     return pretrained
@@ -150,18 +152,20 @@ def test_pretrained_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None
     with pytest.raises(
         InputError, match=r"there is no .*network-0-epoch-2.safetensors; make it with idc pre"
     ):
-        networks.refuse_unfit(ToyModel(), toy_split().spec)
+        networks.refuse_unfit(ToyModel(), toy_split())
     made(tmp_path)
-    networks.refuse_unfit(ToyModel(), toy_split().spec)
-    other = toy_split().spec.model_copy(update={"classes": ("a", "b", "c")})
-    with pytest.raises(InputError, match=r"is not a toy for images of \(3, 8, 8\) in 3 classes; choose"):
-        networks.refuse_unfit(ToyModel(), other)
+    networks.refuse_unfit(ToyModel(), toy_split())
+    others = "holds another network, or one trained on other data or by another recipe; choose another folder"
+    with pytest.raises(InputError, match=others):
+        networks.refuse_unfit(ToyModel(), toy_split(seed=1))
+    with pytest.raises(InputError, match=others):
+        made(tmp_path, training={"learning_rate": 0.5})
     save_file({"x": torch.zeros(1)}, pretrained.files()[0])
-    with pytest.raises(InputError, match="is not a toy"):
-        networks.refuse_unfit(ToyModel(), toy_split().spec)
+    with pytest.raises(InputError, match=others):
+        networks.refuse_unfit(ToyModel(), toy_split())
     pretrained.files()[0].write_bytes(b"nothing")
     with pytest.raises(InputError, match="cannot be read"):
-        networks.refuse_unfit(ToyModel(), toy_split().spec)
+        networks.refuse_unfit(ToyModel(), toy_split())
 
 
 @pytest.mark.parametrize("networks", [Real(), Frozen(), Synthetic()])

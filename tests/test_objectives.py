@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from golden_cases import Case, assert_exact, golden_convnet, load_golden
+from golden_cases import Case, assert_exact, golden_convnet, golden_names, load_golden
 from idc.errors import InputError
 from idc.network import Network, NetworkView
 from idc.objectives import gradient
@@ -13,7 +13,7 @@ from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
 from idc.shapes import Batch
 
-CONVNETS = ["gradmatch_convnet3_s16_c3", "gradmatch_convnet3_s28_c1"]
+CONVNETS = golden_names("gradmatch_convnet3")
 FILTERS = {
     "loss": Gradient(),
     "loss_with_fc": Gradient(fc=True),

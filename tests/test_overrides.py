@@ -39,14 +39,14 @@ def test_overrides_reach_into_tables_and_lists() -> None:
     assert pipeline.table() == expected
 
 
-NUMBERED = "is not one of the 1 tables there; number them from 0, such as evaluate.0"
+NUMBERED = "evaluate is a list of 1 and {} is none of their numbers; they begin at 0, as in evaluate.0"
 
 
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        ("evaluate.runs", f"'runs' {NUMBERED}"),
-        ("evaluate.1.runs", f"'1' {NUMBERED}"),
+        ("evaluate.runs", NUMBERED.format("'runs'")),
+        ("evaluate.1.runs", NUMBERED.format("'1'")),
         ("seed.x", "0 is a value, not a table, and has no 'x'"),
     ],
 )
@@ -68,3 +68,12 @@ def test_another_type_empties_the_stage() -> None:
     assert pipeline.table()["sampler"]["batch_size"] == 4
     same = small_pipeline().override({"decoder.type": "multiformation"})
     assert same == small_pipeline()
+
+
+def test_another_protocol_brings_its_own_recipe() -> None:
+    resolved = small_pipeline()
+    changed = resolved.override({"evaluate.0.protocol": "dc-2021", "evaluate.0.epochs": 4})
+    (evaluator,) = changed.table()["evaluate"]
+    assert (evaluator["runs"], evaluator["epochs"], evaluator["decay"]) == (2, 4, 0.1)
+    assert evaluator["training"]["batch_size"] == 256
+    assert resolved.override({"evaluate.0.protocol": "idc-2022"}) == resolved

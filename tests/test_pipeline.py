@@ -156,9 +156,7 @@ def test_an_invalid_file_is_named_with_its_problems(tmp_path: Path) -> None:
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     absent = tmp_path / "absent.toml"
     assert load_message(absent) == f"{absent}: no such file; give the path of a pipeline file (.toml)"
-    assert load_message(tmp_path) == (
-        f"{tmp_path}: a folder; give a pipeline file, such as {tmp_path}/pipeline.toml"
-    )
+    assert load_message(tmp_path) == (f"{tmp_path}: a folder; give a pipeline file (.toml) in it")
     assert "not UTF-8 text" in load_message(write(tmp_path, b"\xff\xfe\x00"))
 
 

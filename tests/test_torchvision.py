@@ -130,8 +130,8 @@ def test_tables_that_cannot_be_are_refused(fields: dict[str, Any], problem: str)
             {"name": "vit_b_16"},
             image_spec(),
             "model: vit_b_16 does not take images of 32x32 pixels: Wrong image height! Expected 224 but "
-            "got 32!; enlarge them or choose another network; a transformer is told their size in "
-            "model.arguments",
+            "got 32!; choose another size or another network; some, such as transformers, are told the size "
+            "in model.arguments",
         ),
         (
             {"name": "alexnet"},

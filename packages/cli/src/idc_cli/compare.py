@@ -15,7 +15,7 @@ def compare(runs: Sequence[Path], *, json: bool) -> None:
     """Print every score of several runs."""
     reports = list(_finished(runs))
     if not reports:
-        raise InputError("none of these runs is finished; give the folder of one that is")
+        raise InputError("none of these runs is finished and scored; give the folder of one that is")
     if json:
         print(
             jsonlib.dumps(
@@ -47,5 +47,9 @@ def _finished(runs: Sequence[Path]) -> Iterator[tuple[Path, Report]]:
     for run in runs:
         if (run / PIPELINE).exists() and not (run / REPORT).exists():
             print(f"{run}: passed over, because the run is not finished", file=sys.stderr)
-        else:
-            yield run, Report.load(run)
+            continue
+        report = Report.load(run)
+        if not report.evaluations:
+            print(f"{run}: passed over, because nothing was scored", file=sys.stderr)
+            continue
+        yield run, report

@@ -27,7 +27,7 @@ def evaluate(
     pipeline = synset.pipeline.override(overrides)
     if not pipeline.evaluate:
         raise InputError(
-            "evaluate: the synset's pipeline has no [[evaluate]] table; name one, such as "
+            "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
     data = pipeline.dataset.load(root)

@@ -17,6 +17,7 @@ def pretrain(path: Path, root: Path, device: str, assignments: Sequence[str], *,
     pipeline = Pipeline.load(path, parse_assignments(assignments))
     data = pipeline.dataset.load(root).to(devices.choose(device))
     with Track(Console(stderr=True), "pretrain", 1, quiet=quiet) as track:
-        pipeline.networks.pretrain(
+        outcome = pipeline.networks.pretrain(
             pipeline.model, data.train, Streams(pipeline.seed).child("pretrain"), track.update
         )
+    print(outcome)

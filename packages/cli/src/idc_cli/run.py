@@ -47,7 +47,7 @@ def run(
     data = pipeline.dataset.load(root)
     condensation = condense(pipeline, data, device=device)
     # Before anything is written, because a baseline may not fit the data either.
-    contenders = list(baselines(pipeline, data, device=device)) if pipeline.evaluate else []
+    contenders = _baselines(pipeline, data, device, console, quiet=quiet)
     folder.begin()
 
     began = time.monotonic()
@@ -69,6 +69,24 @@ def run(
     report.save(folder / REPORT)
     show_report(report)
     say(Console(), f"saved in {folder.path}")
+
+
+def _baselines(
+    pipeline: Pipeline, data: RealData, device: str, console: Console, *, quiet: bool
+) -> list[Synset]:
+    draws = [baseline.name for baseline in pipeline.baseline for _ in range(baseline.draws)]
+    if not draws or not pipeline.evaluate:
+        return []
+    found: list[Synset] = []
+    if not quiet:
+        # Some train a network on all real images for it, which takes a while without a word.
+        say(console, f"choose baselines: {', '.join(dict.fromkeys(draws))}")
+    with Track(console, "choose baselines", len(draws), quiet=quiet) as track:
+        track.update(0, draws[0])
+        for synset in baselines(pipeline, data, device=device):
+            found.append(synset)
+            track.update(len(found), ", ".join(draws[len(found) : len(found) + 1]))
+    return found
 
 
 def _condensed(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> Synset:
@@ -116,7 +134,9 @@ def _scores(
 ) -> list[Evaluation]:
     if not pipeline.evaluate:
         say(
-            console, 'nothing is scored, because the pipeline has no [[evaluate]] table; add type = "retrain"'
+            console,
+            "nothing is scored, because the pipeline has no [[evaluate]] table; add one with "
+            'type = "retrain"',
         )
         return []
     found: list[list[Evaluation]] = []

@@ -75,6 +75,10 @@ class Split:
 
     def fingerprint(self) -> str:
         """SHA-256 over images and labels: two splits with the same one hold the same data."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         for tensor in (self.pixels, self.labels):
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())

@@ -9,13 +9,13 @@ import torch
 from idc import device as devices
 from idc.codes import decode, decode_class, labels_of_class, of_class
 from idc.data import RealData, Split
-from idc.errors import RunError
+from idc.errors import InputError, RunError
 from idc.match import match
 from idc.network import Network, NetworkView, refuse_unfit
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
-from idc.shapes import Batch, Codes, Scalar
+from idc.shapes import Batch, Codes, Indices, Scalar
 from idc.synset import Synset
 
 
@@ -153,18 +153,30 @@ class Condensation:
         return Split(batch.images, batch.labels, spec)
 
     def _refuse_unfit(self) -> None:
-        """Try on one image what would otherwise fail in the middle of a run."""
+        """Try on few images what would otherwise fail in the middle of a run."""
         plan, spec = self.pipeline, self.data.spec
         plan.decoder.capacity(plan.images_per_class, spec)
         self._preprocessing.refuse_unfit()
-        plan.networks.refuse_unfit(plan.model, spec)
+        plan.networks.refuse_unfit(plan.model, self.data.train)
         for evaluator in plan.evaluate:
             evaluator.refuse_unfit(spec)
         network = Network.of(refuse_unfit(plan.model, spec), self._streams, self.device)
-        one = self.data.train.batch(self.data.train.members[0][:1])
-        one = Batch(self._preprocessing(one.images), one.labels)
-        with self._streams.seeded("check", device=self.device):
-            plan.objective.distance(NetworkView(network), one, one)
+        members = self.data.train.members[0]
+        real, syn = (self._normalised(members[:count]) for count in (2, min(2, plan.images_per_class)))
+        try:
+            with self._streams.seeded("check", device=self.device):
+                plan.objective.distance(NetworkView(network), real, syn)
+        except (ValueError, RuntimeError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"objective: {plan.objective.type!r} cannot be computed through {plan.model.label()} for "
+                f"images of {spec.shape} ({error}); choose another model"
+            ) from error
+
+    def _normalised(self, members: Indices) -> Batch:
+        batch = self.data.train.batch(members)
+        return Batch(self._preprocessing(batch.images), batch.labels)
 
     def _refuse_infinite(self, iteration: int) -> None:
         if not all(bool(code.isfinite().all()) for code in self.codes.values()):

@@ -6,6 +6,9 @@ from typing import Any, cast
 
 from idc.errors import InputError
 
+BESIDE_A_PROTOCOL = ("type", "models", "runs", "best")
+"""Fields of an evaluator that do not belong to the recipe."""
+
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
     """Overrides from ``KEY=VALUE`` texts; a value is TOML, and a bare word is text.
@@ -19,7 +22,8 @@ def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
 def override(table: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
     """A table with other values at dotted keys; a number is a position in a list.
 
-    Another ``type`` empties the stage it is put in, because its fields are those of the old type.
+    Another ``type`` empties the stage it is put in, because its fields are those of the old type; another
+    ``protocol`` an evaluator, but for what no protocol fixes.
 
     Raises:
         InputError: a key leads nowhere.
@@ -53,13 +57,15 @@ def _put(node: Any, path: Sequence[str], value: object, key: str) -> Any:
         table = cast(Mapping[str, object], node)
         if path == ["type"] and table.get("type") != value:
             return {"type": value}
+        if path == ["protocol"] and table.get("protocol") != value:
+            return {name: table[name] for name in BESIDE_A_PROTOCOL if name in table} | {"protocol": value}
         return {**table, head: _put(table.get(head, {}), rest, value, key)}
     if isinstance(node, Sequence) and not isinstance(node, str):
         items = list(cast(Sequence[object], node))
         if not head.isdecimal() or int(head) >= len(items):
             raise InputError(
-                f"{key}: {head!r} is not one of the {len(items)} tables there; number them from 0, "
-                f"such as {key.split('.')[0]}.0"
+                f"{key}: {key.split('.')[0]} is a list of {len(items)} and {head!r} is none of their "
+                f"numbers; they begin at 0, as in {key.split('.')[0]}.0"
             )
         items[int(head)] = _put(items[int(head)], rest, value, key)
         return items

@@ -67,6 +67,6 @@ def _parsed(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: a folder; give a pipeline file, such as {path}/pipeline.toml") from None
+        raise InputError(f"{path}: a folder; give a pipeline file (.toml) in it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None

@@ -85,7 +85,7 @@ class EfficientNet(Model):
         """A `TorchvisionModule` for such images; one-channel images are repeated three times.
 
         Raises:
-            InputError: the images have neither one nor three channels, or a side of less than 33 pixels.
+            InputError: the images have neither one nor three channels.
         """
         return _build("efficientnet_b0", {}, spec)
 
@@ -143,18 +143,19 @@ def _construct(name: str, arguments: dict[str, Any]) -> nn.Module:
 
 
 def _refuse_unfit(network: nn.Module, name: str, spec: ImageSpec) -> None:
-    # Where tensors have shapes only, asking the network itself costs little; one image, because a batch may
-    # be as small, and then batch norm refuses maps of a single pixel.
+    # Where tensors have shapes only, asking the network itself costs little; two images, because batch norm
+    # refuses a single one whose maps have shrunk to a pixel.
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     shapes = {name: torch.empty_like(tensor, device="meta") for name, tensor in state.items()}
-    images = torch.empty(1, 3, spec.height, spec.width, device="meta")
+    images = torch.empty(2, 3, spec.height, spec.width, device="meta")
     try:
         logits = functional_call(network, shapes, (images,))
     except (RuntimeError, ValueError, AssertionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise InputError(
             f"model: {name} does not take images of {spec.height}x{spec.width} pixels: {reason}; "
-            "enlarge them or choose another network; a transformer is told their size in model.arguments"
+            "choose another size or another network; some, such as transformers, are told the size in "
+            "model.arguments"
         ) from error
-    if not (isinstance(logits, Tensor) and logits.shape == (1, len(spec.classes))):
+    if not (isinstance(logits, Tensor) and logits.shape == (2, len(spec.classes))):
         raise InputError(f"model.arguments: {name} gives more than logits; leave out aux_logits")

@@ -76,8 +76,8 @@ def read_folders(
     """
     if not folder.is_dir():
         raise InputError(
-            f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>, and the same "
-            "for the other split beside it. Name the folder that it is in with --data"
+            f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>. Name the "
+            "folder that path is in with --data, and a split of another name in [dataset], as in test = 'val'"
         )
     try:
         found = _Folders(folder, classes)
@@ -119,7 +119,7 @@ class _Folders(torchvision.datasets.ImageFolder):
         )
         absent = [name for name in self._wanted or () if name not in names]
         if absent or not names:
-            raise FileNotFoundError(f"There is no class {absent[0]}" if absent else "Found no class folder")
+            raise FileNotFoundError(f"no class {absent[0]}" if absent else "Found no class folder")
         names = list(self._wanted or names)
         return names, {name: label for label, name in enumerate(names)}
 

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from idc.data import RealData, from_bytes
 from idc.datasets.image_folder import read_folders
+from idc.errors import InputError
 from idc.kinds import Dataset
 
 CLASSES = "imagenet-100.txt"
@@ -41,7 +42,12 @@ class ImageNet(Dataset):
         names = self.classes
         if isinstance(names, int):
             names = tuple(files("idc.datasets").joinpath(CLASSES).read_text().split()[:names])
-        train, test = (
-            read_folders(root / self.path / split, self.size, 3, names)[0] for split in ("train", "val")
-        )
+        try:
+            train, test = (
+                read_folders(root / self.path / split, self.size, 3, names)[0] for split in ("train", "val")
+            )
+        except InputError as error:
+            raise InputError(
+                f"{error}. Classes are IDC's first ten, or those named in dataset.classes"
+            ) from None
         return from_bytes(train, test, names, self.mean, self.std)

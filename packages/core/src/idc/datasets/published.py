@@ -1,8 +1,8 @@
 """The papers' small datasets, from the files that torchvision downloads."""
 
-from collections.abc import Callable
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, ClassVar, Literal, final
 
 import torch
 import torchvision
@@ -12,144 +12,122 @@ from idc.data import RealData, from_bytes
 from idc.errors import InputError
 from idc.kinds import Dataset
 
-Statistic = tuple[float, ...] | None
-Read = Callable[[str, bool], tuple[Tensor, Tensor, tuple[str, ...]]]
-"""From the folder and whether the training split is wanted to pixels, labels and class names."""
+
+class Published(Dataset):
+    """Base of the datasets that torchvision reads."""
+
+    folder: ClassVar[str]
+    """Where torchvision keeps the files, below ``--data``."""
+    expected: ClassVar[str]
+    """The files, for people."""
+
+    mean: tuple[float, ...] | None = None
+    """For normalisation, one for each channel; computed from the training images by default."""
+    std: tuple[float, ...] | None = None
+
+    @abstractmethod
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """Bytes (n, channels, height, width), labels (n,) and class names of a split."""
+
+    def load(self, root: Path) -> RealData:
+        """Both splits.
+
+        Raises:
+            InputError: the files are not below ``root``, or are not as published.
+        """
+        files = root / self.folder
+        if not files.is_dir():
+            raise InputError(
+                f"dataset: there is no folder {files}; expected are there {self.expected}, as torchvision "
+                "keeps them. Name the folder above with --data"
+            )
+        try:
+            pixels, labels, classes = self.read(root, train=True)
+            test_pixels, test_labels, _ = self.read(root, train=False)
+        except ImportError as error:
+            raise InputError(f"dataset: torchvision cannot read it ({error}); pip install scipy") from None
+        except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+            raise InputError(
+                f"dataset: not readable in {files} ({error}); fetch {self.expected} again"
+            ) from None
+        return from_bytes((pixels, labels), (test_pixels, test_labels), tuple(classes), self.mean, self.std)
 
 
 @final
-class MNIST(Dataset):
+class MNIST(Published):
     """60,000 training and 10,000 test images of 28x28 pixels in 10 classes of handwritten digits."""
 
+    folder = "MNIST/raw"
+    expected = "train-images-idx3-ubyte and its three companions"
+
     type: Literal["mnist"] = "mnist"
-    mean: Statistic = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: Statistic = None
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, one channel.
-
-        Raises:
-            InputError: the files are not below ``root``.
-        """
-        expected = "train-images-idx3-ubyte and its three companions"
-        return _load(root, "MNIST/raw", expected, _grey(torchvision.datasets.MNIST), self.mean, self.std)
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """One channel."""
+        return _grey(torchvision.datasets.MNIST(root, train=train))
 
 
 @final
-class FashionMNIST(Dataset):
+class FashionMNIST(Published):
     """60,000 training and 10,000 test images of 28x28 pixels in 10 classes of clothing."""
 
+    folder = "FashionMNIST/raw"
+    expected = "train-images-idx3-ubyte and its three companions"
+
     type: Literal["fashion-mnist"] = "fashion-mnist"
-    mean: Statistic = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: Statistic = None
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, one channel.
-
-        Raises:
-            InputError: the files are not below ``root``.
-        """
-        expected = "train-images-idx3-ubyte and its three companions"
-        read = _grey(torchvision.datasets.FashionMNIST)
-        return _load(root, "FashionMNIST/raw", expected, read, self.mean, self.std)
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """One channel."""
+        return _grey(torchvision.datasets.FashionMNIST(root, train=train))
 
 
 @final
-class CIFAR10(Dataset):
+class CIFAR10(Published):
     """50,000 training and 10,000 test images of 32x32 pixels in colour, in 10 classes."""
 
+    folder = "cifar-10-batches-py"
+    expected = "data_batch_1 to data_batch_5 and test_batch"
+
     type: Literal["cifar10"] = "cifar10"
-    mean: Statistic = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: Statistic = None
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, three channels.
-
-        Raises:
-            InputError: the files are not below ``root``.
-        """
-        expected = "data_batch_1 to data_batch_5 and test_batch"
-        read = _colour(torchvision.datasets.CIFAR10)
-        return _load(root, "cifar-10-batches-py", expected, read, self.mean, self.std)
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """Three channels."""
+        return _colour(torchvision.datasets.CIFAR10(root, train=train))
 
 
 @final
-class CIFAR100(Dataset):
+class CIFAR100(Published):
     """50,000 training and 10,000 test images of 32x32 pixels in colour, in 100 classes."""
 
+    folder = "cifar-100-python"
+    expected = "train and test"
+
     type: Literal["cifar100"] = "cifar100"
-    mean: Statistic = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: Statistic = None
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, three channels.
-
-        Raises:
-            InputError: the files are not below ``root``.
-        """
-        read = _colour(torchvision.datasets.CIFAR100)
-        return _load(root, "cifar-100-python", "train and test", read, self.mean, self.std)
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """Three channels."""
+        return _colour(torchvision.datasets.CIFAR100(root, train=train))
 
 
 @final
-class SVHN(Dataset):
+class SVHN(Published):
     """73,257 training and 26,032 test images of 32x32 pixels in colour: house numbers in 10 classes."""
 
+    folder = "svhn"
+    expected = "train_32x32.mat and test_32x32.mat"
+
     type: Literal["svhn"] = "svhn"
-    mean: Statistic = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: Statistic = None
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, three channels.
-
-        Raises:
-            InputError: the files are not below ``root``.
-        """
-        return _load(root, "svhn", "train_32x32.mat and test_32x32.mat", _svhn, self.mean, self.std)
+    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """Three channels."""
+        found = torchvision.datasets.SVHN(root / self.folder, split="train" if train else "test")
+        return torch.from_numpy(found.data), torch.from_numpy(found.labels).long(), list("0123456789")
 
 
-def _load(root: Path, folder: str, expected: str, read: Read, mean: Statistic, std: Statistic) -> RealData:
-    files = root / folder
-    if not files.is_dir():
-        raise InputError(
-            f"dataset: there is no folder {files}; expected are there {expected}, as torchvision keeps them. "
-            "Name the folder above with --data"
-        )
-    try:
-        (train, train_labels, classes), (test, test_labels, _) = (
-            read(str(files if folder == "svhn" else root), train) for train in (True, False)
-        )
-    except ImportError as error:
-        raise InputError(
-            f"dataset: torchvision cannot read it without scipy ({error}); install that"
-        ) from None
-    except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
-        raise InputError(f"dataset: not readable in {files} ({error}); fetch {expected} again") from None
-    return from_bytes((train, train_labels), (test, test_labels), classes, mean, std)
+def _grey(found: Any) -> tuple[Tensor, Tensor, list[str]]:
+    return found.data[:, None], found.targets, found.classes
 
 
-def _grey(kind: Any) -> Read:
-    def read(root: str, train: bool) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-        found = kind(root, train=train)
-        return found.data[:, None], found.targets, tuple(found.classes)
-
-    return read
-
-
-def _colour(kind: Any) -> Read:
-    def read(root: str, train: bool) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-        found = kind(root, train=train)
-        pixels = torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous()
-        return pixels, torch.tensor(found.targets), tuple(found.classes)
-
-    return read
-
-
-def _svhn(root: str, train: bool) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    found = torchvision.datasets.SVHN(root, split="train" if train else "test")
-    return torch.from_numpy(found.data), torch.from_numpy(found.labels).long(), tuple("0123456789")
+def _colour(found: Any) -> tuple[Tensor, Tensor, list[str]]:
+    pixels = torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous()
+    return pixels, torch.tensor(found.targets), found.classes

@@ -1,6 +1,5 @@
 """Spoken words as log spectrograms."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Literal, final
 
@@ -52,8 +51,8 @@ class SpeechCommands(Dataset):
         files = {word: found for word, found in files.items() if found}
         if not files:
             raise InputError(
-                f"dataset.path: there are no {folder}/<word>/*.wav; name the folder that {self.path} is in "
-                "with --data"
+                f"dataset.path: there are no {folder}/<word>/*.wav; sort the files into a folder for each "
+                f"word, and name the folder that {self.path} is in with --data"
             )
         splits: dict[bool, tuple[list[Tensor], list[int]]] = {True: ([], []), False: ([], [])}
         for label, found in enumerate(files.values()):
@@ -68,7 +67,8 @@ class SpeechCommands(Dataset):
             (torch.stack(train), torch.tensor(train_labels)),
             (torch.stack(test), torch.tensor(test_labels)),
             tuple(files),
-            low=math.log(FLOOR),
+            # As the spectrograms have it, to the bit.
+            low=float(torch.tensor(FLOOR).log()),
         )
 
     def spectrogram(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "1 frequency time"]:

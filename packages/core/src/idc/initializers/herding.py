@@ -6,36 +6,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from idc.data import Split
-from idc.initializers.features import Features
-from idc.kinds import Decoder, Initializer, Model
-from idc.seeding import Streams
-from idc.shapes import Codes
+from idc.initializers.coreset import Coreset
 
 
 @final
-class Herding(Initializer):
-    """Greedy mean matching (Welling, 2009), as the baseline *Herding* of the papers.
-
-    With ``iterations = 0`` and ``raw`` it is that baseline.
-    """
+class Herding(Coreset):
+    """Greedy mean matching (Welling, 2009), the baseline *Herding* of the papers."""
 
     type: Literal["herding"] = "herding"
-    features: Features = Features()
 
-    def codes(
-        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
-    ) -> Codes:
-        """What the decoder makes of ``images_per_class`` herded real images of each class."""
-        decoder.capacity(images_per_class, real.spec)
-        network = self.features.network(model, real, streams)
-        chosen = [
-            members[herded(self.features.of(network, real, members), images_per_class)]
-            for members in real.members
-        ]
-        return decoder.encode(
-            real.first_of_each_class(chosen, images_per_class, 1, "init 'herding'"), images_per_class
-        )
+    def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
+        """As `herded`."""
+        return herded(features, count)
 
 
 def herded(features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:

@@ -6,36 +6,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from idc.data import Split
-from idc.initializers.features import Features
-from idc.kinds import Decoder, Initializer, Model
-from idc.seeding import Streams
-from idc.shapes import Codes
+from idc.initializers.coreset import Coreset
 
 
 @final
-class KCenter(Initializer):
-    """Greedy k-centre (Sener and Savarese, ICLR 2018), as the baseline *K-Center* of the papers.
-
-    With ``iterations = 0`` and ``raw`` it is that baseline.
-    """
+class KCenter(Coreset):
+    """Greedy k-centre (Sener and Savarese, ICLR 2018), the baseline *K-Center* of the papers."""
 
     type: Literal["k-center"] = "k-center"
-    features: Features = Features()
 
-    def codes(
-        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
-    ) -> Codes:
-        """What the decoder makes of ``images_per_class`` central real images of each class."""
-        decoder.capacity(images_per_class, real.spec)
-        network = self.features.network(model, real, streams)
-        chosen = [
-            members[centers(self.features.of(network, real, members), images_per_class)]
-            for members in real.members
-        ]
-        return decoder.encode(
-            real.first_of_each_class(chosen, images_per_class, 1, "init 'k-center'"), images_per_class
-        )
+    def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
+        """As `centers`."""
+        return centers(features, count)
 
 
 def centers(features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:

@@ -63,13 +63,13 @@ class Networks(Stage):
     group: ClassVar[str] = "idc.networks"
 
     @abstractmethod
-    def refuse_unfit(self, model: Model, spec: "ImageSpec") -> None:
-        """Refuse fields that do not fit such networks or images; called before a run begins."""
+    def refuse_unfit(self, model: Model, real: "Split") -> None:
+        """Refuse fields that do not fit such networks or data; called before a run begins."""
 
     def pretrain(
         self, model: Model, real: "Split", streams: "Streams", progress: "Callable[[float], None]"
-    ) -> None:
-        """Make what `start` needs before a run; ``idc pretrain`` calls it. Most kinds need nothing."""
+    ) -> str:
+        """Make what `start` needs and say what was made; ``idc pretrain`` calls it. Most need nothing."""
         raise InputError(f"networks: {self.type!r} needs no pretrained networks")
 
     @abstractmethod

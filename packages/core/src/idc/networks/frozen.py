@@ -7,7 +7,6 @@ from idc.data import Split
 from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.seeding import Streams
-from idc.spec import ImageSpec
 
 
 @final
@@ -16,7 +15,7 @@ class Frozen(Networks):
 
     type: Literal["frozen"] = "frozen"
 
-    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+    def refuse_unfit(self, model: Model, real: Split) -> None:
         """Nothing can fail to fit."""
 
     def start(

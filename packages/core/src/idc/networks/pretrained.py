@@ -17,7 +17,6 @@ from idc.errors import InputError
 from idc.kinds import Model
 from idc.network import Network
 from idc.seeding import Streams
-from idc.spec import ImageSpec
 from idc.stage import Table
 from idc.training import Training
 
@@ -44,7 +43,7 @@ class Pretrained(Table):
             for epoch in range(self.first_epoch, self.first_epoch + self.epochs)
         ]
 
-    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+    def refuse_unfit(self, model: Model, real: Split, training: Training) -> None:
         """Refuse a folder that lacks networks, or whose first is of another kind.
 
         Raises:
@@ -55,7 +54,7 @@ class Pretrained(Table):
                 raise InputError(
                     f"networks.pretrained.path: there is no {file}; make it with idc pretrain PIPELINE"
                 )
-        self._read(self.files()[0], model, spec)
+        self._read(self.files()[0], _identity(model, real, training))
 
     def make(
         self,
@@ -64,7 +63,7 @@ class Pretrained(Table):
         real: Split,
         streams: Streams,
         progress: Callable[[float], None],
-    ) -> None:
+    ) -> str:
         """Train the networks and write the files; those that are there already are kept.
 
         Args:
@@ -73,48 +72,67 @@ class Pretrained(Table):
             real: what to train on.
             streams: where random draws come from.
             progress: called with the share done, 0 to 1.
+
+        Returns:
+            How many were trained and kept, and where.
+
+        Raises:
+            InputError: a file that is there holds another network, or one trained on other data or otherwise.
         """
-        last = self.first_epoch + self.epochs - 1
+        identity = _identity(model, real, training)
+        for file in filter(Path.is_file, self.files()):
+            self._read(file, identity)
+        last, trained = self.first_epoch + self.epochs - 1, 0
         preprocessing = training.preprocessing(real)
         files = iter(self.files())
         for number in range(self.networks):
             kept = [next(files) for _ in range(self.epochs)]
+            if all(file.is_file() for file in kept):
+                progress((number + 1) / self.networks)
+                continue
+            trained += 1
             network = Network.fresh(model, real.spec, streams.child(number), real.pixels.device)
-            for epoch in range(1, last + 1) if not all(file.is_file() for file in kept) else ():
+            for epoch in range(1, last + 1):
                 for _ in range(training.batches_per_epoch(real)):
                     network = training.step(network, real, preprocessing)
                 if epoch >= self.first_epoch:
-                    self._write(kept[epoch - self.first_epoch], network, model, real.spec)
+                    _write(kept[epoch - self.first_epoch], network, identity)
                 progress((number + epoch / last) / self.networks)
+        return f"networks in {self.path}: {trained} trained, {self.networks - trained} there already"
 
-    def pick(self, model: Model, spec: ImageSpec, streams: Streams) -> dict[str, Tensor]:
+    def pick(self, model: Model, real: Split, training: Training, streams: Streams) -> dict[str, Tensor]:
         """Weights and buffers of one of the networks, drawn at random, by name, on the CPU."""
         files = self.files()
         drawn = int(torch.randint(len(files), (), generator=streams.generator("pretrained")))
-        return self._read(files[drawn], model, spec)
+        return self._read(files[drawn], _identity(model, real, training))
 
-    def _write(self, file: Path, network: Network, model: Model, spec: ImageSpec) -> None:
-        state = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in {**network.weights, **network.buffers}.items()
-        }
-        write_atomically(file, lambda path: save_file(state, path, {KEY: _identity(model, spec)}))
-
-    def _read(self, file: Path, model: Model, spec: ImageSpec) -> dict[str, Tensor]:
+    def _read(self, file: Path, identity: str) -> dict[str, Tensor]:
         try:
             with safe_open(file, "pt") as opened:
-                identity = (opened.metadata() or {}).get(KEY)
+                written = (opened.metadata() or {}).get(KEY)
                 state = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 (not a dict)
         except (OSError, SafetensorError) as error:
             raise InputError(f"networks.pretrained.path: {file} cannot be read ({error})") from None
-        if identity != _identity(model, spec):
+        if written != identity:
             raise InputError(
-                f"networks.pretrained.path: {file} is not a {model.label()} for images of {spec.shape} in "
-                f"{len(spec.classes)} classes; choose another folder or make it with idc pretrain PIPELINE"
+                f"networks.pretrained.path: {file} holds another network, or one trained on other data or by "
+                "another recipe; choose another folder, or remove it and make it with idc pretrain PIPELINE"
             )
         return state
 
 
-def _identity(model: Model, spec: ImageSpec) -> str:
-    facts = {"model": model.model_dump(mode="json"), "shape": spec.shape, "classes": spec.classes}
+def _identity(model: Model, real: Split, training: Training) -> str:
+    facts = {
+        "model": model.model_dump(mode="json"),
+        "data": real.fingerprint(),
+        "training": training.model_dump(mode="json"),
+    }
     return json.dumps(facts, sort_keys=True)
+
+
+def _write(file: Path, network: Network, identity: str) -> None:
+    state = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in {**network.weights, **network.buffers}.items()
+    }
+    write_atomically(file, lambda path: save_file(state, path, {KEY: identity}))

@@ -11,7 +11,6 @@ from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.networks.pretrained import Pretrained
 from idc.seeding import Streams
-from idc.spec import ImageSpec
 from idc.training import Training
 
 
@@ -30,22 +29,20 @@ class Real(Networks):
     """Start from networks trained beforehand instead of fresh ones."""
     training: Training = Training()
 
-    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+    def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images, and absent networks."""
         try:
-            self.training.refuse_unfit(spec)
+            self.training.refuse_unfit(real.spec)
         except InputError as error:
             raise InputError(f"networks: {error}") from error
         if self.pretrained is not None:
-            self.pretrained.refuse_unfit(model, spec)
+            self.pretrained.refuse_unfit(model, real, self.training)
 
-    def pretrain(
-        self, model: Model, real: Split, streams: Streams, progress: Callable[[float], None]
-    ) -> None:
-        """Make the networks that `pretrained` names."""
+    def pretrain(self, model: Model, real: Split, streams: Streams, progress: Callable[[float], None]) -> str:
+        """Make the networks that `pretrained` names, and say what was made."""
         if self.pretrained is None:
             raise InputError('networks: there is nothing to pretrain; add pretrained = {path = "..."} to it')
-        self.pretrained.make(self.training, model, real, streams, progress)
+        return self.pretrained.make(self.training, model, real, streams, progress)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
@@ -55,7 +52,7 @@ class Real(Networks):
             return previous
         network = Network.fresh(model, real.spec, streams, real.pixels.device)
         if self.pretrained is not None:
-            network = network.with_state(self.pretrained.pick(model, real.spec, streams))
+            network = network.with_state(self.pretrained.pick(model, real, self.training, streams))
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:

@@ -10,7 +10,6 @@ from idc.errors import InputError
 from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.seeding import Streams
-from idc.spec import ImageSpec
 from idc.training import Training
 
 PUBLISHED = {30: 20, 40: 15}
@@ -39,10 +38,10 @@ class Synthetic(Networks):
     DC's code has it for 10, 20, 30, 40 and 50."""
     training: SyntheticTraining = SyntheticTraining()
 
-    def refuse_unfit(self, model: Model, spec: ImageSpec) -> None:
+    def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images."""
         try:
-            self.training.refuse_unfit(spec)
+            self.training.refuse_unfit(real.spec)
         except InputError as error:
             raise InputError(f"networks: {error}") from error
 

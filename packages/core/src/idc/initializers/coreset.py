@@ -1,0 +1,37 @@
+"""Codes from real images that are chosen by what a trained network sees in them."""
+
+from abc import abstractmethod
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from idc.data import Split
+from idc.initializers.features import Features
+from idc.kinds import Decoder, Initializer, Model
+from idc.seeding import Streams
+from idc.shapes import Codes
+
+
+class Coreset(Initializer):
+    """Base of the papers' coresets: with ``iterations = 0`` and the decoder ``raw``, their baselines."""
+
+    features: Features = Features()
+
+    @abstractmethod
+    def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
+        """Positions of ``count`` images of a class, in the order of being chosen; all if there are fewer."""
+
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
+    ) -> Codes:
+        """What the decoder makes of ``images_per_class`` chosen real images of each class."""
+        decoder.capacity(images_per_class, real.spec)
+        network = self.features.network(model, real, streams)
+        chosen = [
+            members[self.choose(self.features.of(network, real, members), images_per_class)]
+            for members in real.members
+        ]
+        purpose = f"init {self.type!r}"
+        return decoder.encode(
+            real.first_of_each_class(chosen, images_per_class, 1, purpose), images_per_class
+        )
