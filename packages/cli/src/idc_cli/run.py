@@ -35,7 +35,7 @@ def run(
     """Condense, save, score, report."""
     console = Console(stderr=True)
     pipeline = Pipeline.load(path, parse_assignments(assignments))
-    device = str(devices.choose(device))
+    chosen = devices.choose(device)
     folder = RunFolder(out or Path("runs") / pipeline.name, pipeline)
     if not overwrite:
         if report := folder.finished():
@@ -44,7 +44,8 @@ def run(
             return
         folder.refuse_earlier()
 
-    data = pipeline.dataset.load(root)
+    # Once, rather than for every baseline and every score.
+    device, data = str(chosen), pipeline.dataset.load(root).to(chosen)
     condensation = condense(pipeline, data, device=device)
     # Before anything is written, because a baseline may not fit the data either.
     contenders = _baselines(pipeline, data, device, console, quiet=quiet)

@@ -70,8 +70,11 @@ class Split:
         return torch.stack([self.images(chosen[:count]) for chosen in order])
 
     def to(self, device: torch.device) -> "Split":
-        """The split with its tensors on a device."""
-        return replace(self, pixels=self.pixels.to(device), labels=self.labels.to(device))
+        """The split with its tensors on a device; itself if they are there."""
+        pixels, labels = self.pixels.to(device), self.labels.to(device)
+        # The same object, so that its members and fingerprint are computed once.
+        there = pixels is self.pixels and labels is self.labels
+        return self if there else replace(self, pixels=pixels, labels=labels)
 
     def fingerprint(self) -> str:
         """SHA-256 over images and labels: two splits with the same one hold the same data."""

@@ -11,7 +11,7 @@ from idc.codes import decode, decode_class, labels_of_class, of_class
 from idc.data import RealData, Split
 from idc.errors import InputError, RunError
 from idc.match import match
-from idc.network import Network, NetworkView, refuse_unfit
+from idc.network import Network, NetworkView
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
@@ -160,15 +160,15 @@ class Condensation:
         plan.networks.refuse_unfit(plan.model, self.data.train)
         for evaluator in plan.evaluate:
             evaluator.refuse_unfit(spec)
-        network = Network.of(refuse_unfit(plan.model, spec), self._streams, self.device)
+        network = Network.fresh(plan.model, spec, self._streams.child("check"), self.device)
         members = self.data.train.members[0]
         real, syn = (self._normalised(members[:count]) for count in (2, min(2, plan.images_per_class)))
         try:
             with self._streams.seeded("check", device=self.device):
                 plan.objective.distance(NetworkView(network), real, syn)
+        except InputError:
+            raise
         except (ValueError, RuntimeError) as error:
-            if isinstance(error, InputError):
-                raise
             raise InputError(
                 f"objective: {plan.objective.type!r} cannot be computed through {plan.model.label()} for "
                 f"images of {spec.shape} ({error}); choose another model"

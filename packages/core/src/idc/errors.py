@@ -1,6 +1,7 @@
 """What goes wrong, said to the user: the value, what is allowed, and the fix."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -36,6 +37,15 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """A run that began properly could not go on (the loss diverged, say). Exit code 1."""
+
+
+@contextmanager
+def within(place: str) -> Iterator[None]:
+    """Say in the message of an `InputError` raised within the block where in the pipeline it was."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object]) -> ValidationError:

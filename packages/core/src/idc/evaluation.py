@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from idc import device as devices
 from idc.data import RealData
 from idc.engine import condense
-from idc.errors import InputError
+from idc.errors import within
 from idc.pipeline import Pipeline
 from idc.report import Evaluation
 from idc.seeding import Streams
@@ -54,7 +54,6 @@ def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> It
         InputError: a baseline does not fit the data.
     """
     for baseline in pipeline.baselines():
-        try:
-            yield condense(baseline, data, device=device).synset()
-        except InputError as error:
-            raise InputError(f"baseline {baseline.method!r}: {error}") from error
+        with within(f"baseline {baseline.method!r}"):
+            synset = condense(baseline, data, device=device).synset()
+        yield synset

@@ -1,6 +1,7 @@
 """Networks as functions of their weights, over unmodified modules."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
 
@@ -77,6 +78,15 @@ class Network:
             velocity={},
         )
 
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """The module in evaluation mode within the block."""
+        self.module.eval()
+        try:
+            yield
+        finally:
+            self.module.train()
+
     def at_rest(self) -> "Network":
         """The network without momentum."""
         return replace(self, velocity={})
@@ -148,14 +158,23 @@ class NetworkView:
         return dict(zip(matched, gradients, strict=True))
 
 
-def refuse_unfit(model: Model, spec: ImageSpec) -> nn.Module:
-    """Build a model to learn early whether it fits the images.
+def layer_of(features: list[Tensor], layer: int, field: str) -> Tensor:
+    """One layer's features.
+
+    Args:
+        features: of every layer, from the first to the last before the logits.
+        layer: counted from 0, or from -1 for the last.
+        field: says in the message where the number was given.
 
     Raises:
-        InputError: as `Model.build`.
+        InputError: there is no such layer.
     """
-    with Streams(0).seeded("check"):
-        return model.build(spec)
+    if not -len(features) <= layer < len(features):
+        raise InputError(
+            f"{field}: {layer} is not a layer of this network; allowed are {-len(features)} to "
+            f"{len(features) - 1}"
+        )
+    return features[layer]
 
 
 class _Features(nn.Module):

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from idc.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.data import Split
-from idc.errors import InputError
+from idc.errors import within
 from idc.kinds import Augmentation
 from idc.network import Network
 from idc.preprocessing import Preprocessing
@@ -41,10 +41,8 @@ class Training(Table):
         Raises:
             InputError: naming the augmentation.
         """
-        try:
+        with within("training"):
             Preprocessing(spec, self.augment).refuse_unfit()
-        except InputError as error:
-            raise InputError(f"training: {error}") from error
 
     def batches_per_epoch(self, split: Split) -> int:
         """Batches in one pass over a split; the last may be short and is not dropped."""
@@ -119,14 +117,11 @@ def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 
         batch_size: images at a time.
     """
     preprocessing = Preprocessing(spec, device=split.pixels.device)
-    network.module.eval()
-    try:
+    with network.evaluating():
         correct = torch.zeros((), dtype=torch.int64, device=split.pixels.device)
         for first in range(0, len(split), batch_size):
             some = torch.arange(first, min(first + batch_size, len(split)), device=split.pixels.device)
             batch = split.batch(some)
             guesses = network.logits(preprocessing(batch.images)).argmax(1)
             correct += (guesses == batch.labels).sum()
-    finally:
-        network.module.train()
     return 100 * int(correct) / len(split)

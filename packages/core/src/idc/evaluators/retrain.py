@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, cast, final
 
+import torch
 from pydantic import ConfigDict, Field, model_validator
 
 from idc.data import RealData
-from idc.errors import InputError, refused
+from idc.errors import InputError, refused, within
 from idc.evaluators.protocols import PROTOCOLS, epochs_by_images
 from idc.kinds import Evaluator, Model
-from idc.network import Network, refuse_unfit
+from idc.network import Network
 from idc.report import Evaluation
 from idc.seeding import Streams
 from idc.source import merged
@@ -88,14 +89,11 @@ class Retrain(Evaluator):
 
     def refuse_unfit(self, spec: ImageSpec) -> None:
         """Refuse models and augmentations that do not fit such images."""
-        where = ""
-        try:
+        with within("evaluate"):
             self.training.refuse_unfit(spec)
             for position, model in enumerate(self.models):
-                where = f"models.{position}: "
-                refuse_unfit(model, spec)
-        except InputError as error:
-            raise InputError(f"evaluate: {where}{error}") from error
+                with within(f"models.{position}"):
+                    Network.fresh(model, spec, Streams(0), torch.device("cpu"))
 
     def evaluate(
         self,

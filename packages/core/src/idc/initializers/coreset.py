@@ -25,7 +25,6 @@ class Coreset(Initializer):
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
         """What the decoder makes of ``images_per_class`` chosen real images of each class."""
-        decoder.capacity(images_per_class, real.spec)
         network = self.features.network(model, real, streams)
         chosen = [
             members[self.choose(self.features.of(network, real, members), images_per_class)]

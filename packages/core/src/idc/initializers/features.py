@@ -8,9 +8,8 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.data import Split
-from idc.errors import InputError
 from idc.kinds import Model
-from idc.network import Network
+from idc.network import Network, layer_of
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Indices
@@ -52,16 +51,9 @@ class Features(Table):
         """
         preprocessing = Preprocessing(real.spec, device=real.pixels.device)
         found: list[Tensor] = []
-        network.module.eval()
-        try:
+        with network.evaluating():
             for some in members.split(AT_A_TIME):
                 layers = network.features(preprocessing(real.images(some)))
-                if not -len(layers) <= self.layer < len(layers):
-                    raise InputError(
-                        f"init.features.layer: {self.layer} is not a layer of this network; allowed are "
-                        f"{-len(layers)} to {len(layers) - 1}"
-                    )
-                found.append(layers[self.layer].flatten(1).double())
-        finally:
-            network.module.train()
+                chosen = layer_of(layers, self.layer, "init.features.layer")
+                found.append(chosen.flatten(1).double())
         return torch.cat(found)

@@ -21,7 +21,6 @@ class Noise(Initializer):
     ) -> Codes:
         """What the decoder makes of images of noise, one for each stored image."""
         spec = real.spec
-        decoder.capacity(images_per_class, spec)
         shape = (len(spec.classes), images_per_class, *spec.shape)
         unit = (torch.randn(shape, generator=streams.generator()) / 4 + 0.5).clamp(0, 1)
         high = 1.0 if spec.high is None else spec.high

@@ -21,7 +21,6 @@ class Random(Initializer):
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
         """What the decoder makes of ``images_per_class`` real images of each class."""
-        decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)
         chosen = real.first_of_each_class(members, images_per_class, 1, "init 'random'")
         return decoder.encode(chosen, images_per_class)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.data import Split
-from idc.errors import InputError
+from idc.errors import InputError, within
 from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.networks.pretrained import Pretrained
@@ -31,10 +31,8 @@ class Real(Networks):
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images, and absent networks."""
-        try:
+        with within("networks"):
             self.training.refuse_unfit(real.spec)
-        except InputError as error:
-            raise InputError(f"networks: {error}") from error
         if self.pretrained is not None:
             self.pretrained.refuse_unfit(model, real, self.training)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.data import Split
-from idc.errors import InputError
+from idc.errors import within
 from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.seeding import Streams
@@ -40,10 +40,8 @@ class Synthetic(Networks):
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images."""
-        try:
+        with within("networks"):
             self.training.refuse_unfit(real.spec)
-        except InputError as error:
-            raise InputError(f"networks: {error}") from error
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams

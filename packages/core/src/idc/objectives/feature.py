@@ -4,9 +4,8 @@ from typing import Annotated, Literal, final
 
 from pydantic import Field
 
-from idc.errors import InputError
 from idc.kinds import Objective
-from idc.network import NetworkView
+from idc.network import NetworkView, layer_of
 from idc.shapes import Batch, Scalar
 
 
@@ -24,13 +23,11 @@ class Feature(Objective):
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         """Sum over layers; the spatial layout of features is kept."""
         wanted, given = net.features(real.images), net.features(syn.images)
-        for layer in self.layers:
-            if not -len(given) <= layer < len(given):
-                raise InputError(
-                    f"objective.layers: {layer} is not a layer of this network; allowed are "
-                    f"{-len(given)} to {len(given) - 1}"
-                )
-        distances = [((wanted[layer].mean(0) - given[layer].mean(0)) ** 2).sum() for layer in self.layers]
+        pairs = [
+            [layer_of(features, layer, "objective.layers") for features in (wanted, given)]
+            for layer in self.layers
+        ]
+        distances = [((real_layer.mean(0) - syn_layer.mean(0)) ** 2).sum() for real_layer, syn_layer in pairs]
         total = distances[0]
         for distance in distances[1:]:
             total = total + distance
