@@ -80,8 +80,8 @@ def test_an_unknown_key_in_a_list_of_stages_has_its_position() -> None:
 def test_an_unknown_table_lists_the_fields() -> None:
     assert message(decodr={"type": "raw"}) == (
         "decodr: not a field of the pipeline table (fields: name, method, seed, images_per_class, "
-        "iterations, inner_steps, dataset, model, init, decoder, augment, sampler, objective, networks, "
-        "optimizer, baseline, evaluate)"
+        "iterations, inner_steps, precision, compile, dataset, model, init, decoder, augment, sampler, "
+        "objective, networks, optimizer, baseline, evaluate)"
     )
 
 

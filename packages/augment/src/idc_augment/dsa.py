@@ -63,38 +63,56 @@ class DSA(Augmentation):
         return strategy
 
     def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
-        """Which operations, and the parameters of each."""
+        """The parameters of every operation that may be applied and, where there is a choice, which are.
+
+        An operation's parameters are named ``operation.name``, those of the first to be applied first.
+        """
         parameters: dict[str, Tensor] = {}
-        applied = self._operations(generator)
-        for operation in applied:
-            for name, tensor in self._parameters(operation, count, shape, generator).items():
+        always, choice = self._candidates()
+        chosen = _one_of(choice, generator) if choice else ()
+        for operation in self._in_order():
+            applied = operation in always or operation in chosen
+            # Those that are not applied get parameters too, so that every draw is the same computation.
+            source = generator if applied else Generator()
+            for name, tensor in self._parameters(operation, count, shape, source).items():
                 parameters[f"{operation}.{name}"] = tensor
-        return Draw(parameters, applied)
+            if len(choice) > 1 and operation not in always:
+                parameters[f"{operation}.chosen"] = torch.full((count,), applied)
+        return Draw(parameters)
 
     def apply(self, images: Images, draw: Draw) -> Images:
         """The drawn operations, in their order."""
-        for operation in draw.operations:
+        for operation in dict.fromkeys(name.partition(".")[0] for name in draw.parameters):
+            prefix = f"{operation}."
             given = {
-                name.removeprefix(f"{operation}."): tensor
+                name.removeprefix(prefix): tensor
                 for name, tensor in draw.parameters.items()
-                if name.startswith(f"{operation}.")
+                if name.startswith(prefix)
             }
-            images = self._apply(operation, images, given)
+            changed = self._apply(operation, images, given)
+            images = operations.chosen(given["chosen"], changed, images) if "chosen" in given else changed
         return images
 
-    def _operations(self, generator: Generator) -> tuple[str, ...]:
+    def _candidates(self) -> tuple[list[str], list[tuple[str, ...]]]:
+        """Operations that are always applied, and those of which one is (colour counts as one)."""
         tokens = self.strategy.split("_")
         match self.mode:
             case "all":
-                chosen = tokens
+                always, choice = tokens, []
             case "single":
-                chosen = [_one_of(tokens, generator)]
+                always, choice = [], tokens
             case "idc":
-                pool = [token for token in tokens if token in SPATIAL]
-                chosen = [token for token in ("flip", "color") if token in tokens]
-                chosen += [_one_of(pool, generator)] if pool else []
-                chosen += ["cutout"] if "cutout" in tokens else []
-        return tuple(name for token in chosen for name in (COLOR if token == "color" else (token,)))
+                choice = [token for token in tokens if token in SPATIAL]
+                always = [token for token in tokens if token not in SPATIAL]
+        return [name for token in always for name in _parts(token)], [_parts(token) for token in choice]
+
+    def _in_order(self) -> list[str]:
+        tokens = self.strategy.split("_")
+        if self.mode == "idc":
+            spatial = [token for token in tokens if token in SPATIAL]
+            order = ["flip", "color", *spatial, "cutout"]
+            tokens = [token for token in order if token in tokens]
+        return [name for token in tokens for name in _parts(token)]
 
     def _parameters(
         self, operation: str, count: int, shape: tuple[int, int, int], generator: Generator
@@ -156,8 +174,12 @@ class DSA(Augmentation):
         return _rounded(shape[1] * self.cutout), _rounded(shape[2] * self.cutout)
 
 
-def _one_of(tokens: list[str], generator: Generator) -> str:
-    return tokens[int(torch.randint(len(tokens), (), generator=generator))]
+def _parts(token: str) -> tuple[str, ...]:
+    return COLOR if token == "color" else (token,)
+
+
+def _one_of(choice: list[tuple[str, ...]], generator: Generator) -> tuple[str, ...]:
+    return choice[int(torch.randint(len(choice), (), generator=generator))]
 
 
 def _rounded(length: float) -> int:

@@ -18,6 +18,11 @@ Chosen = Bool[Tensor, " draws"]
 Matrices = Float[Tensor, "draws 2 3"]
 
 
+def chosen(mask: Chosen, changed: Images, images: Images) -> Images:
+    """The changed images where the mask is true, the others as they were."""
+    return torch.where(_each(mask), changed, images)
+
+
 def flip(images: Images, mask: Chosen) -> Images:
     """Reverse the columns where the mask is true."""
     return torch.where(_each(mask), images.flip(-1), images)
@@ -65,7 +70,8 @@ def affine(images: Images, theta: Matrices) -> Images:
     """Resample bilinearly where ``theta`` maps normalised output coordinates; 0 outside the image."""
     # `Any`: the stubs of functional want a list of ints where they take any size.
     size: Any = images.shape
-    grid = nn.functional.affine_grid(theta.expand(len(images), 2, 3), size, align_corners=False)
+    theta = theta.to(images.dtype).expand(len(images), 2, 3)
+    grid = nn.functional.affine_grid(theta, size, align_corners=False)
     return nn.functional.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
 
 

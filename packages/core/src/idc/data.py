@@ -40,8 +40,9 @@ class Split:
 
     @cached_property
     def members(self) -> list[Indices]:
-        """Positions of each class's images, in the order of the files."""
-        return [torch.nonzero(self.labels == label).flatten() for label in range(len(self.spec.classes))]
+        """Positions of each class's images, in the order of the files, on the CPU."""
+        labels = self.labels.cpu()
+        return [torch.nonzero(labels == label).flatten() for label in range(len(self.spec.classes))]
 
     def first_of_each_class(
         self, order: list[Indices], images_per_class: int, of_each: int, purpose: str

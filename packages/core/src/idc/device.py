@@ -1,6 +1,9 @@
 """Where a run computes: a flag of the machine, never part of the experiment."""
 
+from collections.abc import Sequence
+
 import torch
+from torch import Tensor
 
 from idc.errors import InputError
 
@@ -24,3 +27,23 @@ def choose(name: str = "auto") -> torch.device:
         others = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
         raise InputError(f"device: {name!r} cannot be used here ({reason}); choose {others}") from None
     return device
+
+
+def moved_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+    """Tensors moved from the CPU in one copy for each number format, without waiting for it.
+
+    A step's random parameters are many small tensors, and on a GPU every copy costs as much as a kernel.
+    """
+    if device.type == "cpu":
+        return list(tensors)
+    moved: dict[torch.dtype, list[Tensor]] = {}
+    for dtype in {tensor.dtype for tensor in tensors}:
+        same = [tensor.flatten() for tensor in tensors if tensor.dtype == dtype]
+        block = torch.cat(same).pin_memory() if device.type == "cuda" else torch.cat(same)
+        moved[dtype] = list(block.to(device, non_blocking=True).split([len(tensor) for tensor in same]))
+    return [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch means that the device has too little memory."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

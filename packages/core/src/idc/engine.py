@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 
 from idc import device as devices
-from idc.codes import decode, decode_class, labels_of_class, of_class
+from idc.codes import decode, decode_class
 from idc.data import RealData, Split
 from idc.errors import InputError, RunError
-from idc.match import match
+from idc.execution import Execution
+from idc.matching import Matching
 from idc.network import Network, NetworkView
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
@@ -32,7 +33,12 @@ class Step:
 
 
 def condense(
-    pipeline: Pipeline, data: RealData | None = None, *, root: str | Path = "data", device: str = "auto"
+    pipeline: Pipeline,
+    data: RealData | None = None,
+    *,
+    root: str | Path = "data",
+    device: str = "auto",
+    classes_at_once: int = 1,
 ) -> "Condensation":
     """Begin a condensation; nothing is computed beyond the initial codes until it is iterated.
 
@@ -41,6 +47,7 @@ def condense(
         data: real data; loaded from ``pipeline.dataset`` by default.
         root: the folder the dataset's files are in.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
+        classes_at_once: classes matched in one call; more take more memory, and on a CPU no less time.
 
     Returns:
         An iterator over `Step`, which goes on where it was left; `Condensation.synset` can be taken at any
@@ -49,13 +56,17 @@ def condense(
     Raises:
         InputError: the pipeline does not fit the data, or the device is not there.
     """
-    return Condensation(pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device))
+    return Condensation(
+        pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device), classes_at_once
+    )
 
 
 class Condensation:
     """A run: the codes, their velocity, and how far it has come."""
 
-    def __init__(self, pipeline: Pipeline, data: RealData, device: torch.device) -> None:
+    def __init__(
+        self, pipeline: Pipeline, data: RealData, device: torch.device, classes_at_once: int = 1
+    ) -> None:
         self.pipeline = pipeline
         self.data = data.to(device)
         self.device = device
@@ -63,17 +74,25 @@ class Condensation:
         """Outer iterations done."""
         self._streams = Streams(pipeline.seed)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
-        self._refuse_unfit()
-        self.codes: Codes = pipeline.init.codes(
-            pipeline.decoder,
-            pipeline.images_per_class,
-            self.data.train,
-            pipeline.model,
-            self._streams.child("init"),
-        )
+        network = self._refuse_unfit()
+        execution = Execution(pipeline.precision, pipeline.compile)
+        with execution.active():
+            self.codes: Codes = pipeline.init.codes(
+                pipeline.decoder,
+                pipeline.images_per_class,
+                self.data.train,
+                pipeline.model,
+                self._streams.child("init"),
+            )
         self.velocity: Codes = {name: torch.zeros_like(code) for name, code in self.codes.items()}
-        self._decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
-        self._steps = self._run()
+        decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
+        self._matching = Matching(
+            pipeline, self.data.train, self._preprocessing, self._streams, decoded, classes_at_once
+        )
+        ahead = len(self) * self._matching.operations(network)
+        self.execution = execution.decided(ahead)
+        """How it is computed; steps are compiled if so many are ahead that this pays."""
+        self._steps = self.execution.during(self._run())
 
     def __len__(self) -> int:
         """Steps of the whole run."""
@@ -102,7 +121,7 @@ class Condensation:
                 # Trained only before a sweep that sees it, so that none is trained for nothing.
                 if network is seen:
                     network = plan.networks.train(network, train, self._synthetic)
-                loss = self._sweep(NetworkView(network), iteration * plan.inner_steps + inner_step)
+                loss = self._sweep(network, iteration * plan.inner_steps + inner_step)
                 seen = network
                 if inner_step == plan.inner_steps - 1:
                     self._refuse_infinite(iteration)
@@ -121,39 +140,20 @@ class Condensation:
             fingerprint=self.data.train.fingerprint(),
         )
 
-    def _sweep(self, view: NetworkView, step: int) -> Scalar:
+    def _sweep(self, network: Network, step: int) -> Scalar:
         plan, shared = self.pipeline, self.pipeline.decoder.shared
         self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
-        matches = [self._match(view, label, step) for label in range(len(self.data.spec.classes))]
-        by_class = [gradients for gradients, _ in matches]
-        gradients = {name: torch.stack([each[name] for each in by_class]) for name in self.codes}
-        gradients.update({name: gradients[name].sum(0) for name in shared})
+        gradients, distance = self._matching(network, self.codes, step)
         self.codes, self.velocity = plan.optimizer.after(self.codes, self.velocity, gradients, shared)
-        return torch.stack([distance for _, distance in matches]).mean()
-
-    def _match(self, view: NetworkView, label: int, step: int) -> tuple[Codes, Scalar]:
-        plan, train, streams = self.pipeline, self.data.train, self._streams.child("match", step, label)
-        sampling = self._streams.child("sampler", label)
-        with streams.seeded("layers", device=self.device):
-            return match(
-                plan.decoder,
-                plan.objective,
-                self._preprocessing,
-                view,
-                of_class(plan.decoder, self.codes, label),
-                labels_of_class(self.codes, label, plan.images_per_class),
-                train.batch(plan.sampler.real(train.members[label], step, sampling)),
-                self._preprocessing.draw(1, streams.generator("augment")),
-                plan.sampler.synthetic(self._decoded, step, sampling).to(self.device),
-            )
+        return distance
 
     def _synthetic(self) -> Split:
         plan, spec = self.pipeline, self.data.spec
         batch = decode(plan.decoder, self.codes, plan.images_per_class, len(spec.classes))
         return Split(batch.images, batch.labels, spec)
 
-    def _refuse_unfit(self) -> None:
-        """Try on few images what would otherwise fail in the middle of a run."""
+    def _refuse_unfit(self) -> Network:
+        """Try on few images what would otherwise fail in the middle of a run; returns the network tried."""
         plan, spec = self.pipeline, self.data.spec
         plan.decoder.capacity(plan.images_per_class, spec)
         self._preprocessing.refuse_unfit()
@@ -173,6 +173,7 @@ class Condensation:
                 f"objective: {plan.objective.type!r} cannot be computed through {plan.model.label()} for "
                 f"images of {spec.shape} ({error}); choose another model"
             ) from error
+        return network
 
     def _normalised(self, members: Indices) -> Batch:
         batch = self.data.train.batch(members)

@@ -6,6 +6,7 @@ from idc import device as devices
 from idc.data import RealData
 from idc.engine import condense
 from idc.errors import within
+from idc.execution import Execution
 from idc.pipeline import Pipeline
 from idc.report import Evaluation
 from idc.seeding import Streams
@@ -43,7 +44,8 @@ def evaluate(
         def overall(share: float, index: int = index) -> None:
             progress((index + share) / len(plan.evaluate))
 
-        for evaluation in evaluator.evaluate(synset, data, plan.model, streams, overall):
+        scores = evaluator.evaluate(synset, data, plan.model, streams, overall)
+        for evaluation in Execution(plan.precision, plan.compile).during(scores):
             yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
 
 

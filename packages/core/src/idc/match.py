@@ -37,14 +37,20 @@ def match(
     Returns:
         The gradient for each of the codes, and the distance.
     """
+
+    def distance(codes: Codes) -> Scalar:
+        syn = decoder.decode(codes, labels)
+        if kept is not None:
+            syn = Batch(syn.images[kept], syn.labels[kept])
+        return objective.distance(
+            view,
+            Batch(preprocessing(real.images, draws), real.labels),
+            Batch(preprocessing(syn.images, draws), syn.labels),
+        )
+
+    if view.mapped:
+        return torch.func.grad_and_value(distance)(codes)
     leaves = {name: code.detach().requires_grad_() for name, code in codes.items()}
-    syn = decoder.decode(leaves, labels)
-    if kept is not None:
-        syn = Batch(syn.images[kept], syn.labels[kept])
-    distance = objective.distance(
-        view,
-        Batch(preprocessing(real.images, draws), real.labels),
-        Batch(preprocessing(syn.images, draws), syn.labels),
-    )
-    gradients = torch.autograd.grad(distance, tuple(leaves.values()))
-    return dict(zip(leaves, gradients, strict=True)), distance.detach()
+    value = distance(leaves)
+    gradients = torch.autograd.grad(value, tuple(leaves.values()))
+    return dict(zip(leaves, gradients, strict=True)), value.detach()

@@ -1,16 +1,18 @@
 """Networks as functions of their weights, over unmodified modules."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
 
 from idc.errors import InputError
+from idc.execution import present
 from idc.kinds import Model
 from idc.seeding import Streams
 from idc.shapes import Batch, Images
@@ -37,21 +39,39 @@ class Network:
     streams: Streams
     """Where the order of its training data and their augmentation come from."""
     weights: Weights
-    buffers: Weights = field(default_factory=dict)
-    velocity: Weights = field(default_factory=dict)
-    """Momentum buffers of the weights; empty before the first training step."""
+    buffers: Weights
+    velocity: Weights
+    """Momentum buffers of the weights; zero before the first training step."""
+    architecture: Hashable
+    """What the module computes as a function of weights, buffers and images: equal ones compute the same."""
     batches: int = 0
     """Training batches seen."""
 
     @classmethod
-    def of(cls, module: nn.Module, streams: Streams, device: torch.device | None = None) -> "Network":
-        """A module's present weights and buffers, copied, in training mode."""
+    def of(
+        cls,
+        module: nn.Module,
+        streams: Streams,
+        device: torch.device | None = None,
+        architecture: Hashable = None,
+    ) -> "Network":
+        """A module's present weights and buffers, copied, in training mode.
+
+        Args:
+            module: an unmodified module.
+            streams: the network's own.
+            device: to compute on; where the module is by default.
+            architecture: what it computes; by default something that this one module alone computes.
+        """
         module = module.to(device).train()
+        weights = {name: weight.detach().clone() for name, weight in module.named_parameters()}
         return cls(
             module,
             streams,
-            {name: weight.detach().clone() for name, weight in module.named_parameters()},
+            weights,
             {name: buffer.detach().clone() for name, buffer in module.named_buffers()},
+            {name: torch.zeros_like(weight) for name, weight in weights.items()},
+            module if architecture is None else architecture,
         )
 
     @classmethod
@@ -66,7 +86,8 @@ class Network:
         """
         with streams.seeded("weights"):
             module = model.build(spec)
-        return cls.of(module, streams, device)
+        architecture = (repr(model), spec.shape, len(spec.classes))
+        return cls.of(module, streams, device, architecture)
 
     def with_state(self, state: Weights) -> "Network":
         """The network with other weights and buffers, from any device; momentum is cleared."""
@@ -75,8 +96,7 @@ class Network:
             self,
             weights={name: moved[name] for name in self.weights},
             buffers={name: moved[name] for name in self.buffers},
-            velocity={},
-        )
+        ).at_rest()
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
@@ -89,14 +109,26 @@ class Network:
 
     def at_rest(self) -> "Network":
         """The network without momentum."""
-        return replace(self, velocity={})
+        return replace(self, velocity={name: torch.zeros_like(v) for name, v in self.velocity.items()})
+
+    @torch.no_grad()
+    def operations(self, shape: tuple[int, ...]) -> int:
+        """Floating-point operations (twice the multiplications) of one image's forward pass.
+
+        Args:
+            shape: (channels, height, width).
+        """
+        with self.evaluating(), FlopCounterMode(display=False) as counter:
+            self.logits(torch.zeros(1, *shape, device=next(iter(self.weights.values())).device))
+        return counter.get_total_flops()
 
     def logits(
         self, images: Images, weights: Weights | None = None, buffers: Weights | None = None
     ) -> Logits:
         """Logits of normalised images; statistics that layers track are written to ``buffers`` if given."""
         state = {**self.weights, **(weights or {}), **(buffers if buffers is not None else self._copies())}
-        return functional_call(self.module, state, (images,))
+        with present().convolutions():
+            return functional_call(self.module, state, (images,))
 
     def features(self, images: Images) -> list[Tensor]:
         """Features of normalised images, one tensor per layer.
@@ -111,7 +143,8 @@ class Network:
             )
         state = {**self.weights, **self._copies()}
         prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
-        return functional_call(_Features(self.module), prefixed, (images,))
+        with present().convolutions():
+            return functional_call(_Features(self.module), prefixed, (images,))
 
     def _copies(self) -> Weights:
         # A batch-norm layer writes its running statistics while it computes.
@@ -121,8 +154,10 @@ class Network:
 class NetworkView:
     """What an objective sees of a network."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, mapped: bool = False) -> None:
         self._network = network
+        self.mapped = mapped
+        """Whether it is looked through within ``torch.func.vmap``, where autograd must be torch.func's."""
         self.weights: Weights = network.weights
         """The network's weights by name, as constants."""
 
@@ -150,8 +185,15 @@ class NetworkView:
             Gradients by the weights' names.
         """
         chosen = self.weights if names is None else names
+
+        def loss_at(weights: Weights) -> Tensor:
+            return nn.functional.cross_entropy(self._network.logits(batch.images, weights), batch.labels)
+
+        if self.mapped:
+            return torch.func.grad(loss_at)({name: self.weights[name] for name in chosen})
+        # Not torch.func here, which is 1.3 to 1.5 times slower when nothing is compiled.
         matched = {name: self.weights[name].detach().requires_grad_() for name in chosen}
-        loss = nn.functional.cross_entropy(self._network.logits(batch.images, matched), batch.labels)
+        loss = loss_at(matched)
         gradients = torch.autograd.grad(
             loss, tuple(matched.values()), create_graph=batch.images.requires_grad
         )

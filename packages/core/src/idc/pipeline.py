@@ -3,10 +3,10 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 import tomli_w
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
 
 from idc import registry
 from idc.errors import InputError, explain
@@ -36,6 +36,9 @@ def _refuse_names_that_need_quotes(name: str) -> str:
         )
     return name
 
+
+Precision = Literal["fp32", "bf16"]
+Compile = StrictBool | Literal["auto"]
 
 Name = Annotated[str, AfterValidator(_refuse_names_that_need_quotes)]
 
@@ -78,6 +81,11 @@ class Pipeline(Table):
     """Outer iterations, each with a fresh network; 0 keeps the initial codes."""
     inner_steps: Annotated[int, Field(ge=1)] = 100
     """Sweeps over all classes in an outer iteration, each followed by network training."""
+    precision: Precision = "fp32"
+    """Of convolutions: float32 (TF32 on GPUs), or bfloat16 with norms, losses and matching in float32."""
+    compile: Compile = "auto"
+    """Whether steps are compiled, which takes a minute; ``auto`` where the work ahead is worth it. Compiled
+    steps round otherwise in the last digits."""
     dataset: Dataset
     model: Model
     init: Initializer

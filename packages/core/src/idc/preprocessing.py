@@ -44,7 +44,8 @@ class Preprocessing:
         """
         images = torch.full((ENOUGH, *self._shape), 0.5, device=self._device)
         try:
-            self(images, self.draw(ENOUGH, Streams(0).generator("check")))
+            draws = self.draw(ENOUGH, Streams(0).generator("check"))
+            self(images, [draw.to(self._device) for draw in draws])
         except InputError:
             raise
         # Whatever a library's augmentation raises, it is the user who chose it.
@@ -55,14 +56,13 @@ class Preprocessing:
             ) from error
 
     def draw(self, count: int, generator: Generator) -> list[Draw]:
-        """Random parameters of every augmentation.
+        """Random parameters of every augmentation, on the CPU.
 
         Args:
             count: 1 for a siamese draw, else the number of images.
             generator: the only source of randomness.
         """
-        draws = (augmentation.draw(count, self._shape, generator) for augmentation in self._augmentations)
-        return [draw.to(self._device) for draw in draws]
+        return [augmentation.draw(count, self._shape, generator) for augmentation in self._augmentations]
 
     def __call__(self, images: Images, draws: Sequence[Draw] | None = None) -> Images:
         """Normalise images and, if draws are given, augment them.

@@ -46,11 +46,11 @@ class Draw:
     """Random parameters of one use of an augmentation."""
 
     parameters: dict[str, Tensor] = field(default_factory=dict)
-    """By name. Of an augmentation, the first axis is 1 (siamese: holds for all images) or one of images."""
-    operations: tuple[str, ...] = ()
-    """Which operations were drawn, in order, where the augmentation chooses among several."""
+    """By name. Of an augmentation, the first axis is 1 (siamese: holds for all images) or one of images.
+    What was drawn is in the values alone: names, shapes and types are the same for every draw of a stage, so
+    that one compiled graph does for all."""
 
     def to(self, device: torch.device) -> "Draw":
         """The draw with its tensors on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.parameters.items()}
-        return Draw(moved, self.operations)
+        return Draw(moved)

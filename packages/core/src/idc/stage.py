@@ -3,7 +3,7 @@
 from abc import ABC
 from collections.abc import Callable, Mapping
 from inspect import isabstract
-from typing import Any, ClassVar, Self, cast, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
@@ -134,7 +134,8 @@ SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str:
 
 def _is_another_scalar(annotation: Any, given: object) -> bool:
     # pydantic takes true for 1 and "32" for 32; in a file that is always a mistake.
-    kinds = {kind for kind in (annotation, *get_args(annotation)) if kind in SCALARS}
+    kinds = {kind for kind in _members(annotation) if kind in SCALARS}
+    kinds |= {type(value) for value in _literals(annotation)} if kinds else set()
     allowed = kinds | ({int} if float in kinds else set())
     if isinstance(given, list):
         return any(_is_another_scalar(annotation, each) for each in cast(list[object], given))
@@ -142,4 +143,17 @@ def _is_another_scalar(annotation: Any, given: object) -> bool:
 
 
 def _described(annotation: Any) -> str:
-    return " or ".join(text for kind, text in SCALARS.items() if kind in (annotation, *get_args(annotation)))
+    texts = [text for kind, text in SCALARS.items() if kind in _members(annotation)]
+    return " or ".join([*texts, *map(repr, _literals(annotation))])
+
+
+def _members(annotation: Any) -> list[Any]:
+    """What a union is a union of; any other annotation alone."""
+    found: list[Any] = []
+    for each in get_args(annotation) or (annotation,):
+        found.append(get_args(each)[0] if get_origin(each) is Annotated else each)
+    return [annotation, *found]
+
+
+def _literals(annotation: Any) -> list[Any]:
+    return [value for each in _members(annotation) if get_origin(each) is Literal for value in get_args(each)]

@@ -1,22 +1,31 @@
 """Training a network on images: one recipe for real data between inner steps and for evaluation."""
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated
 
 import torch
 from pydantic import Field
+from torch import Tensor
+from torch.utils import _pytree as pytree
 
+from idc.compiling import compute
 from idc.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.data import Split
+from idc.device import moved_together
 from idc.errors import within
+from idc.execution import Execution, present
 from idc.kinds import Augmentation
-from idc.network import Network
+from idc.network import Network, Weights
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
-from idc.shapes import Indices
+from idc.shapes import Draw, Indices
 from idc.spec import ImageSpec
 from idc.stage import Table
+
+RARE = 50
+"""Batches in a pass from which its last, if short, is not worth compiling for."""
 
 
 class Training(Table):
@@ -48,6 +57,18 @@ class Training(Table):
         """Batches in one pass over a split; the last may be short and is not dropped."""
         return -(-len(split) // self.batch_size)
 
+    def execution(self, network: Network, split: Split, steps: int) -> Execution:
+        """How so many steps are best computed, where this is yet to be decided.
+
+        Args:
+            network: that is to be trained.
+            split: what it is to be trained on.
+            steps: how many are ahead.
+        """
+        # Forward, and backward to the images and to the weights.
+        images = 3 * steps * min(self.batch_size, len(split))
+        return present().decided(images * network.operations(split.spec.shape))
+
     def size_of_next(self, network: Network, split: Split) -> int:
         """Images in the batch that `step` would take."""
         return min(
@@ -72,33 +93,61 @@ class Training(Table):
         Returns:
             The network with new weights, velocity and buffers, one batch further.
         """
-        batch = split.batch(self._next(network, split))
+        indices, device = self._next(network, split), split.pixels.device
         generator = network.streams.generator("draws", network.batches)
-        draws = preprocessing.draw(len(batch), generator)
-        mix = draw_cutmix(len(batch), split.spec.shape, self.cutmix, generator).to(split.pixels.device)
-
-        weights = {name: weight.detach().requires_grad_() for name, weight in network.weights.items()}
-        buffers = {name: buffer.clone() for name, buffer in network.buffers.items()}
-        images = cutmix(preprocessing(batch.images, draws), mix)
-        with network.streams.seeded("layers", network.batches, device=images.device):
-            logits = network.logits(images, weights, buffers)
-        loss = mixed_cross_entropy(logits, batch.labels, mix)
-        gradients = torch.autograd.grad(loss, tuple(weights.values()))
-        rate = self.learning_rate if learning_rate is None else learning_rate
-        with torch.no_grad():
-            velocity, moved = {}, {}
-            for (name, weight), gradient in zip(network.weights.items(), gradients, strict=True):
-                push = gradient + self.weight_decay * weight
-                velocity[name] = push + self.momentum * network.velocity[name] if network.velocity else push
-                moved[name] = weight - rate * velocity[name]
-        return replace(
-            network, weights=moved, buffers=buffers, velocity=velocity, batches=network.batches + 1
+        draws = [draw.parameters for draw in preprocessing.draw(len(indices), generator)]
+        mix = draw_cutmix(len(indices), split.spec.shape, self.cutmix, generator).parameters
+        rate = torch.tensor(
+            self.learning_rate if learning_rate is None else learning_rate, dtype=torch.float64
         )
+        tensors, structure = pytree.tree_flatten((indices, draws, mix, rate))
+        drawn = pytree.tree_unflatten(moved_together(tensors, device), structure)
+
+        def update(
+            weights: Weights,
+            buffers: Weights,
+            velocity: Weights,
+            pixels: Tensor,
+            labels: Tensor,
+            indices: Tensor,
+            draws: list[dict[str, Tensor]],
+            mix: dict[str, Tensor],
+            rate: Tensor,
+        ) -> tuple[Weights, Weights, Weights]:
+            batch = Split(pixels, labels, split.spec).batch(indices)
+            images = cutmix(preprocessing(batch.images, [Draw(draw) for draw in draws]), Draw(mix))
+            leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
+            tracked = {name: buffer.clone() for name, buffer in buffers.items()}
+            loss = mixed_cross_entropy(network.logits(images, leaves, tracked), batch.labels, Draw(mix))
+            gradients = torch.autograd.grad(loss, tuple(leaves.values()))
+            moved, pushed = {}, {}
+            for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
+                pushed[name] = gradient + self.weight_decay * weight + self.momentum * velocity[name]
+                moved[name] = weight - rate * pushed[name]
+            return moved, tracked, pushed
+
+        key = (repr(self), network.architecture, split.spec)
+        state = (network.weights, network.buffers, network.velocity)
+        with (
+            self._execution_of(len(indices), split),
+            network.streams.seeded("layers", network.batches, device=device),
+        ):
+            weights, buffers, velocity = compute(
+                "the training step", key, update, *state, split.pixels, split.labels, *drawn
+            )
+        return replace(
+            network, weights=weights, buffers=buffers, velocity=velocity, batches=network.batches + 1
+        )
+
+    def _execution_of(self, size: int, split: Split) -> AbstractContextManager[None]:
+        # The last, short batch of many would need a graph of its own.
+        rare = size < self.batch_size and self.batches_per_epoch(split) > RARE
+        return (replace(present(), compile=False) if rare else present()).active()
 
     def _next(self, network: Network, split: Split) -> Indices:
         epoch, index = divmod(network.batches, self.batches_per_epoch(split))
         order = _order(network.streams, epoch, len(split))
-        return order[index * self.batch_size : (index + 1) * self.batch_size].to(split.pixels.device)
+        return order[index * self.batch_size : (index + 1) * self.batch_size]
 
 
 @lru_cache(maxsize=8)

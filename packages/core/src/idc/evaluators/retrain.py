@@ -157,13 +157,16 @@ class Retrain(Evaluator):
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = Network.fresh(model, split.spec, streams, split.pixels.device)
         preprocessing = self.training.preprocessing(split)
+        steps = self.runs * epochs * self.training.batches_per_epoch(split)
+        execution = self.training.execution(network, split, steps)
         accuracies: list[float] = []
         for epoch in range(epochs):
             if self.restart and epoch in self._decays(epochs):
                 network = network.at_rest()
             rate = self.learning_rate(epoch, epochs)
-            for _ in range(self.training.batches_per_epoch(split)):
-                network = self.training.step(network, split, preprocessing, rate)
+            with execution.active():
+                for _ in range(self.training.batches_per_epoch(split)):
+                    network = self.training.step(network, split, preprocessing, rate)
             if epoch + 1 in tested:
                 accuracies.append(accuracy(network, data.test, split.spec))
             progress((epoch + 1) / epochs)

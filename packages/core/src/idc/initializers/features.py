@@ -33,8 +33,10 @@ class Features(Table):
         """A network trained for `epochs`."""
         network = Network.fresh(model, real.spec, streams, real.pixels.device)
         preprocessing = self.training.preprocessing(real)
-        for _ in range(self.epochs * self.training.batches_per_epoch(real)):
-            network = self.training.step(network, real, preprocessing)
+        steps = self.epochs * self.training.batches_per_epoch(real)
+        with self.training.execution(network, real, steps).active():
+            for _ in range(steps):
+                network = self.training.step(network, real, preprocessing)
         return network
 
     @torch.no_grad()

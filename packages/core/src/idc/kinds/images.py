@@ -144,7 +144,8 @@ class Augmentation(Stage):
             generator: the only source of randomness.
 
         Returns:
-            Tensors whose first axis is ``count``, on the CPU, and which operations they are for.
+            Tensors whose first axis is ``count``, on the CPU. Their names, shapes and types depend on the
+            stage's fields alone; an operation that is drawn or not is one that a mask hides.
         """
 
     @abstractmethod
@@ -179,5 +180,9 @@ class Sampler(Stage):
         """
 
     @abstractmethod
-    def synthetic(self, count: int, step: int, streams: "Streams") -> "Indices":
-        """Which of a class's ``count`` decoded images are matched in this step: positions in 0…count-1."""
+    def synthetic(self, count: int, step: int, streams: "Streams") -> "Indices | None":
+        """Which of a class's ``count`` decoded images are matched in this step.
+
+        Returns:
+            Positions in 0…count-1, on the CPU; None for all of them.
+        """

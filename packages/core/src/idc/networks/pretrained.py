@@ -92,9 +92,12 @@ class Pretrained(Table):
                 continue
             trained += 1
             network = Network.fresh(model, real.spec, streams.child(number), real.pixels.device)
+            per_epoch = training.batches_per_epoch(real)
+            execution = training.execution(network, real, self.networks * last * per_epoch)
             for epoch in range(1, last + 1):
-                for _ in range(training.batches_per_epoch(real)):
-                    network = training.step(network, real, preprocessing)
+                with execution.active():
+                    for _ in range(per_epoch):
+                        network = training.step(network, real, preprocessing)
                 if epoch >= self.first_epoch:
                     _write(kept[epoch - self.first_epoch], network, identity)
                 progress((number + epoch / last) / self.networks)

@@ -1,5 +1,6 @@
 """Class batches without replacement, pass after pass."""
 
+from functools import lru_cache
 from typing import Annotated, Literal, final
 
 import torch
@@ -24,11 +25,15 @@ class Epoch(Sampler):
         """The next full batch of the present pass."""
         size = min(self.batch_size, len(members))
         number, position = divmod(step, len(members) // size)
-        order = torch.randperm(len(members), generator=streams.generator("real", number))
-        return members[order[position * size : (position + 1) * size].to(members.device)]
+        return members[_order(streams, number, len(members))[position * size : (position + 1) * size]]
 
-    def synthetic(self, count: int, step: int, streams: Streams) -> Indices:
+    def synthetic(self, count: int, step: int, streams: Streams) -> Indices | None:
         """All of them, or ``max_synthetic`` drawn without replacement."""
         if count <= self.max_synthetic:
-            return torch.arange(count)
+            return None
         return torch.randperm(count, generator=streams.generator("synthetic", step))[: self.max_synthetic]
+
+
+@lru_cache(maxsize=1024)
+def _order(streams: Streams, number: int, count: int) -> Indices:
+    return torch.randperm(count, generator=streams.generator("real", number))

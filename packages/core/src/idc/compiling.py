@@ -1,0 +1,113 @@
+"""Pure functions of tensors as one compiled graph each.
+
+A step (matching a class, training on a batch) is traced by running it once on tensors without data, through
+its backward and double-backward passes. What is compiled is therefore a flat list of tensor operations,
+gradients of gradients included, in whatever Python a plugin is written. Where that cannot be done (no C++
+compiler, an operation that looks at values, a fault of the compiler) the step is computed eagerly, with one
+line that says why.
+"""
+
+import logging
+import warnings
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from idc.execution import present
+
+T = TypeVar("T")
+Flat = Callable[..., Any]
+
+
+class ComputedEagerly(UserWarning):
+    """A step could not be compiled and is computed eagerly: slower, with the same result."""
+
+
+_graphs: dict[Hashable, Flat] = {}
+
+
+def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) -> T:
+    """Call a pure function of tensors, as a compiled graph where `idc.execution` says so.
+
+    Args:
+        name: what messages call the function.
+        key: everything but the inputs that its result depends on; calls with equal keys, and inputs of the
+            same structure, shapes, types and devices, share a graph.
+        function: of tensors, or of dictionaries, tuples and lists of them, to the same.
+        inputs: what it is called with.
+
+    Returns:
+        What the function returns; in float32 the compiled graph rounds otherwise than the eager function.
+    """
+    execution = present()
+    if not execution.compile:
+        return function(*inputs)
+    leaves, structure = pytree.tree_flatten(inputs)
+    kinds = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
+    signature = (name, key, execution, structure, kinds)
+    known = _graphs.get(signature)
+    if known is not None:
+        return known(leaves)
+
+    def unflattened(leaves: list[Tensor]) -> T:
+        return function(*pytree.tree_unflatten(leaves, structure))
+
+    def eager(leaves: list[Tensor]) -> T:
+        with replace(execution, compile=False).active():
+            return unflattened(leaves)
+
+    try:
+        with _without_chatter():
+            graph = _compiled(unflattened, leaves)
+            # Compiles; only once, because layers that draw would draw again.
+            result = graph(leaves)
+    # Whatever the tracer or the compiler raises: if the function itself is at fault, it raises it again.
+    except Exception as error:
+        result, graph = eager(leaves), eager
+        cause = getattr(error, "inner_exception", error)
+        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
+        warnings.warn(
+            f"{name} is computed eagerly, because it cannot be compiled ({reason})", ComputedEagerly, 2
+        )
+    _graphs[signature] = graph
+    return result
+
+
+def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Callable[[list[Tensor]], T]:
+    structure: Any = None
+
+    def flat(*leaves: Tensor) -> list[Tensor]:
+        nonlocal structure
+        outputs, structure = pytree.tree_flatten(function(list(leaves)))
+        return outputs
+
+    # Constants that the function closes over, such as mean and sd, become constants of the graph.
+    graph = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*leaves)
+    # Layers that draw (dropout) then draw from torch's generators, which the caller has seeded.
+    options: dict[str, Any] = {"fallback_random": True}
+    compiled = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
+
+    def call(leaves: list[Tensor]) -> T:
+        return cast(T, pytree.tree_unflatten(compiled(*leaves), structure))
+
+    return call
+
+
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Without what torch logs of machines that have a CUDA build but no GPU, and of itself."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,201 @@
+"""The matches of one sweep over the classes: all is drawn in one block, then computed class by class."""
+
+import warnings
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from idc.codes import labels_of_class, of_class
+from idc.compiling import compute
+from idc.data import Split
+from idc.device import moved_together, out_of_memory
+from idc.errors import RunError
+from idc.execution import present
+from idc.match import match
+from idc.network import Network, NetworkView, Weights
+from idc.pipeline import Pipeline
+from idc.preprocessing import Preprocessing
+from idc.seeding import Streams
+from idc.shapes import Codes, Draw, Indices, Labels, Scalar
+
+REAL_PASSES, SYNTHETIC_PASSES = 3, 6
+"""A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
+from the one at synthetic images, differentiated once more, about six for each of those."""
+
+
+class FewerClasses(UserWarning):
+    """Fewer classes are matched at once than was asked for: slower, with the same result."""
+
+
+class Seen(NamedTuple):
+    """What the match of one class sees in one sweep, beside the network and the codes."""
+
+    real: Indices
+    """Positions of real images."""
+    kept: tuple[Indices, ...]
+    """Which decoded images take part; empty for all."""
+    draws: list[dict[str, Tensor]]
+    """Parameters of each augmentation's siamese draw."""
+
+
+class Matching:
+    """The matches of a pipeline.
+
+    Args:
+        plan: the pipeline.
+        train: what the real images are taken from.
+        preprocessing: with the augmentations of the matching.
+        streams: the run's.
+        decoded: training images that a class's codes decode to.
+        at_once: classes matched in one call, as far as they see equally many images.
+    """
+
+    def __init__(
+        self,
+        plan: Pipeline,
+        train: Split,
+        preprocessing: Preprocessing,
+        streams: Streams,
+        decoded: int,
+        at_once: int = 1,
+    ) -> None:
+        self._plan = plan
+        self._train = train
+        self._preprocessing = preprocessing
+        self._streams = streams
+        self._decoded = decoded
+        self._at_once = at_once
+        self._key = (repr(plan.decoder), repr(plan.objective), repr(plan.augment), train.spec)
+
+    def operations(self, network: Network) -> float:
+        """Floating-point operations of one sweep, by and large."""
+        passes = 0
+        for seen in self.draw(0):
+            synthetic = len(seen.kept[0]) if seen.kept else self._decoded
+            passes += REAL_PASSES * len(seen.real) + SYNTHETIC_PASSES * synthetic
+        return float(passes * network.operations(self._train.spec.shape))
+
+    def draw(self, step: int) -> list[Seen]:
+        """What every class's match sees in a sweep, on the device; each class has streams of its own."""
+        drawn = [self._drawn(label, step) for label in range(len(self._train.spec.classes))]
+        tensors, structure = pytree.tree_flatten(drawn)
+        return pytree.tree_unflatten(moved_together(tensors, self._train.pixels.device), structure)
+
+    def __call__(self, network: Network, codes: Codes, step: int) -> tuple[Codes, Scalar]:
+        """Match every class.
+
+        Args:
+            network: what is looked through.
+            codes: of all classes.
+            step: sweeps since the beginning of the run, which decides what is drawn.
+
+        Returns:
+            The gradient of each class's distance with respect to its codes, class axis first, and for shared
+            codes their sum; and the mean distance.
+
+        Raises:
+            RunError: the memory does not suffice for a single class.
+        """
+        seen = self.draw(step)
+        alike: dict[Any, list[int]] = {}
+        for label, each in enumerate(seen):
+            alike.setdefault(_shapes(each), []).append(label)
+        results: dict[int, tuple[Codes, Scalar]] = {}
+        for labels in alike.values():
+            while labels:
+                chunk = labels[: self._at_once]
+                try:
+                    results.update(zip(chunk, self._matched(network, codes, chunk, seen, step), strict=True))
+                except RuntimeError as error:
+                    self._shrink(len(chunk), error)
+                    continue
+                labels = labels[len(chunk) :]
+        in_order = [results[label] for label in range(len(seen))]
+        gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in codes}
+        gradients.update({name: gradients[name].sum(0) for name in self._plan.decoder.shared})
+        return gradients, torch.stack([distance for _, distance in in_order]).mean()
+
+    def _drawn(self, label: int, step: int) -> Seen:
+        sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
+        generator = self._streams.generator("match", step, label, "augment")
+        kept = sampler.synthetic(self._decoded, step, streams)
+        return Seen(
+            sampler.real(self._train.members[label], step, streams),
+            () if kept is None else (kept,),
+            [draw.parameters for draw in self._preprocessing.draw(1, generator)],
+        )
+
+    def _matched(
+        self, network: Network, codes: Codes, labels: list[int], seen: list[Seen], step: int
+    ) -> list[tuple[Codes, Scalar]]:
+        """Gradients and distances of some classes, which see equally many images."""
+        plan, train = self._plan, self._train
+        inputs = [
+            (
+                of_class(plan.decoder, codes, label),
+                labels_of_class(codes, label, plan.images_per_class),
+                seen[label],
+            )
+            for label in labels
+        ]
+        mapped = len(labels) > 1
+
+        def matched(
+            weights: Weights, buffers: Weights, pixels: Tensor, classes: Labels, *of_class: Any
+        ) -> tuple[Codes, Scalar]:
+            view = NetworkView(replace(network, weights=weights, buffers=buffers), mapped=mapped)
+            real = Split(pixels, classes, train.spec)
+
+            def one(codes: Codes, labels: Labels, seen: Seen) -> tuple[Codes, Scalar]:
+                return match(
+                    plan.decoder,
+                    plan.objective,
+                    self._preprocessing,
+                    view,
+                    codes,
+                    labels,
+                    real.batch(seen.real),
+                    [Draw(draw) for draw in seen.draws],
+                    *seen.kept,
+                )
+
+            if not mapped:
+                return one(*of_class)
+            with replace(present(), mapped=True).active():
+                return torch.func.vmap(one)(*of_class)
+
+        both = (network.weights, network.buffers, train.pixels, train.labels)
+        key = (self._key, network.architecture, mapped)
+        with self._streams.child("match", step, labels[0]).seeded("layers", device=train.pixels.device):
+            if not mapped:
+                return [compute("the match", key, matched, *both, *inputs[0])]
+            stacked = pytree.tree_map(lambda *each: torch.stack(each), *inputs)
+            gradients, distances = compute("the match", key, matched, *both, *stacked)
+        return [
+            ({name: gradient[position] for name, gradient in gradients.items()}, distances[position])
+            for position in range(len(labels))
+        ]
+
+    def _shrink(self, classes: int, error: RuntimeError) -> None:
+        """Go on with fewer classes at once after an error, or raise it where there was one class only."""
+        reason, lacking = str(error).splitlines()[0], out_of_memory(error)
+        if classes == 1 and lacking:
+            raise RunError(
+                f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "
+                "sampler.max_synthetic, or set precision = 'bf16'"
+            ) from error
+        if classes == 1:
+            raise error
+        self._at_once = classes // 2 if lacking else 1
+        warnings.warn(
+            f"{classes} classes cannot be matched at once ({reason}); going on with {self._at_once}",
+            FewerClasses,
+            2,
+        )
+
+
+def _shapes(seen: Seen) -> tuple[torch.Size, ...]:
+    return tuple(tensor.shape for tensor in pytree.tree_leaves(tuple(seen)))
