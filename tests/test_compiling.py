@@ -100,7 +100,7 @@ def test_compiled_runs_condense_as_eager_ones_and_give_the_same_bits_each_time()
 def test_auto_compiles_if_the_work_ahead_is_worth_it() -> None:
     assert Execution(compile="auto").decided(WORTHWHILE).compile is True
     assert Execution(compile="auto").decided(WORTHWHILE - 1).compile is False
-    assert Execution(compile=True).decided(0).compile is True
+    assert Execution(compile=True).decided(0.0).compile is True
     assert Execution(compile=False).decided(1e30).compile is False
     assert condense(small_pipeline(), device="cpu").execution.compile is False
     long = small_pipeline(iterations=10**9)

@@ -145,7 +145,7 @@ class Matching:
 
         def matched(
             weights: Weights, buffers: Weights, pixels: Tensor, classes: Labels, *of_class: Any
-        ) -> tuple[Codes, Scalar]:
+        ) -> tuple[Codes, Tensor]:
             view = NetworkView(replace(network, weights=weights, buffers=buffers), mapped=mapped)
             real = Split(pixels, classes, train.spec)
 
