@@ -22,7 +22,16 @@ FORBIDDEN = {
 }
 TORCH_FREE = {
     "idc": {
-        *("__init__", "artifact", "errors", "kinds/__init__", "kinds/images", "kinds/learning", "optimizer"),
+        *(
+            "__init__",
+            "allocator",
+            "artifact",
+            "errors",
+            "kinds/__init__",
+            "kinds/images",
+            "kinds/learning",
+            "optimizer",
+        ),
         *("overrides", "pipeline", "registry", "report", "source", "spec", "stage"),
     },
     "idc_cli": {"__init__", "compare", "folder", "inspect", "main", "plugins", "progress", "terminal"},

@@ -13,7 +13,7 @@ from idc.synset import Synset
 from idc_cli.progress import Track
 from idc_cli.terminal import show_scores
 
-CHANGEABLE = ("dataset", "evaluate", "model", "seed")
+CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
 """What a score depends on beside the synset; the rest of its pipeline is history."""
 
 

@@ -51,6 +51,19 @@ def _draw(file: Path, image: Path) -> None:
     print(f"wrote {image}", file=sys.stderr)
 
 
+def _computed(header: artifact.Header) -> list[tuple[str, str]]:
+    if header.computed is None:
+        return []
+    how, precision = header.computed, header.pipeline.get("precision", "fp32")
+    compiled = "compiled" if how.compiled else "eager"
+    return [
+        (
+            "computed",
+            f"on {how.device}, {how.threads} threads, {precision}, {compiled}, {how.allocator} allocator",
+        )
+    ]
+
+
 def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
     header, spec, plan = found.header, found.header.spec, found.header.pipeline
     high = "unbounded" if spec.high is None else f"{spec.high:g}"
@@ -73,6 +86,7 @@ def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
     facts += [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]
     facts += [
         ("trained on", f"sha256 {header.fingerprint}"),
+        *_computed(header),
         ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
     ]
     return facts

@@ -5,6 +5,7 @@ Nothing that needs torch is imported before a subcommand needs it, so that ``--h
 """
 
 import sys
+import warnings
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
+
+from idc.allocator import Allocator, keep_memory
 
 
 class Commands(TyperGroup):
@@ -27,8 +30,17 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
-        from idc.errors import InputError, RunError
+        from idc.errors import InputError, Notice, RunError
 
+        shown_otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
+            if issubclass(category, Notice):
+                print(f"note: {message}", file=sys.stderr)
+            else:
+                shown_otherwise(message, category, *details)
+
+        warnings.showwarning = show
         try:
             return super().invoke(ctx)
         except InputError as error:
@@ -40,6 +52,8 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
+        finally:
+            warnings.showwarning = shown_otherwise
 
 
 app = typer.Typer(
@@ -59,6 +73,23 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _set_allocator(wanted: Allocator) -> Allocator:
+    if wanted == "keep" and not keep_memory():
+        print("note: only glibc can keep memory; the allocator stays as it is", file=sys.stderr)
+    return wanted
+
+
+Memory = Annotated[
+    Allocator,
+    typer.Option(
+        "--allocator",
+        envvar="IDC_ALLOCATOR",
+        callback=_set_allocator,
+        help="keep: freed memory stays with the process, which makes CPU runs faster (glibc only).",
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,6 +117,10 @@ def run(
     ] = None,
     device: Device = "auto",
     assignments: Set = None,
+    allocator: Memory = "system",
+    classes_at_once: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Classes matched in one call; more take more memory.")
+    ] = 1,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that the folder holds.")
     ] = False,
@@ -94,7 +129,16 @@ def run(
     """Condense a dataset, score the result beside its baselines, and keep everything in a run folder."""
     from idc_cli.run import run as start
 
-    start(pipeline, data, out, device, assignments or [], overwrite=overwrite, quiet=quiet)
+    start(
+        pipeline,
+        data,
+        out,
+        device,
+        assignments or [],
+        classes_at_once=classes_at_once,
+        overwrite=overwrite,
+        quiet=quiet,
+    )
 
 
 @app.command()
@@ -103,6 +147,7 @@ def pretrain(
     data: Data = Path("data"),
     device: Device = "auto",
     assignments: Set = None,
+    allocator: Memory = "system",
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
 ) -> None:
     """Train the networks that a pipeline's condensation starts from, where it asks for pretrained ones."""
@@ -139,6 +184,7 @@ def evaluate(
             help="Change a field of evaluate, model, dataset or seed, e.g. evaluate.0.runs=3; repeatable.",
         ),
     ] = None,
+    allocator: Memory = "system",
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
 ) -> None:

@@ -29,6 +29,7 @@ def run(
     device: str,
     assignments: Sequence[str],
     *,
+    classes_at_once: int,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -46,7 +47,7 @@ def run(
 
     # Once, rather than for every baseline and every score.
     device, data = str(chosen), pipeline.dataset.load(root).to(chosen)
-    condensation = condense(pipeline, data, device=device)
+    condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
     # Before anything is written, because a baseline may not fit the data either.
     contenders = _baselines(pipeline, data, device, console, quiet=quiet)
     folder.begin()
@@ -63,6 +64,7 @@ def run(
         budget=synset.header.budget,
         iterations=synset.header.iterations,
         device=device,
+        computed=condensation.computed,
         seconds={phase: round(spent, 3) for phase, spent in seconds.items()},
         versions=artifact.versions(),
         evaluations=tuple(evaluations),

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, field_validator
 
+from idc.allocator import Allocator
 from idc.errors import InputError, explain
 from idc.spec import ImageSpec
 from idc.stage import Table
@@ -21,6 +22,17 @@ FORMAT = 1
 KEY = "idc"
 LONGEST_HEADER = 100_000_000
 """Bytes; the limit of the safetensors library."""
+
+
+class Computed(Table):
+    """How numbers were computed: what rounds them, or only takes time."""
+
+    device: str
+    threads: int
+    """Of the CPU."""
+    compiled: bool
+    """Whether steps were compiled; precision and what was asked for are in the pipeline."""
+    allocator: Allocator
 
 
 class Header(Table):
@@ -41,6 +53,8 @@ class Header(Table):
     """SHA-256 of the training split that was condensed."""
     versions: dict[str, str]
     """Versions of idc's distributions, torch and safetensors at the time."""
+    computed: Computed | None = None
+    """How the condensation was computed; absent in files written before this was kept."""
 
     @field_validator("pipeline")
     @classmethod

@@ -19,13 +19,14 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from idc.errors import Notice
 from idc.execution import present
 
 T = TypeVar("T")
 Flat = Callable[..., Any]
 
 
-class ComputedEagerly(UserWarning):
+class ComputedEagerly(Notice):
     """A step could not be compiled and is computed eagerly: slower, with the same result."""
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import torch
 
+from idc import allocator
 from idc import device as devices
+from idc.artifact import Computed
 from idc.codes import decode, decode_class
 from idc.data import RealData, Split
 from idc.errors import InputError, RunError
@@ -94,6 +96,16 @@ class Condensation:
         """How it is computed; steps are compiled if so many are ahead that this pays."""
         self._steps = self.execution.during(self._run())
 
+    @property
+    def computed(self) -> Computed:
+        """How the steps are computed here."""
+        return Computed(
+            device=str(self.device),
+            threads=torch.get_num_threads(),
+            compiled=bool(self.execution.compile),
+            allocator=allocator.chosen(),
+        )
+
     def __len__(self) -> int:
         """Steps of the whole run."""
         return self.pipeline.iterations * self.pipeline.inner_steps
@@ -138,6 +150,7 @@ class Condensation:
             self.data.spec,
             iterations=self.iteration,
             fingerprint=self.data.train.fingerprint(),
+            computed=self.computed,
         )
 
     def _sweep(self, network: Network, step: int) -> Scalar:

@@ -39,6 +39,10 @@ class RunError(RuntimeError):
     """A run that began properly could not go on (the loss diverged, say). Exit code 1."""
 
 
+class Notice(UserWarning):
+    """Something to know of a run that goes on with the same result, such as that it takes longer."""
+
+
 @contextmanager
 def within(place: str) -> Iterator[None]:
     """Say in the message of an `InputError` raised within the block where in the pipeline it was."""

@@ -12,7 +12,7 @@ from idc.codes import labels_of_class, of_class
 from idc.compiling import compute
 from idc.data import Split
 from idc.device import moved_together, out_of_memory
-from idc.errors import RunError
+from idc.errors import Notice, RunError
 from idc.execution import present
 from idc.match import match
 from idc.network import Network, NetworkView, Weights
@@ -26,7 +26,7 @@ REAL_PASSES, SYNTHETIC_PASSES = 3, 6
 from the one at synthetic images, differentiated once more, about six for each of those."""
 
 
-class FewerClasses(UserWarning):
+class FewerClasses(Notice):
     """Fewer classes are matched at once than was asked for: slower, with the same result."""
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
-from idc.artifact import write_atomically
+from idc.artifact import Computed, write_atomically
 from idc.errors import InputError
 
 
@@ -84,6 +84,8 @@ class Report(Record):
     """Stored numbers of the condensed synset."""
     iterations: int
     device: str
+    computed: Computed | None = None
+    """How the condensation was computed; absent in reports written before this was kept."""
     seconds: dict[str, float]
     """Wall time of each phase on this machine."""
     versions: dict[str, str]

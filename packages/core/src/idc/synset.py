@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from idc import artifact, registry
-from idc.artifact import Header
+from idc.artifact import Computed, Header
 from idc.codes import budget, decode
 from idc.data import Split
 from idc.errors import InputError, explain
@@ -33,7 +33,14 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
     @classmethod
     def of(
-        cls, pipeline: Pipeline, codes: Codes, spec: ImageSpec, *, iterations: int, fingerprint: str
+        cls,
+        pipeline: Pipeline,
+        codes: Codes,
+        spec: ImageSpec,
+        *,
+        iterations: int,
+        fingerprint: str,
+        computed: Computed | None = None,
     ) -> "Synset":
         """A synset with its header.
 
@@ -43,6 +50,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             spec: the images of the dataset condensed.
             iterations: outer iterations done.
             fingerprint: of the training split condensed.
+            computed: how.
         """
         decoder = pipeline.decoder.for_evaluation()
         images = decode(decoder, codes, pipeline.images_per_class, len(spec.classes)).images
@@ -54,6 +62,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             images=len(images),
             fingerprint=fingerprint,
             versions=artifact.versions() | _distributions(pipeline),
+            computed=computed,
         )
         return cls(header, pipeline.decoder, codes)
 
