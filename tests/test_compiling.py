@@ -222,3 +222,23 @@ def test_double_precision_is_left_alone() -> None:
     fine = network.logits(images)
     with Execution(precision="bf16").active():
         torch.testing.assert_close(network.logits(images), fine, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "pooling",
+    [
+        nn.AvgPool2d(2),
+        nn.AvgPool2d(4),
+        nn.AvgPool2d(3),
+        nn.AvgPool2d(2, stride=1),
+        nn.AvgPool2d(2, padding=1),
+        nn.AvgPool2d((2, 4)),
+        nn.AvgPool2d(2, divisor_override=3),
+    ],
+    ids=str,
+)
+def test_pooling_is_the_same_for_the_compiler(pooling: nn.Module) -> None:
+    images = torch.rand(2, 3, 8, 8, dtype=torch.float64)
+    expected = pooling(images)
+    with COMPILED.layers():
+        torch.testing.assert_close(pooling(images), expected, rtol=1e-12, atol=1e-12)

@@ -133,7 +133,7 @@ class Condensation:
                 # Trained only before a sweep that sees it, so that none is trained for nothing.
                 if network is seen:
                     network = plan.networks.train(network, train, self._synthetic)
-                loss = self._sweep(network, iteration * plan.inner_steps + inner_step)
+                loss = self.sweep(network, iteration * plan.inner_steps + inner_step)
                 seen = network
                 if inner_step == plan.inner_steps - 1:
                     self._refuse_infinite(iteration)
@@ -153,7 +153,16 @@ class Condensation:
             computed=self.computed,
         )
 
-    def _sweep(self, network: Network, step: int) -> Scalar:
+    def sweep(self, network: Network, step: int) -> Scalar:
+        """Match every class once and step its codes.
+
+        Args:
+            network: what real and synthetic images are seen through.
+            step: sweeps since the beginning of the run, which decides what is drawn.
+
+        Returns:
+            The mean distance.
+        """
         plan, shared = self.pipeline, self.pipeline.decoder.shared
         self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
         gradients, distance = self._matching(network, self.codes, step)

@@ -127,7 +127,7 @@ class Network:
     ) -> Logits:
         """Logits of normalised images; statistics that layers track are written to ``buffers`` if given."""
         state = {**self.weights, **(weights or {}), **(buffers if buffers is not None else self._copies())}
-        with present().convolutions():
+        with present().layers():
             return functional_call(self.module, state, (images,))
 
     def features(self, images: Images) -> list[Tensor]:
@@ -143,7 +143,7 @@ class Network:
             )
         state = {**self.weights, **self._copies()}
         prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
-        with present().convolutions():
+        with present().layers():
             return functional_call(_Features(self.module), prefixed, (images,))
 
     def _copies(self) -> Weights:

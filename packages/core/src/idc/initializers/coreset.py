@@ -27,7 +27,7 @@ class Coreset(Initializer):
         """What the decoder makes of ``images_per_class`` chosen real images of each class."""
         network = self.features.network(model, real, streams)
         chosen = [
-            members[self.choose(self.features.of(network, real, members), images_per_class)]
+            members[self.choose(self.features.of(network, real, members), images_per_class).cpu()]
             for members in real.members
         ]
         purpose = f"init {self.type!r}"

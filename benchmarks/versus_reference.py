@@ -1,0 +1,370 @@
+"""The same work by idc and by IDC's public code, side by side in one process: is it the same, and how fast?
+
+    uv run python benchmarks/versus_reference.py --reference PATH_TO_CHECKOUT [--case inner-step …]
+
+PATH is a checkout of github.com/snu-mllab/Efficient-Dataset-Condensation. Rounds alternate; times are
+medians. Both sides get the same network, images, batch sizes, threads, allocator and matmul precision. The
+public code computes in float32 only, so that bf16 is compared with that.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from reference import Reference, dealt, quiet
+from torch import Tensor
+
+from idc import allocator
+from idc.codes import decode, decode_class
+from idc.data import RealData, Split
+from idc.engine import Condensation
+from idc.evaluators.retrain import Retrain
+from idc.execution import Execution
+from idc.initializers.features import Features
+from idc.initializers.herding import herded
+from idc.matching import Matching
+from idc.network import Network
+from idc.networks.real import Real
+from idc.pipeline import Pipeline, Precision
+from idc.preprocessing import Preprocessing
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+
+CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
+PRESETS = Path(__file__).parent.parent / "pipelines"
+EPOCHS = 4
+"""Of each network in the case ``evaluation``; every epoch is the same work."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """A function of each side that does the same work."""
+
+    peer: Callable[[], object]
+    ours: Callable[[], object]
+
+
+class Dealer:
+    """In place of the public code's loader: gives each class the images it is told."""
+
+    def __init__(self, batches: dict[int, tuple[Tensor, Tensor]]) -> None:
+        self.class_sample = batches.__getitem__
+
+
+def random_images(spec: ImageSpec, per_class: int) -> Split:
+    labels = torch.arange(len(spec.classes)).repeat_interleave(per_class)
+    shape = (len(labels), *spec.shape)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=Streams(0).generator("pixels"))
+    return Split(pixels, labels, spec)
+
+
+def single(values: list[float]) -> tuple[float, ...]:
+    """As the public code has them: rounded to float32."""
+    return tuple(torch.tensor(values).double().tolist())
+
+
+def weights_of(network: Network, module: torch.nn.Module) -> Network:
+    """Our network with the weights of theirs, which have the same names and order."""
+    theirs = dict(module.named_parameters())
+    return replace(
+        network,
+        weights={
+            name: given.detach().clone().to(weight)
+            for (name, weight), given in zip(network.weights.items(), theirs.values(), strict=True)
+        },
+    )
+
+
+class Bench:
+    """Both sides of every case, on one device."""
+
+    def __init__(self, checkout: Path, device: str) -> None:
+        self.checkout, self.device = checkout, torch.device(device)
+        self.reference = Reference(checkout, device)
+
+    def agreement(self) -> float:
+        """Largest relative difference of the codes after two sweeps from the same state and draws, float64."""
+        their, plan, spec = self.reference, self.plan("cifar10-ipc10-idc"), self.spec(32)
+        split = random_images(spec, 100)
+        split = Split(split.images().double(), split.labels, spec).to(self.device)
+        preprocessing = Preprocessing(spec, plan.augment, self.device, torch.float64)
+        start = split.images()[::10].unflatten(0, (10, 10)).clone()
+        codes = {"images": start}
+        velocity = {"images": torch.zeros_like(codes["images"])}
+        decoded = len(decode_class(plan.decoder, codes, 0, 10))
+        matching = Matching(plan, split, preprocessing, Streams(0), decoded)
+        module = their.network().double()
+        network = weights_of(Network.fresh(plan.model, spec, Streams(0), self.device), module)
+        network = replace(
+            network, weights={name: weight.double() for name, weight in network.weights.items()}
+        )
+
+        synset, (augment, _) = their.synset(codes["images"]), their.augmentations()
+        optimizer = torch.optim.SGD([synset.data], lr=plan.optimizer.learning_rate, momentum=0.5)
+        for step in range(2):
+            uniforms: list[float] = []
+            integers: list[int] = []
+            batches: dict[int, tuple[Tensor, Tensor]] = {}
+            for label, seen in enumerate(matching.draw(step)):
+                draw = {name: tensor[0] for name, tensor in seen.draws[0].items()}
+                uniforms += [
+                    float(draw["brightness.offset"].double() + 0.5),
+                    float(draw["saturation.factor"].double() / 2),
+                    float(draw["contrast.factor"].double() - 0.5),
+                ]
+                # Which of one spatial operation; then shifts and the centre of the box.
+                names = ("crop.rows", "crop.columns", "cutout.row", "cutout.column")
+                integers += [0, *(int(draw[name]) for name in names)]
+                batch = split.batch(seen.real)
+                batches[label] = (batch.images, batch.labels)
+            with dealt(uniforms, integers):
+                their.sweep(Dealer(batches), synset, module, optimizer, augment)
+            codes = plan.optimizer.before(codes, velocity)
+            gradients, _ = matching(network, codes, step)
+            codes, velocity = plan.optimizer.after(codes, velocity, gradients)
+        moved = synset.data.detach().double().unflatten(0, (10, 10)) - start
+        difference = codes["images"] - start - moved
+        return float(difference.abs().max() / moved.abs().max())
+
+    def sides(self, case: str, precision: Precision) -> Side:
+        """Both sides of a case."""
+        match case:
+            case "inner-step":
+                return self.inner_step("cifar10-ipc10-idc", 2, precision)
+            case "inner-step-factor-1":
+                return self.inner_step("cifar10-ipc10-idc-i", 1, precision)
+            case "network-update":
+                return self.inner_step("cifar10-ipc10-idc", 2, precision, sweep=False)
+            case "evaluation":
+                return self.evaluation(precision)
+            case "resnetap-224":
+                return self.resnetap(precision)
+            case _:
+                return self.herding(precision)
+
+    def inner_step(self, preset: str, factor: int, precision: Precision, *, sweep: bool = True) -> Side:
+        """A sweep over the classes and the training of the network that follows it."""
+        their, plan, spec = self.reference, self.plan(preset, precision), self.spec(32)
+        their.arguments.factor = factor
+        split = random_images(spec, 5000)
+        condensation = Condensation(plan, RealData(split, split), self.device)
+        train = condensation.data.train
+        assert isinstance(plan.networks, Real)
+        network = Network.fresh(plan.model, spec, Streams(0), self.device)
+
+        loader = their.loader(split.images(), split.labels)
+        module = their.network()
+        synset, (augment, per_image) = their.synset(condensation.codes["images"]), their.augmentations()
+        codes_sgd = torch.optim.SGD([synset.data], lr=plan.optimizer.learning_rate, momentum=0.5)
+        sgd, images, steps = their.sgd(module), plan.networks.images, iter(range(10**9))
+
+        def peer() -> None:
+            if sweep:
+                their.sweep(loader, synset, module, codes_sgd, augment)
+            their.update(loader, module, sgd, per_image, images)
+
+        def ours() -> None:
+            nonlocal network
+            with condensation.execution.active():
+                if sweep:
+                    condensation.sweep(network, next(steps))
+                network = plan.networks.train(network, train, lambda: train)
+            self.wait()
+
+        return Side(peer, ours)
+
+    def evaluation(self, precision: Precision) -> Side:
+        """Three fresh networks trained for some epochs on 400 decoded images.
+
+        The public code's images lie normalised on the device, which its own loader does one by one in every
+        epoch.
+        """
+        their, plan, spec = self.reference, self.plan("cifar10-ipc10-idc", precision), self.spec(32)
+        retrain = plan.evaluate[0]
+        assert isinstance(retrain, Retrain)
+        codes = {"images": random_images(spec, 10).images().unflatten(0, (10, 10))}
+        decoded = decode(plan.decoder, codes, 10, 10)
+        split = Split(decoded.images, decoded.labels, spec).to(self.device)
+        preprocessing = retrain.training.preprocessing(split)
+        their.arguments.batch_real = their.arguments.batch_size
+        normalised = Preprocessing(spec)(decoded.images)
+        loader = their.loader(normalised, decoded.labels)
+        # Its evaluation leaves cutout out where images are mixed by CutMix.
+        augment = their.augment.DiffAug(strategy="color_crop_flip_scale_rotate", batch=False)
+
+        def peer() -> None:
+            for _ in range(3):
+                module = their.network()
+                sgd = their.sgd(module)
+                for _ in range(EPOCHS):
+                    their.update(loader, module, sgd, augment, -1)
+
+        def ours() -> None:
+            with Execution(precision, compile=True).active():
+                for seed in range(3):
+                    network = Network.fresh(plan.model, spec, Streams(seed), self.device)
+                    for _ in range(EPOCHS * retrain.training.batches_per_epoch(split)):
+                        network = retrain.training.step(network, split, preprocessing)
+            self.wait()
+
+        return Side(peer, ours)
+
+    def resnetap(self, precision: Precision) -> Side:
+        """One class matched at 224 pixels, factor 3; on a CPU with 8 real images instead of 64, one stored."""
+        real = 64 if self.device.type == "cuda" else 8
+        stored = 10 if self.device.type == "cuda" else 1
+        their = Reference(
+            self.checkout,
+            str(self.device),
+            dataset="imagenet",
+            net_type="resnet_ap",
+            depth=10,
+            size=224,
+            factor=3,
+            metric="l1",
+            ipc=stored,
+            nclass=2,
+            batch_real=real,
+        )
+        changes = {"images_per_class": stored, "sampler.batch_size": real, "evaluate": [], "baseline": []}
+        changes |= {"networks.warmup_epochs": 0, "init": {"type": "noise"}}
+        plan = self.plan("imagenet-10-ipc10-idc", precision).override(changes)
+        spec = self.spec(224, classes=2, of="imagenet")
+        split = random_images(spec, 32)
+        condensation = Condensation(plan, RealData(split, split), self.device)
+        network = Network.fresh(plan.model, spec, Streams(0), self.device)
+        loader, module = their.loader(split.pixels, split.labels), their.network()
+        synset, (augment, _) = their.synset(condensation.codes["images"]), their.augmentations()
+        sgd, steps = torch.optim.SGD([synset.data], lr=1e-3, momentum=0.5), iter(range(10**9))
+
+        def peer() -> None:
+            their.sweep(loader, synset, module, sgd, augment)
+
+        def ours() -> None:
+            with condensation.execution.active():
+                condensation.sweep(network, next(steps))
+            self.wait()
+
+        return Side(peer, ours)
+
+    def herding(self, precision: Precision) -> Side:
+        """Features of 10 x 1000 images and the choice of 50 of each class; the network is trained already."""
+        their, spec = self.reference, self.spec(32)
+        their.arguments.ipc = 50
+        split = random_images(spec, 1000)
+        module = their.network()
+        plan = self.plan("cifar10-ipc10-idc")
+        network = weights_of(Network.fresh(plan.model, spec, Streams(0), self.device), module)
+        normalised = Preprocessing(spec)(split.images())
+        batches = list(zip(normalised.split(32), split.labels.split(32), strict=True))
+        on_device, features = split.to(self.device), Features()
+
+        def peer() -> None:
+            with quiet():
+                found, targets = their.coreset.get_features(module, 2, batches)
+            their.coreset.herding_select(their.arguments, found, targets)
+
+        def ours() -> None:
+            with Execution(precision).active():
+                for members in on_device.members:
+                    herded(features.of(network, on_device, members), 50).cpu()
+
+        return Side(peer, ours)
+
+    def plan(self, preset: str, precision: Precision = "fp32") -> Pipeline:
+        """A preset, compiled."""
+        overrides = {"precision": precision, "compile": True, "evaluate.0.runs": 3}
+        return Pipeline.load(PRESETS / f"{preset}.toml", overrides)
+
+    def spec(self, size: int, classes: int = 10, of: str = "cifar10") -> ImageSpec:
+        """Colour images with the public code's statistics."""
+        means, deviations = self.reference.data.MEANS[of], self.reference.data.STDS[of]
+        names = tuple(f"class {label}" for label in range(classes))
+        return ImageSpec(
+            channels=3, height=size, width=size, classes=names, mean=single(means), std=single(deviations)
+        )
+
+    def wait(self) -> None:
+        """Until the device has done what it was asked to."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+
+def compare(bench: Bench, case: str, precision: Precision, rounds: int) -> dict[str, object]:
+    """Medians of both sides in milliseconds, and how many times faster ours is."""
+    sides = bench.sides(case, precision)
+    times: dict[str, list[float]] = {"peer": [], "ours": []}
+    for number in range(rounds + 1):
+        for name, work in (("peer", sides.peer), ("ours", sides.ours)):
+            began = time.perf_counter()
+            work()
+            bench.wait()
+            # The first round compiles, and warms both sides up.
+            if number:
+                times[name].append(1000 * (time.perf_counter() - began))
+    peer, ours = (statistics.median(each) for each in times.values())
+    return {
+        "case": case,
+        "precision": precision,
+        "peer_ms": round(peer, 2),
+        "ours_ms": round(ours, 2),
+        "ratio": round(peer / ours, 3),
+        "rounds": rounds,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--reference", type=Path, required=True, metavar="PATH_TO_CHECKOUT")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--allocator", choices=("system", "keep"), default="keep", help="of both sides")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+
+    if given.allocator == "keep":
+        allocator.keep_memory()
+    torch.set_float32_matmul_precision("high")
+    torch.manual_seed(0)
+    bench = Bench(given.reference, given.device)
+    head = (
+        f"torch {torch.__version__}, {platform.machine()}, {given.device}, "
+        f"{torch.get_num_threads()} threads, "
+        f"{allocator.chosen()} allocator, medians of {given.rounds} alternating rounds"
+    )
+    difference = bench.agreement()
+    if not given.json:
+        print(head)
+        print(f"codes after two sweeps from the same state and draws, float64: differ by {difference:.0e}")
+    if difference > 1e-9:
+        sys.exit("the two sides do not compute the same codes")
+    found: list[dict[str, object]] = []
+    for case in given.case:
+        for precision in given.precision:
+            if case == "herding" and precision == "bf16":
+                continue
+            found.append(compare(bench, case, precision, given.rounds))
+            if not given.json:
+                row = found[-1]
+                print(
+                    f"{case:20} {precision}  public code {row['peer_ms']:>9} ms  idc {row['ours_ms']:>9} ms  "
+                    f"ratio {row['ratio']:.2f}",
+                    flush=True,
+                )
+    if given.json:
+        print(json.dumps({"setting": head, "difference": difference, "cases": found}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
