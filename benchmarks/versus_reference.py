@@ -90,7 +90,7 @@ class Bench:
         self.reference = Reference(checkout, device)
 
     def agreement(self) -> float:
-        """Largest relative difference of the codes after two sweeps from the same state and draws, float64."""
+        """Largest relative difference of the codes after two sweeps, same state and draws, float64."""
         their, plan, spec = self.reference, self.plan("cifar10-ipc10-idc"), self.spec(32)
         split = random_images(spec, 100)
         split = Split(split.images().double(), split.labels, spec).to(self.device)
@@ -217,7 +217,7 @@ class Bench:
         return Side(peer, ours)
 
     def resnetap(self, precision: Precision) -> Side:
-        """One class matched at 224 pixels, factor 3; on a CPU with 8 real images instead of 64, one stored."""
+        """Two classes at 224 pixels, factor 3; on a CPU with 8 real images instead of 64 and one stored."""
         real = 64 if self.device.type == "cuda" else 8
         stored = 10 if self.device.type == "cuda" else 1
         their = Reference(

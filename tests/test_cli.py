@@ -252,7 +252,7 @@ def test_evaluate_repeats_the_scores_of_the_run(run: Path) -> None:
 def test_evaluate_changes_only_what_a_score_depends_on(run: Path) -> None:
     assert refused("evaluate", str(run), "--set", "decoder.factor=1") == (
         "--set decoder.factor: the synset is made already, so this would change nothing; allowed are keys of "
-        "dataset, evaluate, model, seed"
+        "compile, dataset, evaluate, model, precision, seed"
     )
 
 

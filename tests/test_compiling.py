@@ -126,7 +126,7 @@ class Sorting(Decoder):
 
     def decode(self, codes: Codes, labels: Labels) -> Batch:
         images = codes["images"]
-        return Batch(images * 1 if float(images.sum()) > 0 else images * 2, labels)
+        return Batch(images * 1 if float(images.detach().sum()) > 0 else images * 2, labels)
 
     def project(self, codes: Codes, spec: ImageSpec) -> Codes:
         return codes

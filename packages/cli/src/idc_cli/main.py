@@ -9,7 +9,7 @@ import warnings
 from importlib.metadata import version
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -92,6 +92,16 @@ Memory = Annotated[
 ]
 
 
+def _count_or_auto(text: str) -> int | Literal["auto"]:
+    from idc.errors import InputError
+
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not int(text):
+        raise InputError(f"--classes-at-once: {text!r} is not allowed; it must be auto or a number from 1")
+    return int(text)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         print(f"idc {version('idc-cli')} (idc-core {version('idc-core')}, torch {version('torch')})")
@@ -119,8 +129,11 @@ def run(
     assignments: Set = None,
     allocator: Memory = "system",
     classes_at_once: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Classes matched in one call; more take more memory.")
-    ] = 1,
+        str,
+        typer.Option(
+            metavar="N", help="Classes matched in one call; auto: as many as a GPU's free memory holds."
+        ),
+    ] = "1",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that the folder holds.")
     ] = False,
@@ -135,7 +148,7 @@ def run(
         out,
         device,
         assignments or [],
-        classes_at_once=classes_at_once,
+        classes_at_once=_count_or_auto(classes_at_once),
         overwrite=overwrite,
         quiet=quiet,
     )

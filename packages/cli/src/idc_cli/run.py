@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import torch
 from rich.console import Console
@@ -29,7 +30,7 @@ def run(
     device: str,
     assignments: Sequence[str],
     *,
-    classes_at_once: int,
+    classes_at_once: int | Literal["auto"],
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -51,6 +52,10 @@ def run(
     # Before anything is written, because a baseline may not fit the data either.
     contenders = _baselines(pipeline, data, device, console, quiet=quiet)
     folder.begin()
+    if condensation.memory is not None and not quiet:
+        how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
+        steps = f"{len(condensation):,} steps, {how}"
+        say(console, f"condense: {steps}; a match takes {condensation.memory / 1e9:.2g} GB of memory at most")
 
     began = time.monotonic()
     synset = _condensed(condensation, folder, console, quiet=quiet)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
+from idc.device import out_of_memory
 from idc.errors import Notice
 from idc.execution import present
 
@@ -70,6 +71,8 @@ def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) 
             result = graph(leaves)
     # Whatever the tracer or the compiler raises: if the function itself is at fault, it raises it again.
     except Exception as error:
+        if isinstance(error, RuntimeError) and out_of_memory(error):
+            raise
         result, graph = eager(leaves), eager
         cause = getattr(error, "inner_exception", error)
         reason = (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
@@ -90,12 +93,18 @@ def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Ca
 
     # Constants that the function closes over, such as mean and sd, become constants of the graph.
     graph = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*leaves)
-    # Layers that draw (dropout) then draw from torch's generators, which the caller has seeded.
-    options: dict[str, Any] = {"fallback_random": True}
+    recorded = leaves[0].is_cuda
+    # Layers that draw (dropout) then draw from torch's generators, which the caller has seeded. On a GPU the
+    # kernels are recorded once and launched together, because launching each costs more than small ones take.
+    options: dict[str, Any] = {"fallback_random": True, "triton.cudagraphs": recorded}
     compiled = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
 
     def call(leaves: list[Tensor]) -> T:
-        return cast(T, pytree.tree_unflatten(compiled(*leaves), structure))
+        outputs = compiled(*leaves)
+        if recorded:
+            # The next launch writes to the same memory.
+            outputs = [output.clone() for output in outputs]
+        return cast(T, pytree.tree_unflatten(outputs, structure))
 
     return call
 

@@ -34,9 +34,17 @@ class Split:
         pixels = self.pixels if indices is None else self.pixels[indices]
         return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
 
-    def batch(self, indices: Indices) -> Batch:
-        """Images in the dataset's value range with their labels."""
-        return Batch(self.images(indices), self.labels[indices])
+    def batch(self, indices: Indices | None = None) -> Batch:
+        """Images in the dataset's value range with their labels.
+
+        Args:
+            indices: which; all by default.
+        """
+        return Batch(self.images(indices), self.labels if indices is None else self.labels[indices])
+
+    def at(self, indices: Indices) -> "Split":
+        """Some of the images, as they are kept."""
+        return Split(self.pixels[indices], self.labels[indices], self.spec)
 
     @cached_property
     def members(self) -> list[Indices]:

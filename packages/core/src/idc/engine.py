@@ -1,17 +1,19 @@
 """The condensation loop: an iterator that the caller drives."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
-from idc import allocator
+from idc import allocator, memory
 from idc import device as devices
 from idc.artifact import Computed
 from idc.codes import decode, decode_class
 from idc.data import RealData, Split
-from idc.errors import InputError, RunError
+from idc.errors import InputError, Notice, RunError
 from idc.execution import Execution
 from idc.matching import Matching
 from idc.network import Network, NetworkView
@@ -20,6 +22,12 @@ from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Indices, Scalar
 from idc.synset import Synset
+
+LARGE = 1e12
+"""Floating-point operations of a sweep from which the memory it takes is worth knowing beforehand."""
+
+SHARE_OF_MEMORY = 0.8
+"""Of what is free on a GPU, for matching several classes at once."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ def condense(
     *,
     root: str | Path = "data",
     device: str = "auto",
-    classes_at_once: int = 1,
+    classes_at_once: int | Literal["auto"] = 1,
 ) -> "Condensation":
     """Begin a condensation; nothing is computed beyond the initial codes until it is iterated.
 
@@ -49,7 +57,8 @@ def condense(
         data: real data; loaded from ``pipeline.dataset`` by default.
         root: the folder the dataset's files are in.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
-        classes_at_once: classes matched in one call; more take more memory, and on a CPU no less time.
+        classes_at_once: classes matched in one call, which takes more memory and on a CPU no less time;
+            ``auto`` for as many as the free memory of a GPU holds.
 
     Returns:
         An iterator over `Step`, which goes on where it was left; `Condensation.synset` can be taken at any
@@ -67,7 +76,11 @@ class Condensation:
     """A run: the codes, their velocity, and how far it has come."""
 
     def __init__(
-        self, pipeline: Pipeline, data: RealData, device: torch.device, classes_at_once: int = 1
+        self,
+        pipeline: Pipeline,
+        data: RealData,
+        device: torch.device,
+        classes_at_once: int | Literal["auto"] = 1,
     ) -> None:
         self.pipeline = pipeline
         self.data = data.to(device)
@@ -88,12 +101,15 @@ class Condensation:
             )
         self.velocity: Codes = {name: torch.zeros_like(code) for name, code in self.codes.items()}
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
-        self._matching = Matching(
-            pipeline, self.data.train, self._preprocessing, self._streams, decoded, classes_at_once
-        )
-        ahead = len(self) * self._matching.operations(network)
-        self.execution = execution.decided(ahead)
+        self._matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
+        sweep = self._matching.operations(network)
+        self.execution = execution.decided(len(self) * sweep)
         """How it is computed; steps are compiled if so many are ahead that this pays."""
+        large = bool(self.execution.compile) or sweep > LARGE or classes_at_once == "auto"
+        self.memory = self._matching.memory(network, self.codes) if large and len(self) else None
+        """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
+        is little."""
+        self._matching.at_once = self._classes_at_once(classes_at_once)
         self._steps = self.execution.during(self._run())
 
     @property
@@ -200,6 +216,22 @@ class Condensation:
     def _normalised(self, members: Indices) -> Batch:
         batch = self.data.train.batch(members)
         return Batch(self._preprocessing(batch.images), batch.labels)
+
+    def _classes_at_once(self, wanted: int | Literal["auto"]) -> int:
+        free = memory.available(self.device)
+        if self.memory is None or free is None:
+            return 1 if wanted == "auto" else wanted
+        if self.memory > free:
+            needed, there = (f"{size / 1e9:.1f} GB" for size in (self.memory, free))
+            warnings.warn(
+                f"matching one class may take {needed} of memory, and {there} are free; if it fails, lower "
+                "sampler.batch_size or sampler.max_synthetic",
+                Notice,
+                2,
+            )
+        if wanted != "auto":
+            return wanted
+        return max(1, int(SHARE_OF_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
 
     def _refuse_infinite(self, iteration: int) -> None:
         if not all(bool(code.isfinite().all()) for code in self.codes.values()):

@@ -114,6 +114,29 @@ class _Layers(TorchFunctionMode):
         return value
 
 
+class Operations(TorchFunctionMode):
+    """Counts the multiplications and additions of convolutions and linear layers within the block."""
+
+    # Not torch's own counter, which imports the compiler and with it takes seconds.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0.0
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: object,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func in (*CONVOLUTIONS, nn.functional.linear):
+            weight: Tensor = args[1]
+            self.number += 2 * result.numel() * weight[0].numel()
+        return result
+
+
 def _apart(
     images: Tensor,
     kernel: Any,

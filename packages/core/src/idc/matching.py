@@ -1,6 +1,7 @@
 """The matches of one sweep over the classes: all is drawn in one block, then computed class by class."""
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -15,11 +16,12 @@ from idc.device import moved_together, out_of_memory
 from idc.errors import Notice, RunError
 from idc.execution import present
 from idc.match import match
+from idc.memory import peak
 from idc.network import Network, NetworkView, Weights
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
-from idc.shapes import Codes, Draw, Indices, Labels, Scalar
+from idc.shapes import Codes, Draw, Indices, Labels, Pixels, Scalar
 
 REAL_PASSES, SYNTHETIC_PASSES = 3, 6
 """A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
@@ -50,7 +52,7 @@ class Matching:
         preprocessing: with the augmentations of the matching.
         streams: the run's.
         decoded: training images that a class's codes decode to.
-        at_once: classes matched in one call, as far as they see equally many images.
+        at_once: classes matched in one call, as far as they see equally many images; may be changed.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Matching:
         self._preprocessing = preprocessing
         self._streams = streams
         self._decoded = decoded
-        self._at_once = at_once
+        self.at_once = at_once
         self._key = (repr(plan.decoder), repr(plan.objective), repr(plan.augment), train.spec)
 
     def operations(self, network: Network) -> float:
@@ -76,7 +78,7 @@ class Matching:
         for seen in self.draw(0):
             synthetic = len(seen.kept[0]) if seen.kept else self._decoded
             passes += REAL_PASSES * len(seen.real) + SYNTHETIC_PASSES * synthetic
-        return float(passes * network.operations(self._train.spec.shape))
+        return passes * network.operations(self._train.spec.shape)
 
     def draw(self, step: int) -> list[Seen]:
         """What every class's match sees in a sweep, on the device; each class has streams of its own."""
@@ -106,7 +108,7 @@ class Matching:
         results: dict[int, tuple[Codes, Scalar]] = {}
         for labels in alike.values():
             while labels:
-                chunk = labels[: self._at_once]
+                chunk = labels[: self.at_once]
                 try:
                     results.update(zip(chunk, self._matched(network, codes, chunk, seen, step), strict=True))
                 except RuntimeError as error:
@@ -128,28 +130,48 @@ class Matching:
             [draw.parameters for draw in self._preprocessing.draw(1, generator)],
         )
 
+    def memory(self, network: Network, codes: Codes) -> int | None:
+        """Bytes that matching one class takes at most beside data, weights and codes, if computed eagerly.
+
+        None where a stage looks at values, so that it cannot be told without computing.
+        """
+        seen = self.draw(0)
+        largest = max(range(len(seen)), key=lambda label: len(seen[label].real))
+        function, inputs = self._work(network, codes, [largest], seen)
+        try:
+            return peak(function, *inputs)
+        # Whatever a plugin raises when it gets tensors without data.
+        except Exception:
+            return None
+
     def _matched(
         self, network: Network, codes: Codes, labels: list[int], seen: list[Seen], step: int
     ) -> list[tuple[Codes, Scalar]]:
         """Gradients and distances of some classes, which see equally many images."""
-        plan, train = self._plan, self._train
-        inputs = [
-            (
-                of_class(plan.decoder, codes, label),
-                labels_of_class(codes, label, plan.images_per_class),
-                seen[label],
-            )
-            for label in labels
+        function, inputs = self._work(network, codes, labels, seen)
+        key = (self._key, network.architecture, len(labels) > 1)
+        device = self._train.pixels.device
+        with self._streams.child("match", step, labels[0]).seeded("layers", device=device):
+            gradients, distances = compute("the match", key, function, *inputs)
+        if len(labels) == 1:
+            return [(gradients, distances)]
+        return [
+            ({name: gradient[position] for name, gradient in gradients.items()}, distances[position])
+            for position in range(len(labels))
         ]
-        mapped = len(labels) > 1
 
-        def matched(
-            weights: Weights, buffers: Weights, pixels: Tensor, classes: Labels, *of_class: Any
-        ) -> tuple[Codes, Tensor]:
+    def _work(
+        self, network: Network, codes: Codes, labels: list[int], seen: list[Seen]
+    ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
+        """The match of some classes as a pure function, mapped over them if they are several; its inputs."""
+        plan, train, mapped = self._plan, self._train, len(labels) > 1
+
+        def matched(weights: Weights, buffers: Weights, *of_class: Any) -> tuple[Codes, Tensor]:
             view = NetworkView(replace(network, weights=weights, buffers=buffers), mapped=mapped)
-            real = Split(pixels, classes, train.spec)
 
-            def one(codes: Codes, labels: Labels, seen: Seen) -> tuple[Codes, Scalar]:
+            def one(
+                codes: Codes, labels: Tensor, pixels: Pixels, classes: Labels, seen: Seen
+            ) -> tuple[Codes, Scalar]:
                 return match(
                     plan.decoder,
                     plan.objective,
@@ -157,7 +179,7 @@ class Matching:
                     view,
                     codes,
                     labels,
-                    real.batch(seen.real),
+                    Split(pixels, classes, train.spec).batch(),
                     [Draw(draw) for draw in seen.draws],
                     *seen.kept,
                 )
@@ -167,17 +189,13 @@ class Matching:
             with replace(present(), mapped=True).active():
                 return torch.func.vmap(one)(*of_class)
 
-        both = (network.weights, network.buffers, train.pixels, train.labels)
-        key = (self._key, network.architecture, mapped)
-        with self._streams.child("match", step, labels[0]).seeded("layers", device=train.pixels.device):
-            if not mapped:
-                return [compute("the match", key, matched, *both, *inputs[0])]
-            stacked = pytree.tree_map(lambda *each: torch.stack(each), *inputs)
-            gradients, distances = compute("the match", key, matched, *both, *stacked)
-        return [
-            ({name: gradient[position] for name, gradient in gradients.items()}, distances[position])
-            for position in range(len(labels))
-        ]
+        own: list[Any] = []
+        for label in labels:
+            stored = labels_of_class(codes, label, plan.images_per_class)
+            real = train.at(seen[label].real)
+            own.append((of_class(plan.decoder, codes, label), stored, real.pixels, real.labels, seen[label]))
+        stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
+        return matched, (network.weights, network.buffers, *stacked)
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Go on with fewer classes at once after an error, or raise it where there was one class only."""
@@ -189,9 +207,9 @@ class Matching:
             ) from error
         if classes == 1:
             raise error
-        self._at_once = classes // 2 if lacking else 1
+        self.at_once = classes // 2 if lacking else 1
         warnings.warn(
-            f"{classes} classes cannot be matched at once ({reason}); going on with {self._at_once}",
+            f"{classes} classes cannot be matched at once ({reason}); going on with {self.at_once}",
             FewerClasses,
             2,
         )

@@ -9,10 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from idc.errors import InputError
-from idc.execution import present
+from idc.execution import Operations, present
 from idc.kinds import Model
 from idc.seeding import Streams
 from idc.shapes import Batch, Images
@@ -112,15 +111,16 @@ class Network:
         return replace(self, velocity={name: torch.zeros_like(v) for name, v in self.velocity.items()})
 
     @torch.no_grad()
-    def operations(self, shape: tuple[int, ...]) -> int:
-        """Floating-point operations (twice the multiplications) of one image's forward pass.
+    def operations(self, shape: tuple[int, ...]) -> float:
+        """Floating-point operations of the convolutions and linear layers for one image, forwards.
 
         Args:
             shape: (channels, height, width).
         """
-        with self.evaluating(), FlopCounterMode(display=False) as counter:
-            self.logits(torch.zeros(1, *shape, device=next(iter(self.weights.values())).device))
-        return counter.get_total_flops()
+        some = next(iter(self.weights.values()))
+        with self.evaluating(), Operations() as counted:
+            self.logits(torch.zeros(1, *shape, dtype=some.dtype, device=some.device))
+        return counted.number
 
     def logits(
         self, images: Images, weights: Weights | None = None, buffers: Weights | None = None

@@ -101,7 +101,8 @@ class Training(Table):
             self.learning_rate if learning_rate is None else learning_rate, dtype=torch.float64
         )
         tensors, structure = pytree.tree_flatten((indices, draws, mix, rate))
-        drawn = pytree.tree_unflatten(moved_together(tensors, device), structure)
+        indices, *drawn = pytree.tree_unflatten(moved_together(tensors, device), structure)
+        chosen = split.at(indices)
 
         def update(
             weights: Weights,
@@ -109,12 +110,11 @@ class Training(Table):
             velocity: Weights,
             pixels: Tensor,
             labels: Tensor,
-            indices: Tensor,
             draws: list[dict[str, Tensor]],
             mix: dict[str, Tensor],
             rate: Tensor,
         ) -> tuple[Weights, Weights, Weights]:
-            batch = Split(pixels, labels, split.spec).batch(indices)
+            batch = Split(pixels, labels, split.spec).batch()
             images = cutmix(preprocessing(batch.images, [Draw(draw) for draw in draws]), Draw(mix))
             leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
             tracked = {name: buffer.clone() for name, buffer in buffers.items()}
@@ -133,7 +133,7 @@ class Training(Table):
             network.streams.seeded("layers", network.batches, device=device),
         ):
             weights, buffers, velocity = compute(
-                "the training step", key, update, *state, split.pixels, split.labels, *drawn
+                "the training step", key, update, *state, chosen.pixels, chosen.labels, *drawn
             )
         return replace(
             network, weights=weights, buffers=buffers, velocity=velocity, batches=network.batches + 1

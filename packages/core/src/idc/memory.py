@@ -1,0 +1,85 @@
+"""How much memory a computation takes, found without having it."""
+
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+def peak(function: Callable[..., object], *inputs: Any) -> int:
+    """Bytes that a function of tensors holds at most beside its inputs, if it is computed eagerly.
+
+    The function runs on tensors that have shapes but no data. A compiled graph fuses operations and holds
+    less. Operations may need working memory of their own, which is not counted.
+
+    Args:
+        function: of tensors, or of dictionaries, tuples and lists of them.
+        inputs: what it is called with.
+    """
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Held() as held:
+        fake = pytree.tree_map(lambda leaf: _without_data(leaf, mode), inputs)
+        for leaf in filter(torch.is_tensor, pytree.tree_leaves(fake)):
+            held.ignore(leaf)
+        function(*fake)
+    return held.most
+
+
+def available(device: torch.device) -> int | None:
+    """Bytes that are free on a device; None where that cannot be said."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = dict(line.split(":", 1) for line in lines)
+    return int(found["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in found else None
+
+
+def _without_data(leaf: Any, mode: FakeTensorMode) -> Any:
+    return mode.from_tensor(leaf) if isinstance(leaf, Tensor) else leaf
+
+
+def _address(storage: torch.UntypedStorage) -> int:
+    # Storages without data have no other.
+    return storage._cdata  # pyright: ignore[reportPrivateUsage]
+
+
+class _Held(TorchDispatchMode):
+    """Counts the bytes of storages from their first appearance until they are dropped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.most = self._now = 0
+        self._known: set[int] = set()
+
+    def ignore(self, tensor: Tensor) -> None:
+        self._known.add(_address(tensor.untyped_storage()))
+
+    def __torch_dispatch__(
+        self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        results = func(*args, **(kwargs or {}))
+        for leaf in pytree.tree_leaves(results):
+            if isinstance(leaf, Tensor):
+                self._hold(leaf.untyped_storage())
+        return results
+
+    def _hold(self, storage: torch.UntypedStorage) -> None:
+        address, size = _address(storage), storage.nbytes()
+        if address in self._known:
+            return
+        self._known.add(address)
+        self._now += size
+        self.most = max(self.most, self._now)
+        weakref.finalize(storage, self._drop, address, size)
+
+    def _drop(self, address: int, size: int) -> None:
+        self._known.discard(address)
+        self._now -= size
