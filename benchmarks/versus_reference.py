@@ -9,7 +9,6 @@ public code computes in float32 only, so that bf16 is compared with that.
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -18,13 +17,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
 from reference import Reference, dealt, quiet
 from torch import Tensor
 
 from idc import allocator
 from idc.codes import decode, decode_class
-from idc.data import RealData, Split
-from idc.engine import Condensation
+from idc.data import Split
 from idc.evaluators.retrain import Retrain
 from idc.execution import Execution
 from idc.initializers.features import Features
@@ -32,13 +31,12 @@ from idc.initializers.herding import herded
 from idc.matching import Matching
 from idc.network import Network
 from idc.networks.real import Real
-from idc.pipeline import Pipeline, Precision
+from idc.pipeline import Precision
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 
 CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
-PRESETS = Path(__file__).parent.parent / "pipelines"
 EPOCHS = 4
 """Of each network in the case ``evaluation``; every epoch is the same work."""
 
@@ -56,13 +54,6 @@ class Dealer:
 
     def __init__(self, batches: dict[int, tuple[Tensor, Tensor]]) -> None:
         self.class_sample = batches.__getitem__
-
-
-def random_images(spec: ImageSpec, per_class: int) -> Split:
-    labels = torch.arange(len(spec.classes)).repeat_interleave(per_class)
-    shape = (len(labels), *spec.shape)
-    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=Streams(0).generator("pixels"))
-    return Split(pixels, labels, spec)
 
 
 def single(values: list[float]) -> tuple[float, ...]:
@@ -91,7 +82,7 @@ class Bench:
 
     def agreement(self) -> float:
         """Largest relative difference of the codes after two sweeps, same state and draws, float64."""
-        their, plan, spec = self.reference, self.plan("cifar10-ipc10-idc"), self.spec(32)
+        their, plan, spec = self.reference, compiled(CIFAR10), self.spec(32)
         split = random_images(spec, 100)
         split = Split(split.images().double(), split.labels, spec).to(self.device)
         preprocessing = Preprocessing(spec, plan.augment, self.device, torch.float64)
@@ -137,11 +128,11 @@ class Bench:
         """Both sides of a case."""
         match case:
             case "inner-step":
-                return self.inner_step("cifar10-ipc10-idc", 2, precision)
+                return self.inner_step(CIFAR10, 2, precision)
             case "inner-step-factor-1":
                 return self.inner_step("cifar10-ipc10-idc-i", 1, precision)
             case "network-update":
-                return self.inner_step("cifar10-ipc10-idc", 2, precision, sweep=False)
+                return self.inner_step(CIFAR10, 2, precision, sweep=False)
             case "evaluation":
                 return self.evaluation(precision)
             case "resnetap-224":
@@ -151,13 +142,12 @@ class Bench:
 
     def inner_step(self, preset: str, factor: int, precision: Precision, *, sweep: bool = True) -> Side:
         """A sweep over the classes and the training of the network that follows it."""
-        their, plan, spec = self.reference, self.plan(preset, precision), self.spec(32)
+        their, plan, spec = self.reference, compiled(preset, precision), self.spec(32)
         their.arguments.factor = factor
         split = random_images(spec, 5000)
-        condensation = Condensation(plan, RealData(split, split), self.device)
+        condensation, network = prepared(plan, split, self.device)
         train = condensation.data.train
         assert isinstance(plan.networks, Real)
-        network = Network.fresh(plan.model, spec, Streams(0), self.device)
 
         loader = their.loader(split.images(), split.labels)
         module = their.network()
@@ -186,7 +176,7 @@ class Bench:
         The public code's images lie normalised on the device, which its own loader does one by one in every
         epoch.
         """
-        their, plan, spec = self.reference, self.plan("cifar10-ipc10-idc", precision), self.spec(32)
+        their, plan, spec = self.reference, compiled(CIFAR10, precision), self.spec(32)
         retrain = plan.evaluate[0]
         assert isinstance(retrain, Retrain)
         codes = {"images": random_images(spec, 10).images().unflatten(0, (10, 10))}
@@ -235,11 +225,10 @@ class Bench:
         )
         changes = {"images_per_class": stored, "sampler.batch_size": real, "evaluate": [], "baseline": []}
         changes |= {"networks.warmup_epochs": 0, "init": {"type": "noise"}}
-        plan = self.plan("imagenet-10-ipc10-idc", precision).override(changes)
+        plan = compiled("imagenet-10-ipc10-idc", precision, changes)
         spec = self.spec(224, classes=2, of="imagenet")
         split = random_images(spec, 32)
-        condensation = Condensation(plan, RealData(split, split), self.device)
-        network = Network.fresh(plan.model, spec, Streams(0), self.device)
+        condensation, network = prepared(plan, split, self.device)
         loader, module = their.loader(split.pixels, split.labels), their.network()
         synset, (augment, _) = their.synset(condensation.codes["images"]), their.augmentations()
         sgd, steps = torch.optim.SGD([synset.data], lr=1e-3, momentum=0.5), iter(range(10**9))
@@ -260,7 +249,7 @@ class Bench:
         their.arguments.ipc = 50
         split = random_images(spec, 1000)
         module = their.network()
-        plan = self.plan("cifar10-ipc10-idc")
+        plan = compiled(CIFAR10)
         network = weights_of(Network.fresh(plan.model, spec, Streams(0), self.device), module)
         normalised = Preprocessing(spec)(split.images())
         batches = list(zip(normalised.split(32), split.labels.split(32), strict=True))
@@ -278,18 +267,10 @@ class Bench:
 
         return Side(peer, ours)
 
-    def plan(self, preset: str, precision: Precision = "fp32") -> Pipeline:
-        """A preset, compiled."""
-        overrides = {"precision": precision, "compile": True, "evaluate.0.runs": 3}
-        return Pipeline.load(PRESETS / f"{preset}.toml", overrides)
-
     def spec(self, size: int, classes: int = 10, of: str = "cifar10") -> ImageSpec:
         """Colour images with the public code's statistics."""
-        means, deviations = self.reference.data.MEANS[of], self.reference.data.STDS[of]
-        names = tuple(f"class {label}" for label in range(classes))
-        return ImageSpec(
-            channels=3, height=size, width=size, classes=names, mean=single(means), std=single(deviations)
-        )
+        data = self.reference.data
+        return colour_images(size, classes, single(data.MEANS[of]), single(data.STDS[of]))
 
     def wait(self) -> None:
         """Until the device has done what it was asked to."""
@@ -338,11 +319,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
     bench = Bench(given.reference, given.device)
-    head = (
-        f"torch {torch.__version__}, {platform.machine()}, {given.device}, "
-        f"{torch.get_num_threads()} threads, "
-        f"{allocator.chosen()} allocator, medians of {given.rounds} alternating rounds"
-    )
+    head = f"{machine(bench.device)}, medians of {given.rounds} alternating rounds"
     difference = bench.agreement()
     if not given.json:
         print(head)

@@ -1,0 +1,56 @@
+"""What the benchmarks of speed compute on: random images of any size under a preset, compiled."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+
+from idc import allocator
+from idc.data import RealData, Split
+from idc.engine import Condensation
+from idc.network import Network
+from idc.pipeline import Pipeline, Precision
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+
+PRESETS = Path(__file__).parent.parent / "pipelines"
+CIFAR10 = "cifar10-ipc10-idc"
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+
+
+def compiled(
+    preset: str, precision: Precision = "fp32", changes: Mapping[str, object] | None = None
+) -> Pipeline:
+    """A preset, compiled; changes are values at dotted keys of the pipeline."""
+    overrides = {"precision": precision, "compile": True, **(changes or {})}
+    return Pipeline.load(PRESETS / f"{preset}.toml", overrides)
+
+
+def colour_images(
+    size: int, classes: int = 10, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
+) -> ImageSpec:
+    """Square images of three channels."""
+    names = tuple(f"class {label}" for label in range(classes))
+    return ImageSpec(channels=3, height=size, width=size, classes=names, mean=mean, std=std)
+
+
+def random_images(spec: ImageSpec, per_class: int) -> Split:
+    """Bytes without any content, which take the same time as any other."""
+    labels = torch.arange(len(spec.classes)).repeat_interleave(per_class)
+    shape = (len(labels), *spec.shape)
+    pixels = torch.randint(256, shape, dtype=torch.uint8, generator=Streams(0).generator("pixels"))
+    return Split(pixels, labels, spec)
+
+
+def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Condensation, Network]:
+    """A condensation that has not begun, and a fresh network."""
+    condensation = Condensation(plan, RealData(split, split), device)
+    return condensation, Network.fresh(plan.model, split.spec, Streams(0), device)
+
+
+def machine(device: torch.device) -> str:
+    """What results depend on beside the code."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    threads = f"{torch.get_num_threads()} threads"
+    return f"torch {torch.__version__}, {name}, {device}, {threads}, {allocator.chosen()} allocator"
