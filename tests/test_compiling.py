@@ -1,7 +1,11 @@
 """Steps as compiled graphs: the same results, for whatever can be traced, and a line where it cannot."""
 
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,11 +13,13 @@ from torch import Tensor, nn
 from torch._inductor import config
 
 from idc import compiling
-from idc.compiling import ComputedEagerly, compute
+from idc.compiling import ComputedEagerly, Like, compute
+from idc.data import RealData
 from idc.engine import condense
 from idc.execution import WORTHWHILE, Execution, present
 from idc.kinds import Decoder, Model
 from idc.network import Network
+from idc.pipeline import Pipeline
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Labels, StoredImages
 from idc.spec import ImageSpec
@@ -64,6 +70,7 @@ def trained(execution: Execution, *layers: nn.Module, architecture: str) -> Netw
 
 def test_compiled_steps_train_as_eager_ones() -> None:
     eager, compiled = (trained(execution, architecture="plain") for execution in (Execution(), COMPILED))
+    assert len(compiling._graphs) == 2, "one graph for full batches, one for short ones"  # pyright: ignore
     for found, expected in ((compiled.weights, eager.weights), (compiled.buffers, eager.buffers)):
         for name, tensor in expected.items():
             torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-6)
@@ -107,10 +114,99 @@ def test_auto_compiles_if_the_work_ahead_is_worth_it() -> None:
     assert condense(long, device="cpu").execution.compile is True
 
 
-def test_the_digits_are_not_compiled_and_the_papers_runs_are() -> None:
-    from idc.pipeline import Pipeline
+def test_auto_is_eager_until_it_is_decided() -> None:
+    calls: list[int] = []
 
+    def counted(tensor: Tensor) -> Tensor:
+        calls.append(1)
+        return tensor * 2
+
+    undecided = Execution(compile="auto")
+    with undecided.active():
+        for _ in range(3):
+            compute("counting", "key", counted, torch.rand(3))
+    assert len(calls) == 3
+    assert type(undecided.layers()) is type(Execution().layers())
+
+
+def test_a_function_is_traced_anew_for_another_layout() -> None:
+    rows = torch.rand(4, 6)
+    with COMPILED.active():
+        for tensor in (rows, torch.rand(6, 4).T, rows.clone()):
+            found = compute("flat", "key", lambda x: x.reshape(-1) * 2, tensor)
+            torch.testing.assert_close(found, tensor.reshape(-1) * 2)
+
+
+def test_keys_are_as_different_as_what_is_computed() -> None:
+    def written_anew() -> Forgetful:
+        """As in a notebook, where the same cell runs again."""
+
+        class Mine(Forgetful):
+            pass
+
+        return Mine()
+
+    first, second = written_anew(), written_anew()
+    assert repr(first) == repr(second)
+    assert Like(first) != Like(second)
+    assert Like(first, 1) == Like(first.model_copy(), 1)
+    assert hash(Like(first)) == hash(Like(first.model_copy()))
+    inverted = {"type": "kornia", "name": "RandomInvert", "arguments": {"p": 1.0}}
+    plans = [small_pipeline(augment=[inverted]) for _ in range(2)]
+    assert Like(plans[0].augment) == Like(plans[1].augment), "fields that cannot be hashed"
+    assert Like(plans[0].augment) != Like(small_pipeline().augment)
+
+
+def test_no_more_graphs_are_kept_than_the_most() -> None:
+    with COMPILED.active():
+        for number in range(compiling.MOST_GRAPHS + 3):
+            # Cheap, because an untraceable function is kept too.
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                compute("looking", number, lambda x: x * float(x.sum()), torch.ones(2))
+    assert len(compiling._graphs) == compiling.MOST_GRAPHS  # pyright: ignore[reportPrivateUsage]
+
+
+class ByName(nn.Module):
+    """Calls its layers with keywords."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = nn.Parameter(torch.rand(4, 3, 3, 3))
+        self.matrix = nn.Parameter(torch.rand(2, 144))
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = nn.functional.conv2d(input=images, weight=self.kernel)
+        return nn.functional.linear(maps.flatten(1), weight=self.matrix)
+
+
+def test_layers_may_be_called_with_keywords() -> None:
+    network = Network.of(ByName(), Streams(0))
+    # 4 maps of 6x6 pixels from 27 numbers each, and 2 logits from 144, twice for the additions.
+    assert network.operations(SPEC.shape) == 2 * (4 * 36 * 27 + 2 * 144)
+    with Execution(precision="bf16").active():
+        assert network.logits(torch.rand(2, *SPEC.shape)).dtype == torch.float32
+
+
+def test_the_quick_start_is_not_compiled_and_the_papers_runs_are() -> None:
     assert condense(Pipeline.load("pipelines/digits.toml"), device="cpu").execution.compile is False
+    spec = ImageSpec(
+        channels=3, height=32, width=32, classes=tuple("0123456789"), mean=(0.5,) * 3, std=(0.2,) * 3
+    )
+    data = RealData(toy_split(4, spec), toy_split(4, spec))
+    plan = Pipeline.load("pipelines/cifar10-ipc1-idc-i.toml")
+    condensation = condense(plan, data, device="cpu")
+    assert condensation.execution.compile is True
+    assert condensation.memory
+
+
+class Forgetful(Model):
+    """Stands for any plugin's class."""
+
+    type: str = "forgetful"
+
+    def build(self, spec: ImageSpec) -> nn.Module:
+        return nn.Identity()
 
 
 class Sorting(Decoder):
@@ -156,6 +252,36 @@ def test_without_a_compiler_steps_are_computed_eagerly() -> None:
     torch.testing.assert_close(found, doubled(tensors))
 
 
+PROGRAM = """
+import torch, warnings
+from idc.compiling import compute
+from idc.execution import Execution
+warnings.simplefilter("error")
+with Execution(compile=True).active():
+    print(float(compute("the sum", "key", lambda x: (x.sin() * 2).sum(), torch.ones(100))))
+"""
+
+
+def test_a_damaged_file_in_the_compilers_cache_is_made_anew(tmp_path: Path) -> None:
+    """As an interrupted compilation leaves it."""
+
+    def run() -> str:
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = run()
+    libraries = list(tmp_path.rglob("*.main.so"))
+    assert libraries, "nothing was compiled"
+    for library in libraries:
+        library.write_bytes(library.read_bytes()[:100])
+    assert run() == first
+    assert all(library.stat().st_size > 100 for library in libraries)
+
+
 def test_an_error_of_the_function_itself_is_raised() -> None:
     def wrong(tensor: Tensor) -> Tensor:
         return tensor @ torch.ones(7, 7)
@@ -188,11 +314,9 @@ def test_bf16_is_for_convolutions_only() -> None:
     assert not torch.equal(coarse, fine)
     torch.testing.assert_close(coarse, fine, rtol=0.02, atol=0.02)
     linear = Network.of(nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, 2)), Streams(0))
+    expected = linear.logits(images)
     with Execution(precision="bf16").active():
-        assert torch.equal(linear.logits(images), linear.logits(images))
-    assert torch.equal(
-        linear.logits(images), nn.functional.linear(images.flatten(1), *linear.weights.values())
-    )
+        assert torch.equal(linear.logits(images), expected)
 
 
 def test_bf16_condenses_nearly_as_fp32() -> None:

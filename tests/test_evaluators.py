@@ -15,6 +15,7 @@ from idc.errors import InputError
 from idc.evaluation import baselines, evaluate
 from idc.evaluators.protocols import epochs_by_images
 from idc.evaluators.retrain import Retrain
+from idc.execution import Execution
 from idc.network import Network
 from idc.report import Evaluation
 from idc.seeding import Streams
@@ -175,3 +176,10 @@ def test_evaluators_are_checked_before_they_evaluate() -> None:
     plan = small_pipeline(evaluate__0__models=[{"type": "convnet", "depth": 9}])
     with pytest.raises(InputError, match=r"^evaluate: models\.0: model\.depth: 9"):
         list(evaluate(synset, plan.dataset.load(Path()), plan, device="cpu"))
+
+
+def test_another_precision_is_named_beside_the_protocol() -> None:
+    retrain = Retrain.model_validate({"epochs": 3})
+    assert retrain.protocol_as_run() == "idc-2022 (changed: epochs)"
+    with Execution(precision="bf16").active():
+        assert retrain.protocol_as_run() == "idc-2022 (changed: epochs, precision)"

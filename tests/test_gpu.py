@@ -58,4 +58,5 @@ def test_no_step_waits_for_the_device(compiled: bool) -> None:
 def test_as_many_classes_at_once_as_memory_holds() -> None:
     condensation = condense(small_pipeline(), device="cuda", classes_at_once="auto")
     assert condensation.memory
+    assert condensation.computed.classes_at_once > 1
     list(condensation)

@@ -13,7 +13,7 @@ from idc.codes import decode_class
 from idc.data import RealData, Split
 from idc.device import moved_together
 from idc.engine import Condensation, condense
-from idc.errors import RunError
+from idc.errors import InputError, RunError
 from idc.execution import Execution
 from idc.kinds import Model
 from idc.match import match
@@ -155,6 +155,14 @@ def test_too_little_memory_for_one_class_says_what_helps(monkeypatch: pytest.Mon
     monkeypatch.setattr(matching, "match", Scarce(holds=0))
     with pytest.raises(RunError, match=r"does not suffice to match one class .*; lower sampler\.batch_size"):
         list(condense(small_pipeline(), device="cpu"))
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_less_than_one_class_at_once_is_refused(count: int) -> None:
+    with pytest.raises(
+        InputError, match=rf"^classes_at_once: {count} is not allowed; it must be 'auto' or 1"
+    ):
+        condense(small_pipeline(), device="cpu", classes_at_once=count)
 
 
 def test_a_run_with_several_classes_at_once() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from idc import device as devices
+from idc.execution import Execution
 from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
 from idc.seeding import Streams
@@ -17,7 +18,7 @@ def pretrain(path: Path, root: Path, device: str, assignments: Sequence[str], *,
     pipeline = Pipeline.load(path, parse_assignments(assignments))
     data = pipeline.dataset.load(root).to(devices.choose(device))
     with Track(Console(stderr=True), "pretrain", 1, quiet=quiet) as track:
-        outcome = pipeline.networks.pretrain(
-            pipeline.model, data.train, Streams(pipeline.seed).child("pretrain"), track.update
-        )
+        streams = Streams(pipeline.seed).child("pretrain")
+        with Execution(pipeline.precision, pipeline.compile).active():
+            outcome = pipeline.networks.pretrain(pipeline.model, data.train, streams, track.update)
     print(outcome)

@@ -31,7 +31,8 @@ class Computed(Table):
     threads: int
     """Of the CPU."""
     compiled: bool
-    """Whether steps were compiled; precision and what was asked for are in the pipeline."""
+    """Whether steps were compiled, as far as they could be; the precision is in the pipeline."""
+    classes_at_once: Annotated[int, Field(ge=1)] = 1
     allocator: Allocator
 
 

@@ -8,10 +8,13 @@ line that says why.
 """
 
 import logging
+import re
 import warnings
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -28,10 +31,30 @@ Flat = Callable[..., Any]
 
 
 class ComputedEagerly(Notice):
-    """A step could not be compiled and is computed eagerly: slower, with the same result."""
+    """A step could not be compiled and is computed eagerly: slower, with the same result up to rounding."""
 
 
-_graphs: dict[Hashable, Flat] = {}
+MOST_GRAPHS = 64
+"""Graphs that are kept; those not used for longest go first."""
+
+_graphs: OrderedDict[Hashable, Flat | None] = OrderedDict()
+# None for what cannot be compiled.
+
+
+class Like:
+    """A key for `compute` that equals others made of equal values, hashable or not.
+
+    Stages are equal if they are of the same class and have the same fields.
+    """
+
+    def __init__(self, *values: object) -> None:
+        self._values = values
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Like) and self._values == other._values
+
+    def __hash__(self) -> int:
+        return hash(repr(self._values))
 
 
 def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) -> T:
@@ -48,39 +71,60 @@ def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) 
         What the function returns; in float32 the compiled graph rounds otherwise than the eager function.
     """
     execution = present()
-    if not execution.compile:
+    if not execution.compiled:
         return function(*inputs)
     leaves, structure = pytree.tree_flatten(inputs)
-    kinds = tuple((leaf.shape, leaf.dtype, leaf.device) for leaf in leaves)
+    kinds = tuple((leaf.shape, leaf.stride(), leaf.dtype, leaf.device) for leaf in leaves)
     signature = (name, key, execution, structure, kinds)
-    known = _graphs.get(signature)
-    if known is not None:
-        return known(leaves)
+    if signature in _graphs:
+        _graphs.move_to_end(signature)
+        known = _graphs[signature]
+        return _eagerly(function, inputs) if known is None else known(leaves)
 
     def unflattened(leaves: list[Tensor]) -> T:
         return function(*pytree.tree_unflatten(leaves, structure))
 
-    def eager(leaves: list[Tensor]) -> T:
-        with replace(execution, compile=False).active():
-            return unflattened(leaves)
-
     try:
-        with _without_chatter():
-            graph = _compiled(unflattened, leaves)
-            # Compiles; only once, because layers that draw would draw again.
-            result = graph(leaves)
+        graph, result = _first_call(unflattened, leaves)
     # Whatever the tracer or the compiler raises: if the function itself is at fault, it raises it again.
     except Exception as error:
         if isinstance(error, RuntimeError) and out_of_memory(error):
             raise
-        result, graph = eager(leaves), eager
-        cause = getattr(error, "inner_exception", error)
-        reason = (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
-        warnings.warn(
-            f"{name} is computed eagerly, because it cannot be compiled ({reason})", ComputedEagerly, 2
-        )
+        graph, result = None, _eagerly(function, inputs)
+        message = f"{name} is computed eagerly, because it cannot be compiled ({_reason(error)})"
+        warnings.warn(message, ComputedEagerly, 2)
     _graphs[signature] = graph
+    if len(_graphs) > MOST_GRAPHS:
+        _graphs.popitem(last=False)
     return result
+
+
+def _eagerly(function: Callable[..., T], inputs: tuple[Any, ...]) -> T:
+    with replace(present(), compile=False).active():
+        return function(*inputs)
+
+
+def _first_call(
+    function: Callable[[list[Tensor]], T], leaves: list[Tensor]
+) -> tuple[Callable[[list[Tensor]], T], T]:
+    """A compiled function and what it returns; called once, because layers that draw would draw again."""
+    with _without_chatter():
+        graph = _compiled(function, leaves)
+        try:
+            return graph, graph(leaves)
+        except Exception as error:
+            # Where an earlier process was stopped while it wrote to the compiler's cache.
+            damaged = re.match(r"(/.+\.so): ", _reason(error))
+            if damaged is None:
+                raise
+            Path(damaged[1]).unlink(missing_ok=True)
+        graph = _compiled(function, leaves)
+        return graph, graph(leaves)
+
+
+def _reason(error: Exception) -> str:
+    cause = getattr(error, "inner_exception", error)
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
 
 
 def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Callable[[list[Tensor]], T]:
@@ -117,7 +161,7 @@ def _without_chatter() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.filterwarnings("ignore", module=r"torch\.")
             yield
     finally:
         logger.setLevel(before)

@@ -1,6 +1,7 @@
 """Where a run computes: a flag of the machine, never part of the experiment."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -42,6 +43,12 @@ def moved_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tens
         block = torch.cat(same).pin_memory() if device.type == "cuda" else torch.cat(same)
         moved[dtype] = list(block.to(device, non_blocking=True).split([len(tensor) for tensor in same]))
     return [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
+
+
+@lru_cache(maxsize=256)
+def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers as a tensor, the same one each time: making one waits for a GPU. It must not be changed."""
+    return torch.tensor(values, dtype=dtype, device=device)
 
 
 def out_of_memory(error: RuntimeError) -> bool:

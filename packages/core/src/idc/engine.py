@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -50,7 +50,7 @@ def condense(
     device: str = "auto",
     classes_at_once: int | Literal["auto"] = 1,
 ) -> "Condensation":
-    """Begin a condensation; nothing is computed beyond the initial codes until it is iterated.
+    """Begin a condensation; beyond the initial codes, it is only tried on few images until it is iterated.
 
     Args:
         pipeline: the experiment.
@@ -65,8 +65,13 @@ def condense(
         time.
 
     Raises:
-        InputError: the pipeline does not fit the data, or the device is not there.
+        InputError: the pipeline does not fit the data, the device is not there, or ``classes_at_once`` is
+            less than 1.
     """
+    if classes_at_once != "auto" and classes_at_once < 1:
+        raise InputError(
+            f"classes_at_once: {classes_at_once} is not allowed; it must be 'auto' or 1 and more"
+        )
     return Condensation(
         pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device), classes_at_once
     )
@@ -105,8 +110,9 @@ class Condensation:
         sweep = self._matching.operations(network)
         self.execution = execution.decided(len(self) * sweep)
         """How it is computed; steps are compiled if so many are ahead that this pays."""
-        large = bool(self.execution.compile) or sweep > LARGE or classes_at_once == "auto"
-        self.memory = self._matching.memory(network, self.codes) if large and len(self) else None
+        large = self.execution.compiled or sweep > LARGE or classes_at_once == "auto"
+        with replace(self.execution, compile=False).active():
+            self.memory = self._matching.memory(network, self.codes) if large and len(self) else None
         """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
         is little."""
         self._matching.at_once = self._classes_at_once(classes_at_once)
@@ -118,7 +124,8 @@ class Condensation:
         return Computed(
             device=str(self.device),
             threads=torch.get_num_threads(),
-            compiled=bool(self.execution.compile),
+            compiled=self.execution.compiled,
+            classes_at_once=self._matching.at_once,
             allocator=allocator.chosen(),
         )
 
@@ -181,7 +188,8 @@ class Condensation:
         """
         plan, shared = self.pipeline, self.pipeline.decoder.shared
         self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
-        gradients, distance = self._matching(network, self.codes, step)
+        with self.execution.active():
+            gradients, distance = self._matching(network, self.codes, step)
         self.codes, self.velocity = plan.optimizer.after(self.codes, self.velocity, gradients, shared)
         return distance
 

@@ -26,8 +26,8 @@ def evaluate(
     Args:
         synset: what is scored.
         data: the real data whose test split decides.
-        pipeline: whose evaluators and seed are used; the synset's own by default. Synsets scored under the
-            same pipeline get the same initial weights and draws.
+        pipeline: whose evaluators, seed, precision and compile are used; the synset's own by default. Synsets
+            scored under the same pipeline get the same initial weights and draws.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
         progress: called now and then with the share of the work done, 0 to 1.
 

@@ -33,6 +33,11 @@ class Execution:
     mapped: bool = False
     """Within ``torch.func.vmap``, where the layout of tensors cannot be chosen."""
 
+    @property
+    def compiled(self) -> bool:
+        """Whether steps are compiled; not while this is undecided."""
+        return self.compile is True
+
     def decided(self, operations: float) -> "Execution":
         """``auto`` decided for so many floating-point operations ahead."""
         return replace(self, compile=operations >= WORTHWHILE if self.compile == "auto" else self.compile)
@@ -59,7 +64,7 @@ class Execution:
 
     def layers(self) -> AbstractContextManager[object]:
         """A block whose convolutions have this precision and whose layers are as the compiler likes them."""
-        if self.precision == "fp32" and not self.compile:
+        if self.precision == "fp32" and not self.compiled:
             return nullcontext()
         return _Layers(self)
 
@@ -86,7 +91,7 @@ class _Layers(TorchFunctionMode):
     def __init__(self, execution: Execution) -> None:
         super().__init__()
         self._half = execution.precision == "bf16"
-        self._compiled = bool(execution.compile)
+        self._compiled = execution.compiled
         self._channels_last = self._compiled and not execution.mapped
 
     def __torch_function__(
@@ -98,8 +103,9 @@ class _Layers(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in CONVOLUTIONS:
+            dtype = _argument(args, kwargs, 0, "input").dtype
             moved = {name: self._moved(value) for name, value in kwargs.items()}
-            return func(*map(self._moved, args), **moved).to(args[0].dtype)
+            return func(*map(self._moved, args), **moved).to(dtype)
         if self._compiled and func is nn.functional.avg_pool2d and not kwargs and _apart(*args):
             return _averaged(args[0], args[1])
         return func(*args, **kwargs)
@@ -132,9 +138,13 @@ class Operations(TorchFunctionMode):
     ) -> Any:
         result = func(*args, **(kwargs or {}))
         if func in (*CONVOLUTIONS, nn.functional.linear):
-            weight: Tensor = args[1]
+            weight = _argument(args, kwargs or {}, 1, "weight")
             self.number += 2 * result.numel() * weight[0].numel()
         return result
+
+
+def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name: str) -> Tensor:
+    return args[position] if len(args) > position else kwargs[name]
 
 
 def _apart(

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from idc.codes import labels_of_class, of_class
-from idc.compiling import compute
+from idc.compiling import Like, compute
 from idc.data import Split
 from idc.device import moved_together, out_of_memory
 from idc.errors import Notice, RunError
@@ -28,8 +28,12 @@ REAL_PASSES, SYNTHETIC_PASSES = 3, 6
 from the one at synthetic images, differentiated once more, about six for each of those."""
 
 
+MOST_SHAPES = 8
+"""Classes are compiled for if more than one in this many see as many images as they do."""
+
+
 class FewerClasses(Notice):
-    """Fewer classes are matched at once than was asked for: slower, with the same result."""
+    """Fewer classes are matched at once than was asked for; the same result up to rounding."""
 
 
 class Seen(NamedTuple):
@@ -70,7 +74,7 @@ class Matching:
         self._streams = streams
         self._decoded = decoded
         self.at_once = at_once
-        self._key = (repr(plan.decoder), repr(plan.objective), repr(plan.augment), train.spec)
+        self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
     def operations(self, network: Network) -> float:
         """Floating-point operations of one sweep, by and large."""
@@ -107,13 +111,18 @@ class Matching:
             alike.setdefault(_shapes(each), []).append(label)
         results: dict[int, tuple[Codes, Scalar]] = {}
         for labels in alike.values():
+            # Each shape needs a graph of its own, which a few small classes are not worth.
+            rare = len(labels) * MOST_SHAPES < len(seen)
+            execution = replace(present(), compile=False) if rare else present()
             while labels:
                 chunk = labels[: self.at_once]
                 try:
-                    results.update(zip(chunk, self._matched(network, codes, chunk, seen, step), strict=True))
+                    with execution.active():
+                        matched = self._matched(network, codes, chunk, seen, step)
                 except RuntimeError as error:
                     self._shrink(len(chunk), error)
                     continue
+                results.update(zip(chunk, matched, strict=True))
                 labels = labels[len(chunk) :]
         in_order = [results[label] for label in range(len(seen))]
         gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in codes}
@@ -199,7 +208,8 @@ class Matching:
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Go on with fewer classes at once after an error, or raise it where there was one class only."""
-        reason, lacking = str(error).splitlines()[0], out_of_memory(error)
+        lacking = out_of_memory(error)
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if classes == 1 and lacking:
             raise RunError(
                 f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "

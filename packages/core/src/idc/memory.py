@@ -33,7 +33,8 @@ def peak(function: Callable[..., object], *inputs: Any) -> int:
 def available(device: torch.device) -> int | None:
     """Bytes that are free on a device; None where that cannot be said."""
     if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        kept_for_reuse = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept_for_reuse
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from idc.compiling import Like
 from idc.errors import InputError
 from idc.execution import Operations, present
 from idc.kinds import Model
@@ -85,7 +86,7 @@ class Network:
         """
         with streams.seeded("weights"):
             module = model.build(spec)
-        architecture = (repr(model), spec.shape, len(spec.classes))
+        architecture = Like(model, spec.shape, len(spec.classes))
         return cls.of(module, streams, device, architecture)
 
     def with_state(self, state: Weights) -> "Network":

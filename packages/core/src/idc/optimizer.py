@@ -83,5 +83,8 @@ class Optimizer(Table):
         return (1 - self.momentum ** (classes - position)) / (1 - self.momentum)
 
     def _per_class(self, x: "Tensor", factor: Callable[[int, int], float]) -> "Tensor":
-        steps = [self.learning_rate * factor(position, len(x)) for position in range(len(x))]
-        return x.new_tensor(steps).view(-1, *(1,) * (x.ndim - 1))
+        steps = tuple(self.learning_rate * factor(position, len(x)) for position in range(len(x)))
+        # Not at the top: what this module's importers need must start without torch.
+        from idc.device import constant
+
+        return constant(steps, x.dtype, x.device).view(-1, *(1,) * (x.ndim - 1))

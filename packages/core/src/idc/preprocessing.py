@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from idc.device import constant
 from idc.errors import InputError
 from idc.kinds import Augmentation
 from idc.seeding import Streams
@@ -32,8 +33,7 @@ class Preprocessing:
         self._augmentations = tuple(augmentations)
         self._device = torch.device("cpu") if device is None else device
         self._mean, self._std = (
-            torch.tensor(values, dtype=dtype, device=device).view(-1, 1, 1)
-            for values in (spec.mean, spec.std)
+            constant(values, dtype, self._device).view(-1, 1, 1) for values in (spec.mean, spec.std)
         )
 
     def refuse_unfit(self) -> None:

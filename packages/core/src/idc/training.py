@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from idc.compiling import compute
+from idc.compiling import Like, compute
 from idc.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.data import Split
 from idc.device import moved_together
@@ -98,7 +98,8 @@ class Training(Table):
         draws = [draw.parameters for draw in preprocessing.draw(len(indices), generator)]
         mix = draw_cutmix(len(indices), split.spec.shape, self.cutmix, generator).parameters
         rate = torch.tensor(
-            self.learning_rate if learning_rate is None else learning_rate, dtype=torch.float64
+            self.learning_rate if learning_rate is None else learning_rate,
+            dtype=next(iter(network.weights.values())).dtype,
         )
         tensors, structure = pytree.tree_flatten((indices, draws, mix, rate))
         indices, *drawn = pytree.tree_unflatten(moved_together(tensors, device), structure)
@@ -122,11 +123,13 @@ class Training(Table):
             gradients = torch.autograd.grad(loss, tuple(leaves.values()))
             moved, pushed = {}, {}
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-                pushed[name] = gradient + self.weight_decay * weight + self.momentum * velocity[name]
-                moved[name] = weight - rate * pushed[name]
+                push = gradient + self.weight_decay * weight + self.momentum * velocity[name]
+                # Laid out as they came, so that the next step is the same graph.
+                pushed[name] = push.contiguous()
+                moved[name] = (weight - rate * push).contiguous()
             return moved, tracked, pushed
 
-        key = (repr(self), network.architecture, split.spec)
+        key = Like(self, network.architecture, split.spec)
         state = (network.weights, network.buffers, network.velocity)
         with (
             self._execution_of(len(indices), split),

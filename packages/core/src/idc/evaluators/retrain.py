@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from idc.data import RealData
 from idc.errors import InputError, refused, within
 from idc.evaluators.protocols import PROTOCOLS, epochs_by_images
+from idc.execution import present
 from idc.kinds import Evaluator, Model
 from idc.network import Network
 from idc.report import Evaluation
@@ -77,6 +78,7 @@ class Retrain(Evaluator):
             for name in Training.model_fields
             if getattr(self.training, name) != getattr(published.training, name)
         ]
+        changed += ["precision"] if present().precision != "fp32" else []
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
 
     def learning_rate(self, epoch: int, epochs: int) -> float:
@@ -157,7 +159,8 @@ class Retrain(Evaluator):
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = Network.fresh(model, split.spec, streams, split.pixels.device)
         preprocessing = self.training.preprocessing(split)
-        steps = self.runs * epochs * self.training.batches_per_epoch(split)
+        # Of one run, so that the first of five is the same as the only one.
+        steps = epochs * self.training.batches_per_epoch(split)
         execution = self.training.execution(network, split, steps)
         accuracies: list[float] = []
         for epoch in range(epochs):

@@ -31,7 +31,8 @@ class Model(Stage):
         Returns:
             A module from normalised images (n, channels, height, width) to logits (n, classes). A module
             that also has ``features(images) -> list[Tensor]``, one tensor per layer from first to last,
-            can be used by objectives that match features.
+            can be used by objectives that match features. Its tensors must be parameters or buffers: others
+            become constants when steps are compiled, the same for all networks of the architecture.
 
         Raises:
             InputError: the architecture does not fit the images.

@@ -14,6 +14,7 @@ from torch import Tensor
 from idc.artifact import write_atomically
 from idc.data import Split
 from idc.errors import InputError
+from idc.execution import present
 from idc.kinds import Model
 from idc.network import Network
 from idc.seeding import Streams
@@ -129,6 +130,7 @@ def _identity(model: Model, real: Split, training: Training) -> str:
         "model": model.model_dump(mode="json"),
         "data": real.fingerprint(),
         "training": training.model_dump(mode="json"),
+        "precision": present().precision,
     }
     return json.dumps(facts, sort_keys=True)
 
