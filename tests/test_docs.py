@@ -84,6 +84,13 @@ def test_the_table_of_methods_is_what_the_committed_benchmark_printed() -> None:
     assert shown in printed
 
 
+def test_the_numbers_of_speed_are_what_the_committed_benchmarks_printed() -> None:
+    shown = [text for _, text in blocks(ROOT / "docs/speed.md", "text")]
+    printed = [path.read_text().strip() for path in (ROOT / "benchmarks/results").glob("*.txt")]
+    assert len(shown) == 6
+    assert all(text.strip() in printed for text in shown)
+
+
 def test_every_header_and_report_field_is_documented() -> None:
     text = (ROOT / "docs/artifact.md").read_text()
     for name in (*Header.model_fields, *Report.model_fields):
