@@ -21,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from idc import allocator
+from idc.engine import Condensation
 from idc.network import Network
 from idc.networks.real import Real
 from idc.pipeline import Precision
@@ -119,26 +120,27 @@ def measure(
     preset: str, precision: Precision, rate: float, copied: float, device: torch.device
 ) -> list[tuple[str, float, float, float]]:
     """Operations, floor and time of a sweep over the classes and of the network's training after it."""
-    split = random_images(colour_images(32), 500)
+    split, changes = random_images(colour_images(32), 500), {"compile": False}
     condensation, network = prepared(compiled(preset, precision), split, device)
+    eager, _ = prepared(compiled(preset, precision, changes), split, device)
     networks, train = condensation.pipeline.networks, condensation.data.train
     assert isinstance(networks, Real)
     steps = iter(range(10**9))
 
-    def sweep() -> object:
-        return condensation.sweep(network, next(steps))
+    def sweep(run: Condensation) -> object:
+        return run.sweep(network, next(steps))
 
-    def update() -> Network:
-        return networks.train(network, train, lambda: train)
+    def update(run: Condensation) -> Network:
+        with run.execution.active():
+            return networks.train(network, train, lambda: train)
 
     rows: list[tuple[str, float, float, float]] = []
     for part, work in (("ten matches", sweep), ("network update", update)):
         with Convolutions() as counted:
-            work()
+            work(eager)
         width = 0.5 if precision == "bf16" else 1.0
         floor = sum(max(operations / rate, width * size / copied) for operations, size in counted.found)
-        with condensation.execution.active():
-            taken = median_seconds(work, device)
+        taken = median_seconds(lambda work=work: work(condensation), device)
         rows.append((part, sum(operations for operations, _ in counted.found), floor, taken))
     return rows
 

@@ -17,7 +17,7 @@ from torch.func import functional_call, grad, vmap
 
 from idc import allocator
 from idc.compiling import compute
-from idc.execution import Execution
+from idc.execution import Execution, present
 from idc.network import Network, Weights
 from idc.seeding import Streams
 
@@ -41,7 +41,9 @@ def main() -> None:
 
     def step(weights: Weights, images: Tensor, labels: Tensor) -> Weights:
         def loss(weights: Weights) -> Tensor:
-            return torch.nn.functional.cross_entropy(functional_call(module, weights, (images,)), labels)
+            with present().layers():
+                logits = functional_call(module, weights, (images,))
+            return torch.nn.functional.cross_entropy(logits, labels)
 
         gradients = grad(loss)(weights)
         return {name: weight - 0.01 * gradients[name] for name, weight in weights.items()}

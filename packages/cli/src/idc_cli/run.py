@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from rich.console import Console
 
-from idc import artifact, pictures
+from idc import artifact
 from idc import device as devices
 from idc.data import RealData
 from idc.engine import Condensation, condense
@@ -107,6 +107,9 @@ def _condensed(condensation: Condensation, folder: RunFolder, console: Console, 
         raise
     synset = condensation.synset()
     synset.save(folder / SYNSET)
+    # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
+    from idc import pictures
+
     pictures.save(pictures.grid(synset), folder / PICTURE)
     return synset
 
