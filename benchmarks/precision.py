@@ -9,7 +9,6 @@ sweeps with a longer step on the codes, and the protocol idc-2022 with 300 epoch
 import argparse
 import platform
 import statistics
-import time
 from pathlib import Path
 from typing import Any, get_args
 
@@ -45,17 +44,13 @@ def main() -> None:
     )
     precisions: tuple[Precision, ...] = get_args(Precision)
     scores: dict[tuple[Precision, Precision], list[float]] = {}
-    seconds: dict[Precision, list[float]] = {}
     plan = Pipeline.load(PRESET)
     plan = plan.override({**CHANGES, "optimizer.learning_rate": LENGTHENED * plan.optimizer.learning_rate})
     data = plan.dataset.load(given.data)
     for seed in given.seeds:
         for condensed in precisions:
             condensation = condense(plan.override({"seed": seed, "precision": condensed}), data, device="cpu")
-            next(condensation)
-            began = time.monotonic()
             losses = [float(step.loss) for step in condensation]
-            seconds.setdefault(condensed, []).append(time.monotonic() - began)
             for scored in precisions:
                 scorer = plan.override({"seed": seed, "precision": scored})
                 (evaluation,) = evaluate(condensation.synset(), data, scorer, device="cpu")
@@ -66,8 +61,6 @@ def main() -> None:
     for (condensed, scored), values in scores.items():
         mean, sd = statistics.mean(values), statistics.stdev(values)
         print(f"| {condensed} | {scored} | {mean:.1f} ± {sd:.1f} | {len(values)} |")
-    ratio = statistics.median(seconds["fp32"]) / statistics.median(seconds["bf16"])
-    print(f"\ncondensation: bf16 takes 1/{ratio:.2f} of the time of fp32 (medians of {len(given.seeds)})")
 
 
 if __name__ == "__main__":
