@@ -1,5 +1,6 @@
 """What the benchmarks of speed compute on: random images of any size under a preset, compiled."""
 
+import argparse
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,6 +48,24 @@ def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Conden
     """A condensation that has not begun, and a fresh network."""
     condensation = Condensation(plan, RealData(split, split), device)
     return condensation, Network.fresh(plan.model, split.spec, Streams(0), device)
+
+
+def begin(description: str | None) -> torch.device:
+    """The device that the command line names, with this process set up as for every benchmark of speed."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(parser.parse_args().device)
+    allocator.keep_memory()
+    torch.set_float32_matmul_precision("high")
+    return device
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was asked to."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
 
 
 def machine(device: torch.device) -> str:

@@ -7,20 +7,18 @@ rate that any convolution reaches here, or reads and writes its tensors once at 
 whichever takes longer. Norms, activations, augmentation and everything else are free in it.
 """
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
+from cases import CIFAR10, begin, colour_images, compiled, machine, prepared, random_images, wait
 from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from idc import allocator
 from idc.engine import Condensation
 from idc.network import Network
 from idc.networks.real import Real
@@ -57,8 +55,7 @@ def median_seconds(work: Callable[[], object], device: torch.device, rounds: int
     for number in range(rounds + 2):
         began = time.perf_counter()
         work()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
+        wait(device)
         if number > 1:
             times.append(time.perf_counter() - began)
     return statistics.median(times)
@@ -88,13 +85,7 @@ def bandwidth(device: torch.device) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(parser.parse_args().device)
-    allocator.keep_memory()
-    torch.set_float32_matmul_precision("high")
+    device = begin(__doc__)
     rate: dict[Precision, float] = {
         "fp32": peak_rate(device, torch.float32),
         "bf16": peak_rate(device, torch.bfloat16),

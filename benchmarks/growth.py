@@ -44,9 +44,8 @@ def measure(case: dict[str, int]) -> dict[str, Any]:
     device = torch.device("cpu")
     condensation, network = prepared(plan, split, device)
     before, steps = resident(), iter(range(10**9))
-    with condensation.execution.active():
-        # Eagerly it is more; compiling takes memory too, but in processes of its own.
-        seconds = median_seconds(lambda: condensation.sweep(network, next(steps)), device, ROUNDS)
+    # Eagerly it is more; compiling takes memory too, but in processes of its own.
+    seconds = median_seconds(lambda: condensation.sweep(network, next(steps)), device, ROUNDS)
     seen = min(case["images per class"] * case["factor"] ** 2, 128)
     return {**case, "synthetic": seen, "seconds": seconds, "bytes": resident() - before}
 

@@ -6,16 +6,14 @@ ConvNet-3 on batches of 64 images of CIFAR-10's size: plain SGD steps, compiled,
 ``torch.func.vmap`` (which makes grouped convolutions of theirs) or in a loop.
 """
 
-import argparse
 import time
 
 import torch
-from cases import CIFAR10, colour_images, compiled, machine
+from cases import CIFAR10, begin, colour_images, compiled, machine
 from floor import median_seconds
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from idc import allocator
 from idc.compiling import compute
 from idc.execution import Execution, present
 from idc.network import Network, Weights
@@ -25,13 +23,7 @@ SEEDS, ROUNDS = 3, 7
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(parser.parse_args().device)
-    allocator.keep_memory()
-    torch.set_float32_matmul_precision("high")
+    device = begin(__doc__)
     spec, model = colour_images(32), compiled(CIFAR10).model
     networks = [Network.fresh(model, spec, Streams(seed), device) for seed in range(SEEDS)]
     module = networks[0].module

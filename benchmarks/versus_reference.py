@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
+from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images, wait
 from reference import Reference, dealt, quiet
 from torch import Tensor
 
@@ -166,7 +166,6 @@ class Bench:
                 if sweep:
                     condensation.sweep(network, next(steps))
                 network = plan.networks.train(network, train, lambda: train)
-            self.wait()
 
         return Side(peer, ours)
 
@@ -202,7 +201,6 @@ class Bench:
                     network = Network.fresh(plan.model, spec, Streams(seed), self.device)
                     for _ in range(EPOCHS * retrain.training.batches_per_epoch(split)):
                         network = retrain.training.step(network, split, preprocessing)
-            self.wait()
 
         return Side(peer, ours)
 
@@ -237,9 +235,7 @@ class Bench:
             their.sweep(loader, synset, module, sgd, augment)
 
         def ours() -> None:
-            with condensation.execution.active():
-                condensation.sweep(network, next(steps))
-            self.wait()
+            condensation.sweep(network, next(steps))
 
         return Side(peer, ours)
 
@@ -272,11 +268,6 @@ class Bench:
         data = self.reference.data
         return colour_images(size, classes, single(data.MEANS[of]), single(data.STDS[of]))
 
-    def wait(self) -> None:
-        """Until the device has done what it was asked to."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
-
 
 def compare(bench: Bench, case: str, precision: Precision, rounds: int) -> dict[str, object]:
     """Medians of both sides in milliseconds, and how many times faster ours is."""
@@ -286,7 +277,7 @@ def compare(bench: Bench, case: str, precision: Precision, rounds: int) -> dict[
         for name, work in (("peer", sides.peer), ("ours", sides.ours)):
             began = time.perf_counter()
             work()
-            bench.wait()
+            wait(bench.device)
             # The first round compiles, and warms both sides up.
             if number:
                 times[name].append(1000 * (time.perf_counter() - began))

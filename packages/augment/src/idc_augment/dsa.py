@@ -83,12 +83,7 @@ class DSA(Augmentation):
     def apply(self, images: Images, draw: Draw) -> Images:
         """The drawn operations, in their order."""
         for operation in dict.fromkeys(name.partition(".")[0] for name in draw.parameters):
-            prefix = f"{operation}."
-            given = {
-                name.removeprefix(prefix): tensor
-                for name, tensor in draw.parameters.items()
-                if name.startswith(prefix)
-            }
+            given = draw.part(operation)
             changed = self._apply(operation, images, given)
             images = operations.chosen(given["chosen"], changed, images) if "chosen" in given else changed
         return images

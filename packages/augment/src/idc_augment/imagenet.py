@@ -49,13 +49,7 @@ class ImageNet(Augmentation):
     def apply(self, images: Images, draw: Draw) -> Images:
         """Crop, mirror image, jitter, noise; in this order, not clipped after the noise."""
         for position, operation in enumerate(self._operations((images.shape[2], images.shape[3]))):
-            prefix = f"{position}."
-            own = {
-                name.removeprefix(prefix): tensor
-                for name, tensor in draw.parameters.items()
-                if name.startswith(prefix)
-            }
-            images = operation.apply(images, Draw(own))
+            images = operation.apply(images, Draw(draw.part(str(position))))
         if images.shape[1] != 3:
             return images
         amounts = draw.parameters["lighting"].to(images) * images.new_tensor(EIGENVALUES)

@@ -194,7 +194,8 @@ def evaluate(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Change a field of evaluate, model, dataset or seed, e.g. evaluate.0.runs=3; repeatable.",
+            help="Change a field of evaluate, model, dataset, seed, precision or compile, "
+            "e.g. evaluate.0.runs=3; repeatable.",
         ),
     ] = None,
     allocator: Memory = "system",

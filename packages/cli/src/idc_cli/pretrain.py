@@ -19,6 +19,6 @@ def pretrain(path: Path, root: Path, device: str, assignments: Sequence[str], *,
     data = pipeline.dataset.load(root).to(devices.choose(device))
     with Track(Console(stderr=True), "pretrain", 1, quiet=quiet) as track:
         streams = Streams(pipeline.seed).child("pretrain")
-        with Execution(pipeline.precision, pipeline.compile).active():
+        with Execution.of(pipeline).active():
             outcome = pipeline.networks.pretrain(pipeline.model, data.train, streams, track.update)
     print(outcome)

@@ -13,7 +13,6 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,7 +22,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
 from idc.device import out_of_memory
-from idc.errors import Notice
+from idc.errors import Notice, first_line
 from idc.execution import present
 
 T = TypeVar("T")
@@ -89,7 +88,7 @@ def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) 
         graph, result = _first_call(unflattened, leaves)
     # Whatever the tracer or the compiler raises: if the function itself is at fault, it raises it again.
     except Exception as error:
-        if isinstance(error, RuntimeError) and out_of_memory(error):
+        if out_of_memory(error):
             raise
         graph, result = None, _eagerly(function, inputs)
         message = f"{name} is computed eagerly, because it cannot be compiled ({_reason(error)})"
@@ -101,7 +100,7 @@ def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) 
 
 
 def _eagerly(function: Callable[..., T], inputs: tuple[Any, ...]) -> T:
-    with replace(present(), compile=False).active():
+    with present().eager().active():
         return function(*inputs)
 
 
@@ -124,8 +123,7 @@ def _first_call(
 
 
 def _reason(error: Exception) -> str:
-    cause = getattr(error, "inner_exception", error)
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0][:200]
+    return first_line(getattr(error, "inner_exception", error))[:200]
 
 
 def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Callable[[list[Tensor]], T]:

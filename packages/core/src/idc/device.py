@@ -1,12 +1,15 @@
 """Where a run computes: a flag of the machine, never part of the experiment."""
 
-from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-from idc.errors import InputError
+from idc.errors import InputError, first_line
+
+Tree = TypeVar("Tree")
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -24,25 +27,35 @@ def choose(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0][:100].rstrip(" ,")
+        reason = first_line(error)[:100].rstrip(" ,")
         others = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
         raise InputError(f"device: {name!r} cannot be used here ({reason}); choose {others}") from None
     return device
 
 
-def moved_together(tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
+def moved_together(drawn: Tree, device: torch.device) -> Tree:
     """Tensors moved from the CPU in one copy for each number format, without waiting for it.
 
     A step's random parameters are many small tensors, and on a GPU every copy costs as much as a kernel.
+
+    Args:
+        drawn: tensors in dictionaries, tuples and lists.
+        device: where to.
+
+    Returns:
+        The same with the tensors there.
     """
     if device.type == "cpu":
-        return list(tensors)
+        return drawn
+    tensors: list[Tensor]
+    tensors, structure = pytree.tree_flatten(drawn)
     moved: dict[torch.dtype, list[Tensor]] = {}
     for dtype in {tensor.dtype for tensor in tensors}:
         same = [tensor.flatten() for tensor in tensors if tensor.dtype == dtype]
         block = torch.cat(same).pin_memory() if device.type == "cuda" else torch.cat(same)
         moved[dtype] = list(block.to(device, non_blocking=True).split([len(tensor) for tensor in same]))
-    return [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
+    there = [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
+    return pytree.tree_unflatten(there, structure)
 
 
 @lru_cache(maxsize=256)
@@ -51,6 +64,6 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
     return torch.tensor(values, dtype=dtype, device=device)
 
 
-def out_of_memory(error: RuntimeError) -> bool:
+def out_of_memory(error: Exception) -> bool:
     """Whether an error of torch means that the device has too little memory."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

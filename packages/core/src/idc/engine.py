@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -95,7 +95,7 @@ class Condensation:
         self._streams = Streams(pipeline.seed)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
         network = self._refuse_unfit()
-        execution = Execution(pipeline.precision, pipeline.compile)
+        execution = Execution.of(pipeline)
         with execution.active():
             self.codes: Codes = pipeline.init.codes(
                 pipeline.decoder,
@@ -111,7 +111,7 @@ class Condensation:
         self.execution = execution.decided(len(self) * sweep)
         """How it is computed; steps are compiled if so many are ahead that this pays."""
         large = self.execution.compiled or sweep > LARGE or classes_at_once == "auto"
-        with replace(self.execution, compile=False).active():
+        with self.execution.eager().active():
             self.memory = self._matching.memory(network, self.codes) if large and len(self) else None
         """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
         is little."""

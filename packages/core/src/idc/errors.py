@@ -52,6 +52,11 @@ def within(place: str) -> Iterator[None]:
         raise InputError(f"{place}: {error}") from error
 
 
+def first_line(error: BaseException) -> str:
+    """What an error of a library says, in one line; its type where it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object]) -> ValidationError:
     """The error for keys that a table's validator refuses, each with its own message.
 

@@ -45,7 +45,7 @@ def evaluate(
             progress((index + share) / len(plan.evaluate))
 
         scores = evaluator.evaluate(synset, data, plan.model, streams, overall)
-        for evaluation in Execution(plan.precision, plan.compile).during(scores):
+        for evaluation in Execution.of(plan).during(scores):
             yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
 
 

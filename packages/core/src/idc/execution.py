@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from idc.pipeline import Compile, Precision
+from idc.pipeline import Compile, Pipeline, Precision
 
 T = TypeVar("T")
 
@@ -32,6 +32,15 @@ class Execution:
     compile: Compile = False
     mapped: bool = False
     """Within ``torch.func.vmap``, where the layout of tensors cannot be chosen."""
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> "Execution":
+        """As a pipeline asks for."""
+        return cls(pipeline.precision, pipeline.compile)
+
+    def eager(self) -> "Execution":
+        """The same without compiling."""
+        return replace(self, compile=False)
 
     @property
     def compiled(self) -> bool:

@@ -13,7 +13,7 @@ from idc.codes import labels_of_class, of_class
 from idc.compiling import Like, compute
 from idc.data import Split
 from idc.device import moved_together, out_of_memory
-from idc.errors import Notice, RunError
+from idc.errors import Notice, RunError, first_line
 from idc.execution import present
 from idc.match import match
 from idc.memory import peak
@@ -87,8 +87,7 @@ class Matching:
     def draw(self, step: int) -> list[Seen]:
         """What every class's match sees in a sweep, on the device; each class has streams of its own."""
         drawn = [self._drawn(label, step) for label in range(len(self._train.spec.classes))]
-        tensors, structure = pytree.tree_flatten(drawn)
-        return pytree.tree_unflatten(moved_together(tensors, self._train.pixels.device), structure)
+        return moved_together(drawn, self._train.pixels.device)
 
     def __call__(self, network: Network, codes: Codes, step: int) -> tuple[Codes, Scalar]:
         """Match every class.
@@ -113,7 +112,7 @@ class Matching:
         for labels in alike.values():
             # Each shape needs a graph of its own, which a few small classes are not worth.
             rare = len(labels) * MOST_SHAPES < len(seen)
-            execution = replace(present(), compile=False) if rare else present()
+            execution = present().eager() if rare else present()
             while labels:
                 chunk = labels[: self.at_once]
                 try:
@@ -208,8 +207,7 @@ class Matching:
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Go on with fewer classes at once after an error, or raise it where there was one class only."""
-        lacking = out_of_memory(error)
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason, lacking = first_line(error), out_of_memory(error)
         if classes == 1 and lacking:
             raise RunError(
                 f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "

@@ -23,9 +23,8 @@ def peak(function: Callable[..., object], *inputs: Any) -> int:
         inputs: what it is called with.
     """
     with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Held() as held:
-        fake = pytree.tree_map(lambda leaf: _without_data(leaf, mode), inputs)
-        for leaf in filter(torch.is_tensor, pytree.tree_leaves(fake)):
-            held.ignore(leaf)
+        fake = pytree.tree_map_only(Tensor, mode.from_tensor, inputs)
+        held.ignore(fake)
         function(*fake)
     return held.most
 
@@ -43,13 +42,14 @@ def available(device: torch.device) -> int | None:
     return int(found["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in found else None
 
 
-def _without_data(leaf: Any, mode: FakeTensorMode) -> Any:
-    return mode.from_tensor(leaf) if isinstance(leaf, Tensor) else leaf
-
-
 def _address(storage: torch.UntypedStorage) -> int:
     # Storages without data have no other.
     return storage._cdata  # pyright: ignore[reportPrivateUsage]
+
+
+def _storages(tensors: object) -> list[torch.UntypedStorage]:
+    leaves = pytree.tree_leaves(tensors)
+    return [leaf.untyped_storage() for leaf in leaves if isinstance(leaf, Tensor)]
 
 
 class _Held(TorchDispatchMode):
@@ -60,16 +60,15 @@ class _Held(TorchDispatchMode):
         self.most = self._now = 0
         self._known: set[int] = set()
 
-    def ignore(self, tensor: Tensor) -> None:
-        self._known.add(_address(tensor.untyped_storage()))
+    def ignore(self, tensors: object) -> None:
+        self._known |= {_address(storage) for storage in _storages(tensors)}
 
     def __torch_dispatch__(
         self, func: Any, types: object, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         results = func(*args, **(kwargs or {}))
-        for leaf in pytree.tree_leaves(results):
-            if isinstance(leaf, Tensor):
-                self._hold(leaf.untyped_storage())
+        for storage in _storages(results):
+            self._hold(storage)
         return results
 
     def _hold(self, storage: torch.UntypedStorage) -> None:

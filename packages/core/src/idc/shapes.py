@@ -50,6 +50,15 @@ class Draw:
     What was drawn is in the values alone: names, shapes and types are the same for every draw of a stage, so
     that one compiled graph does for all."""
 
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Parameters called ``name.…``, by what follows."""
+        prefix = f"{name}."
+        return {
+            key.removeprefix(prefix): tensor
+            for key, tensor in self.parameters.items()
+            if key.startswith(prefix)
+        }
+
     def to(self, device: torch.device) -> "Draw":
         """The draw with its tensors on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.parameters.items()}

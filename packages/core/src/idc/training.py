@@ -8,7 +8,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from idc.compiling import Like, compute
 from idc.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
@@ -101,8 +100,7 @@ class Training(Table):
             self.learning_rate if learning_rate is None else learning_rate,
             dtype=next(iter(network.weights.values())).dtype,
         )
-        tensors, structure = pytree.tree_flatten((indices, draws, mix, rate))
-        indices, *drawn = pytree.tree_unflatten(moved_together(tensors, device), structure)
+        indices, *drawn = moved_together((indices, draws, mix, rate), device)
         chosen = split.at(indices)
 
         def update(
@@ -142,10 +140,19 @@ class Training(Table):
             network, weights=weights, buffers=buffers, velocity=velocity, batches=network.batches + 1
         )
 
+    def steps(
+        self, network: Network, split: Split, count: int, learning_rate: float | None = None
+    ) -> Network:
+        """The network after so many times `step`."""
+        preprocessing = self.preprocessing(split)
+        for _ in range(count):
+            network = self.step(network, split, preprocessing, learning_rate)
+        return network
+
     def _execution_of(self, size: int, split: Split) -> AbstractContextManager[None]:
         # The last, short batch of many would need a graph of its own.
         rare = size < self.batch_size and self.batches_per_epoch(split) > RARE
-        return (replace(present(), compile=False) if rare else present()).active()
+        return (present().eager() if rare else present()).active()
 
     def _next(self, network: Network, split: Split) -> Indices:
         epoch, index = divmod(network.batches, self.batches_per_epoch(split))

@@ -158,18 +158,16 @@ class Retrain(Evaluator):
             epochs = epochs_by_images(len(split) // len(split.spec.classes), len(split.spec.classes))
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = Network.fresh(model, split.spec, streams, split.pixels.device)
-        preprocessing = self.training.preprocessing(split)
+        per_epoch = self.training.batches_per_epoch(split)
         # Of one run, so that the first of five is the same as the only one.
-        steps = epochs * self.training.batches_per_epoch(split)
-        execution = self.training.execution(network, split, steps)
+        execution = self.training.execution(network, split, epochs * per_epoch)
         accuracies: list[float] = []
         for epoch in range(epochs):
             if self.restart and epoch in self._decays(epochs):
                 network = network.at_rest()
             rate = self.learning_rate(epoch, epochs)
             with execution.active():
-                for _ in range(self.training.batches_per_epoch(split)):
-                    network = self.training.step(network, split, preprocessing, rate)
+                network = self.training.steps(network, split, per_epoch, rate)
             if epoch + 1 in tested:
                 accuracies.append(accuracy(network, data.test, split.spec))
             progress((epoch + 1) / epochs)

@@ -17,6 +17,6 @@ def ordered_members(real: Split, order: Order, streams: Streams) -> list[Indices
     if order == "file":
         return real.members
     return [
-        members[torch.randperm(len(members), generator=streams.generator(label)).to(members.device)]
+        members[torch.randperm(len(members), generator=streams.generator(label))]
         for label, members in enumerate(real.members)
     ]

@@ -32,12 +32,9 @@ class Features(Table):
     def network(self, model: Model, real: Split, streams: Streams) -> Network:
         """A network trained for `epochs`."""
         network = Network.fresh(model, real.spec, streams, real.pixels.device)
-        preprocessing = self.training.preprocessing(real)
         steps = self.epochs * self.training.batches_per_epoch(real)
         with self.training.execution(network, real, steps).active():
-            for _ in range(steps):
-                network = self.training.step(network, real, preprocessing)
-        return network
+            return self.training.steps(network, real, steps)
 
     @torch.no_grad()
     def of(self, network: Network, real: Split, members: Indices) -> Float[Tensor, "members features"]:

@@ -84,7 +84,7 @@ class Pretrained(Table):
         for file in filter(Path.is_file, self.files()):
             self._read(file, identity)
         last, trained = self.first_epoch + self.epochs - 1, 0
-        preprocessing = training.preprocessing(real)
+        per_epoch = training.batches_per_epoch(real)
         files = iter(self.files())
         for number in range(self.networks):
             kept = [next(files) for _ in range(self.epochs)]
@@ -93,12 +93,10 @@ class Pretrained(Table):
                 continue
             trained += 1
             network = Network.fresh(model, real.spec, streams.child(number), real.pixels.device)
-            per_epoch = training.batches_per_epoch(real)
             execution = training.execution(network, real, self.networks * last * per_epoch)
             for epoch in range(1, last + 1):
                 with execution.active():
-                    for _ in range(per_epoch):
-                        network = training.step(network, real, preprocessing)
+                    network = training.steps(network, real, per_epoch)
                 if epoch >= self.first_epoch:
                     _write(kept[epoch - self.first_epoch], network, identity)
                 progress((number + epoch / last) / self.networks)

@@ -53,10 +53,7 @@ class Synthetic(Networks):
         """The network after `epochs` more passes over the present synthetic images."""
         split = synthetic()
         epochs = self.epochs or default_epochs(len(split) // len(split.spec.classes))
-        preprocessing = self.training.preprocessing(split)
-        for _ in range(epochs * self.training.batches_per_epoch(split)):
-            network = self.training.step(network, split, preprocessing)
-        return network
+        return self.training.steps(network, split, epochs * self.training.batches_per_epoch(split))
 
 
 def default_epochs(images_per_class: int) -> int:
