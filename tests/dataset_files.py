@@ -3,6 +3,7 @@
 import gzip
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,6 +93,37 @@ def write_speech(
             wavfile.write(root / word / f"{number}.wav", rate, (tone * 32767).astype(np.int16))
 
 
+def write_tensors(file: Path, count: int = 8, names: tuple[str, str] = ("images", "labels")) -> None:
+    """Colour images with the channels last, in two classes, and half as many for testing."""
+    rng = np.random.default_rng(0)
+    arrays: dict[str, np.ndarray] = {}
+    for size, prefix in ((count, ""), (count // 2, "test_")):
+        arrays[f"{prefix}{names[0]}"] = rng.integers(0, 256, (size, 6, 5, 3), dtype=np.uint8)
+        arrays[f"{prefix}{names[1]}"] = np.arange(size) % 2
+    np.savez(file, **arrays)  # pyright: ignore[reportArgumentType] (its own option may not be an array)
+
+
+def write_hugging_face(folder: Path, count: int = 8) -> None:
+    """A dataset as the library saves it, with images of two classes."""
+    import datasets
+
+    rng = np.random.default_rng(0)
+    features = datasets.Features(
+        {"img": datasets.Image(), "label": datasets.ClassLabel(names=["circle", "square"])}
+    )
+    splits: Any = {
+        name: datasets.Dataset.from_dict(
+            {
+                "img": [Image.fromarray(rng.integers(0, 256, (6, 5), dtype=np.uint8)) for _ in range(size)],
+                "label": [number % 2 for number in range(size)],
+            },
+            features=features,
+        )
+        for name, size in (("train", count), ("test", count // 2))
+    }
+    datasets.DatasetDict(splits).save_to_disk(str(folder))
+
+
 def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of every dataset that idc ships a stage for."""
     write_idx(root, "MNIST")
@@ -102,3 +134,5 @@ def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(root / "pets")
     write_speech(root / "mini_speech_commands")
     write_folder(root / "imagenet", WNIDS, 1, ("train", "val"))
+    write_tensors(root / "shapes.npz")
+    write_hugging_face(root / "saved")

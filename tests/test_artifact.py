@@ -12,6 +12,7 @@ from idc import artifact
 from idc.engine import condense
 from idc.errors import InputError
 from idc.synset import Synset
+from idc.tensorfile import write_atomically
 from small import small_pipeline
 
 
@@ -128,7 +129,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
         raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        artifact.write_atomically(path, fail)
+        write_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -136,7 +137,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_written_files_follow_the_umask(tmp_path: Path) -> None:
     old = os.umask(0o027)
     try:
-        artifact.write_atomically(tmp_path / "file", lambda file: file.write_text("x"))
+        write_atomically(tmp_path / "file", lambda file: file.write_text("x"))
     finally:
         os.umask(old)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640

@@ -20,6 +20,8 @@ from idc.testing import SPEC
 
 FIELDS: dict[str, dict[str, Any]] = {
     "dataset.image-folder": {"path": "pets", "size": 16},
+    "dataset.tensors": {"path": "shapes.npz"},
+    "dataset.hugging-face": {"path": "saved"},
     "augment.kornia": {"name": "RandomAffine", "arguments": {"degrees": 15.0, "p": 0.5}},
     "init.herding": {"features": {"epochs": 1}},
     "dataset.imagenet": {"size": 16},

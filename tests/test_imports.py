@@ -26,17 +26,34 @@ TORCH_FREE = {
             "__init__",
             "allocator",
             "artifact",
+            "cache",
             "errors",
             "kinds/__init__",
             "kinds/images",
             "kinds/learning",
             "optimizer",
         ),
-        *("overrides", "pipeline", "registry", "report", "source", "spec", "stage"),
+        *("overrides", "pipeline", "registry", "report", "source", "spec", "stage", "tensorfile"),
     },
-    "idc_cli": {"__init__", "compare", "folder", "inspect", "main", "plugins", "progress", "terminal"},
+    "idc_cli": {
+        "__init__",
+        "cache",
+        "compare",
+        "folder",
+        "inspect",
+        "main",
+        "plugins",
+        "progress",
+        "terminal",
+    },
 }
-NEEDS_TORCHVISION = {"datasets/published", "datasets/image_folder", "pictures"}
+NEEDS_TORCHVISION = {
+    "datasets/hugging_face",
+    "datasets/image_dataset",
+    "datasets/image_folder",
+    "datasets/published",
+    "pictures",
+}
 
 
 def imported(path: Path, *, at_start: bool = False) -> set[str]:

@@ -40,11 +40,13 @@ def test_every_kind_has_its_stages() -> None:
             "cifar100",
             "digits",
             "fashion-mnist",
+            "hugging-face",
             "image-folder",
             "imagenet",
             "mnist",
             "speech-commands",
             "svhn",
+            "tensors",
         ],
         "model": [
             *("alexnet", "convnet", "dc-resnet", "densenet", "efficientnet", "lenet", "mlp"),

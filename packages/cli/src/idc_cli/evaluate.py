@@ -10,6 +10,7 @@ from idc.errors import InputError
 from idc.evaluation import evaluate as evaluations_of
 from idc.overrides import parse_assignments
 from idc.synset import Synset
+from idc_cli.data import load
 from idc_cli.progress import Track
 from idc_cli.terminal import show_scores
 
@@ -18,7 +19,14 @@ CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
 
 
 def evaluate(
-    file: Path, root: Path, device: str, assignments: Sequence[str], *, json: bool, quiet: bool
+    file: Path,
+    root: Path,
+    device: str,
+    assignments: Sequence[str],
+    *,
+    download: bool,
+    json: bool,
+    quiet: bool,
 ) -> None:
     """Score a synset by its own pipeline's evaluators, changed as the assignments say."""
     overrides = parse_assignments(assignments)
@@ -30,7 +38,7 @@ def evaluate(
             "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
-    data = pipeline.dataset.load(root)
+    data = load(pipeline.dataset, root, download=download, quiet=quiet)
     with Track(Console(stderr=True), f"evaluate {synset.name}", 1, quiet=quiet) as track:
         found = list(evaluations_of(synset, data, pipeline, device=device, progress=track.update))
     if json:

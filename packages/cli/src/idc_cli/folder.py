@@ -5,10 +5,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from idc.artifact import write_atomically
 from idc.errors import InputError
 from idc.pipeline import Pipeline
 from idc.report import Report
+from idc.tensorfile import write_atomically
 
 PIPELINE = "pipeline.toml"
 SYNSET = "synset.safetensors"

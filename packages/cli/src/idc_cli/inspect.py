@@ -1,4 +1,4 @@
-"""``idc inspect``: the header alone; torch and plugins are only imported for a picture."""
+"""``idc inspect``: the header alone; torch and plugins are only imported for pictures and sounds."""
 
 import json as jsonlib
 import sys
@@ -23,11 +23,13 @@ STAGES = (
 )
 
 
-def inspect(file: Path, image: Path | None, *, json: bool) -> None:
-    """Print a synset's header and tensors; write a picture if asked."""
+def inspect(file: Path, image: Path | None, audio: Path | None, *, json: bool) -> None:
+    """Print a synset's header and tensors; write a picture and sounds if asked."""
     found = artifact.read(file)
     if image is not None:
         _draw(file, image)
+    if audio is not None:
+        _sound(file, audio)
     if json:
         tensors = {
             name: {"shape": tensor.shape, "dtype": tensor.dtype} for name, tensor in found.tensors.items()
@@ -49,6 +51,24 @@ def _draw(file: Path, image: Path) -> None:
     except OSError as error:
         raise InputError(f"--image: cannot write {image} ({error.strerror}); choose another file") from None
     print(f"wrote {image}", file=sys.stderr)
+
+
+def _sound(file: Path, folder: Path) -> None:
+    from idc.synset import Synset
+
+    synset = Synset.load(file)
+    sounds = synset.pipeline.dataset.sounds(synset.images)
+    if sounds is None:
+        raise InputError(f"--audio: the images of {file} are no spectrograms; use --image OUT.png")
+    try:
+        for position, label in enumerate(synset.labels.tolist()):
+            name = synset.spec.classes[label].replace("/", "_")
+            sounds.save(position, folder / name / f"{position:04d}.wav")
+    except OSError as error:
+        raise InputError(
+            f"--audio: cannot write {folder} ({error.strerror}); choose another folder"
+        ) from None
+    print(f"wrote {len(synset)} wavs to {folder}", file=sys.stderr)
 
 
 def _computed(header: artifact.Header) -> list[tuple[str, str]]:

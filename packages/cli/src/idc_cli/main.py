@@ -67,6 +67,7 @@ File = Annotated[Path, typer.Argument(metavar="FILE", help="A synset.safetensors
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar="IDC_DATA", help="Folder with the dataset's files.")
 ]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a public dataset that is not there.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another name of a torch device.")]
 Set = Annotated[
     list[str] | None,
@@ -122,6 +123,7 @@ def _options(
 def run(
     pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")],
     data: Data = Path("data"),
+    download: Download = False,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Run folder; by default runs/<pipeline name>.")
     ] = None,
@@ -148,6 +150,7 @@ def run(
         out,
         device,
         assignments or [],
+        download=download,
         classes_at_once=_count_or_auto(classes_at_once),
         overwrite=overwrite,
         quiet=quiet,
@@ -158,6 +161,7 @@ def run(
 def pretrain(
     pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")],
     data: Data = Path("data"),
+    download: Download = False,
     device: Device = "auto",
     assignments: Set = None,
     allocator: Memory = "system",
@@ -166,7 +170,7 @@ def pretrain(
     """Train the networks that a pipeline's condensation starts from, where it asks for pretrained ones."""
     from idc_cli.pretrain import pretrain as make
 
-    make(pipeline, data, device, assignments or [], quiet=quiet)
+    make(pipeline, data, device, assignments or [], download=download, quiet=quiet)
 
 
 @app.command()
@@ -177,17 +181,21 @@ def inspect(
         Path | None,
         typer.Option(metavar="OUT.png", help="Also write a picture of the images, a row a class."),
     ] = None,
+    audio: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write spectrograms as wavs, a folder a class.")
+    ] = None,
 ) -> None:
     """Print what a synset is and how it was made; no plugin is imported for it."""
     from idc_cli.inspect import inspect as show
 
-    show(file, image, json=json)
+    show(file, image, audio, json=json)
 
 
 @app.command()
 def evaluate(
     file: File,
     data: Data = Path("data"),
+    download: Download = False,
     device: Device = "auto",
     assignments: Annotated[
         list[str] | None,
@@ -205,7 +213,7 @@ def evaluate(
     """Score a synset again, by the evaluators of the pipeline it carries."""
     from idc_cli.evaluate import evaluate as score
 
-    score(file, data, device, assignments or [], json=json, quiet=quiet)
+    score(file, data, device, assignments or [], download=download, json=json, quiet=quiet)
 
 
 @app.command()
@@ -216,6 +224,16 @@ def compare(
     from idc_cli.compare import compare as tabulate
 
     tabulate(runs, json=json)
+
+
+@app.command()
+def cache(
+    empty: Annotated[bool, typer.Option("--empty", help="Remove them all.")] = False, json: Json = False
+) -> None:
+    """List the prepared datasets that the cache folder keeps; IDC_CACHE names another folder."""
+    from idc_cli.cache import cache as show
+
+    show(empty=empty, json=json)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from idc.pipeline import Pipeline
 from idc.report import Evaluation, Report, pooled
 from idc.shapes import Scalar
 from idc.synset import Synset
+from idc_cli.data import load
 from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
 from idc_cli.progress import Track
 from idc_cli.terminal import say, show_report
@@ -30,6 +31,7 @@ def run(
     device: str,
     assignments: Sequence[str],
     *,
+    download: bool,
     classes_at_once: int | Literal["auto"],
     overwrite: bool,
     quiet: bool,
@@ -47,7 +49,7 @@ def run(
         folder.refuse_earlier()
 
     # Once, rather than for every baseline and every score.
-    device, data = str(chosen), pipeline.dataset.load(root).to(chosen)
+    device, data = str(chosen), load(pipeline.dataset, root, download=download, quiet=quiet).to(chosen)
     condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
     # Before anything is written, because a baseline may not fit the data either.
     contenders = _baselines(pipeline, data, device, console, quiet=quiet)
@@ -65,6 +67,7 @@ def run(
     report = Report(
         name=pipeline.name,
         method=pipeline.method,
+        classes=data.spec.classes,
         images_per_class=pipeline.images_per_class,
         budget=synset.header.budget,
         iterations=synset.header.iterations,

@@ -4,24 +4,20 @@ Reading a header needs neither torch nor the plugins it names.
 """
 
 import json
-import os
-import tempfile
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from idc.allocator import Allocator
 from idc.errors import InputError, explain
 from idc.spec import ImageSpec
 from idc.stage import Table
+from idc.tensorfile import StoredTensor, read_header
 
 FORMAT = 1
 KEY = "idc"
-LONGEST_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors library."""
 
 
 class Computed(Table):
@@ -71,16 +67,6 @@ class Header(Table):
         return json.dumps(self.model_dump(mode="json", exclude_none=True), sort_keys=True)
 
 
-class StoredTensor(BaseModel):
-    """What a safetensors header says of a tensor."""
-
-    dtype: str
-    """Number format, such as ``F32``."""
-    shape: tuple[NonNegativeInt, ...]
-    data_offsets: tuple[NonNegativeInt, NonNegativeInt]
-    """First byte and end in the data that follows the header."""
-
-
 class Artifact(NamedTuple):
     """What a synset file says of itself before any number is read."""
 
@@ -99,7 +85,7 @@ def read(path: Path) -> Artifact:
     """
     path = locate(path)
     try:
-        metadata, tensors = _safetensors_header(path)
+        metadata, tensors = read_header(path)
     except (OSError, ValueError, ValidationError) as error:
         raise InputError(
             f"{path}: not a readable safetensors file ({_reason(error)}); "
@@ -129,28 +115,6 @@ def locate(path: Path) -> Path:
     return file
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it into place.
-
-    A reader sees the old file or the whole new one; when ``write`` fails nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(descriptor)
-    temporary = Path(name)
-    try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        # mkstemp makes files private; these are as public as the user's umask makes any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def versions() -> dict[str, str]:
     """Versions of what a result depends on, by distribution."""
     found: dict[str, str] = {}
@@ -160,27 +124,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _safetensors_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
-    # By hand (a length, then JSON) because the library imports NumPy or torch for it, which takes longer than
-    # all the rest of `idc inspect`. Loading the numbers is left to the library.
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, LONGEST_HEADER):
-            raise ValueError(f"its header would be {length} bytes long in a file of {size}")
-        values = json.loads(file.read(length))
-    if not isinstance(values, dict):
-        raise ValueError("its header is not a JSON object")
-    metadata = values.pop("__metadata__", {})
-    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError("its metadata is not a table of texts")
-    tensors = {name: StoredTensor.model_validate(value) for name, value in values.items()}
-    end = 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
-    if end != size:
-        raise ValueError(f"its header describes {end} bytes, but the file has {size}")
-    return metadata, tensors
 
 
 def _reason(error: Exception) -> str:

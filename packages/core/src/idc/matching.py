@@ -87,7 +87,7 @@ class Matching:
     def draw(self, step: int) -> list[Seen]:
         """What every class's match sees in a sweep, on the device; each class has streams of its own."""
         drawn = [self._drawn(label, step) for label in range(len(self._train.spec.classes))]
-        return moved_together(drawn, self._train.pixels.device)
+        return moved_together(drawn, self._train.device)
 
     def __call__(self, network: Network, codes: Codes, step: int) -> tuple[Codes, Scalar]:
         """Match every class.
@@ -158,7 +158,7 @@ class Matching:
         """Gradients and distances of some classes, which see equally many images."""
         function, inputs = self._work(network, codes, labels, seen)
         key = (self._key, network.architecture, len(labels) > 1)
-        device = self._train.pixels.device
+        device = self._train.device
         with self._streams.child("match", step, labels[0]).seeded("layers", device=device):
             gradients, distances = compute("the match", key, function, *inputs)
         if len(labels) == 1:

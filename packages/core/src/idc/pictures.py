@@ -3,20 +3,24 @@
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 from torchvision.utils import make_grid
 
-from idc.artifact import write_atomically
 from idc.shapes import Images
 from idc.synset import Synset
+from idc.tensorfile import write_atomically
 
 LEGIBLE = 64
 """Smaller images are enlarged up to this many pixels."""
+LETTERS = 12
+"""Height of class names, in pixels."""
+LONGEST = 24
+"""Characters of a class name that are shown."""
 
 
 def grid(synset: Synset, per_class: int = 20) -> Image.Image:
-    """The synset's decoded images, one row for each class in the order of the labels.
+    """The synset's decoded images, one row for each class in the order of the labels, after its name.
 
     Args:
         synset: its value range is mapped to black … white.
@@ -24,9 +28,11 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
 
     Returns:
         A picture, grey unless there are three channels; small images are enlarged by a whole factor
-        without smoothing.
+        without smoothing. Spectrograms have low frequencies at the bottom.
     """
     unit = _unit(synset)
+    if synset.spec.content == "spectrogram":
+        unit = unit.flip(-2)
     if synset.spec.channels not in (1, 3):
         unit = unit.mean(1, keepdim=True)
     rows = [unit[synset.labels == label][:per_class] for label in range(len(synset.spec.classes))]
@@ -34,13 +40,26 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
     full = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
     factor = max(1, LEGIBLE // max(synset.spec.height, synset.spec.width))
     images = nn.functional.interpolate(torch.cat(full), scale_factor=factor, mode="nearest")
-    picture = make_grid(images, nrow=columns, padding=2, pad_value=1.0)
-    return Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy())
+    laid_out = make_grid(images, nrow=columns, padding=2, pad_value=1.0)
+    picture = Image.fromarray((laid_out * 255).round().byte().permute(1, 2, 0).numpy())
+    return _named(picture, synset.spec.classes)
 
 
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture as PNG; the file is whole or not there."""
     write_atomically(path, lambda file: picture.save(file, format="PNG"))
+
+
+def _named(picture: Image.Image, classes: tuple[str, ...]) -> Image.Image:
+    font = ImageFont.load_default(LETTERS)
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
+    margin = 2 + max(round(font.getlength(name)) for name in names) + LETTERS // 2
+    named = Image.new("RGB", (picture.width + margin, picture.height), "white")
+    named.paste(picture, (margin, 0))
+    row = picture.height / len(names)
+    for number, name in enumerate(names):
+        ImageDraw.Draw(named).text((2, (number + 0.5) * row), name, "black", font, anchor="lm")
+    return named
 
 
 def _unit(synset: Synset) -> Images:

@@ -7,8 +7,9 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
-from idc.artifact import Computed, write_atomically
+from idc.artifact import Computed
 from idc.errors import InputError
+from idc.tensorfile import write_atomically
 
 
 class Record(BaseModel):
@@ -79,6 +80,8 @@ class Report(Record):
     name: str
     """The pipeline's name."""
     method: str
+    classes: tuple[str, ...] = ()
+    """Their names, in the order of the labels."""
     images_per_class: int
     budget: int
     """Stored numbers of the condensed synset."""

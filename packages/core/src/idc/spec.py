@@ -1,12 +1,13 @@
 """What an image of a dataset is: the facts that a synset must carry to be usable on its own."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from idc.stage import Table
 
 Size = Annotated[int, Field(ge=1, le=65_536)]
+Content = Literal["picture", "spectrogram"]
 
 
 class ImageSpec(Table):
@@ -17,6 +18,9 @@ class ImageSpec(Table):
     width: Size
     classes: tuple[str, ...] = Field(min_length=1, max_length=1_000_000)
     """Class names; the label of an image is the position of its class."""
+    content: Content = "picture"
+    """What an image shows; a spectrogram has frequencies along its height, the lowest first, and time along
+    its width."""
     low: float = 0.0
     """Lowest value an image can have, before normalisation."""
     high: float | None = 1.0

@@ -20,6 +20,7 @@ from idc.pipeline import Pipeline
 from idc.shapes import Batch, Codes, Images, Labels
 from idc.spec import ImageSpec
 from idc.stage import Stage
+from idc.tensorfile import write_atomically
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +97,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """Write the synset as safetensors; the file is whole or not there."""
         metadata = {artifact.KEY: self.header.text()}
         codes = {name: code.contiguous() for name, code in self.codes.items()}
-        artifact.write_atomically(Path(path), lambda file: save_file(codes, file, metadata))
+        write_atomically(Path(path), lambda file: save_file(codes, file, metadata))
 
     @property
     def name(self) -> str:

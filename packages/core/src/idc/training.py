@@ -41,7 +41,7 @@ class Training(Table):
 
     def preprocessing(self, split: Split) -> Preprocessing:
         """Normalisation and this recipe's augmentations for the images of a split, on its device."""
-        return Preprocessing(split.spec, self.augment, split.pixels.device)
+        return Preprocessing(split.spec, self.augment, split.device)
 
     def refuse_unfit(self, spec: ImageSpec) -> None:
         """Refuse augmentations that do not fit such images.
@@ -92,7 +92,7 @@ class Training(Table):
         Returns:
             The network with new weights, velocity and buffers, one batch further.
         """
-        indices, device = self._next(network, split), split.pixels.device
+        indices, device = self._next(network, split), split.device
         generator = network.streams.generator("draws", network.batches)
         draws = [draw.parameters for draw in preprocessing.draw(len(indices), generator)]
         mix = draw_cutmix(len(indices), split.spec.shape, self.cutmix, generator).parameters
@@ -175,11 +175,11 @@ def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 
         spec: whose mean and standard deviation normalise them: those the network was trained with.
         batch_size: images at a time.
     """
-    preprocessing = Preprocessing(spec, device=split.pixels.device)
+    preprocessing = Preprocessing(spec, device=split.device)
     with network.evaluating():
-        correct = torch.zeros((), dtype=torch.int64, device=split.pixels.device)
+        correct = torch.zeros((), dtype=torch.int64, device=split.device)
         for first in range(0, len(split), batch_size):
-            some = torch.arange(first, min(first + batch_size, len(split)), device=split.pixels.device)
+            some = torch.arange(first, min(first + batch_size, len(split)), device=split.device)
             batch = split.batch(some)
             guesses = network.logits(preprocessing(batch.images)).argmax(1)
             correct += (guesses == batch.labels).sum()

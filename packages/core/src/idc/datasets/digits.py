@@ -7,16 +7,16 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from idc.data import RealData, from_bytes
+from idc.datasets.image_dataset import ImageDataset
 from idc.errors import InputError
-from idc.kinds import Dataset
+from idc.examples import ArrayExamples, Found
 
 TRAIN = 1437
 """The first four fifths; the rest is for testing."""
 
 
 @final
-class Digits(Dataset):
+class Digits(ImageDataset):
     """1,797 handwritten digits of 8x8 pixels (UCI optical recognition of handwritten digits, test part).
 
     They are kept in scikit-learn's order, which goes from writer to writer: the first 1,437 are for training
@@ -24,10 +24,10 @@ class Digits(Dataset):
     """
 
     type: Literal["digits"] = "digits"
-    size: Annotated[int, Field(ge=8, le=1024)] = 16
+    size: Annotated[int, Field(ge=8, le=1024)] = 16  # pyright: ignore[reportIncompatibleVariableOverride]
     """Pixels along each side, enlarged bilinearly from 8."""
 
-    def load(self, root: Path) -> RealData:
+    def find(self, root: Path, *, download: bool) -> Found:
         """Both splits, one channel.
 
         Raises:
@@ -45,8 +45,9 @@ class Digits(Dataset):
         images = nn.functional.interpolate(small, size=self.size, mode="bilinear", align_corners=False)
         pixels = (images * 255).round().byte()
         labels = torch.from_numpy(digits.target).long()
-        return from_bytes(
-            (pixels[:TRAIN], labels[:TRAIN]),
-            (pixels[TRAIN:], labels[TRAIN:]),
-            tuple(str(name) for name in digits.target_names),
+        return Found(
+            source="scikit-learn's digits",
+            classes=tuple("0123456789"),
+            train=ArrayExamples(pixels[:TRAIN], labels[:TRAIN]),
+            test=ArrayExamples(pixels[TRAIN:], labels[TRAIN:]),
         )

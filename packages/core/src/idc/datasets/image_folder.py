@@ -1,127 +1,86 @@
 """A user's own images: one folder for each class."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, final
+from typing import Literal, final
 
 import numpy as np
-import torch
-import torchvision
 from PIL import Image, ImageOps
-from pydantic import Field
-from torch import Tensor
+from torchvision.datasets.folder import IMG_EXTENSIONS
 from torchvision.transforms.v2 import functional
 
-from idc.data import RealData, from_bytes
+from idc.datasets.folders import files_by_class
+from idc.datasets.image_dataset import ImageDataset
 from idc.errors import InputError
-from idc.kinds import Dataset
+from idc.examples import Example, FileExamples, Found
 
 
-@final
-class ImageFolder(Dataset):
-    """Images in ``<path>/<split>/<class>/…``, of any sizes, as torchvision's ``ImageFolder`` finds them.
+class Folders(ImageDataset):
+    """Base of the datasets that are folders of images."""
 
-    Each is scaled so that its shorter side is ``size`` and cropped to the centre; transparency is ignored.
-    All are kept in memory. Folders whose names begin with a dot are passed over.
-    """
-
-    type: Literal["image-folder"] = "image-folder"
     path: Path
     """The dataset's folder; relative to ``--data``."""
     train: str = "train"
-    """Folder of the training split within ``path``."""
+    """Folder of the training split within ``path``; ``"."`` where the classes are in ``path`` itself."""
     test: str = "test"
-    """Folder of the test split within ``path``."""
-    size: Annotated[int, Field(ge=1, le=4096)]
-    """Pixels along each side."""
-    channels: Literal[1, 3] = 3
-    """1 for greyscale, 3 for colour; files of the other kind are converted."""
-    mean: tuple[float, ...] | None = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: tuple[float, ...] | None = None
+    """Folder of the test split within ``path``; not looked at where `test_fraction` is given."""
+    channels: Literal[1, 3] | None = 3
+    """1 for greyscale, 3 for colour: files of the other kind are converted."""
 
-    def load(self, root: Path) -> RealData:
-        """Both splits.
+    def find(self, root: Path, *, download: bool) -> Found:
+        """The files of both splits.
 
         Raises:
             InputError: a folder is absent or has no images, or the splits' classes differ.
         """
-        train, train_classes = read_folders(root / self.path / self.train, self.size, self.channels)
-        test, test_classes = read_folders(root / self.path / self.test, self.size, self.channels)
-        if train_classes != test_classes:
+        folder = root / self.path
+        train = self._files(folder / self.train, self.wanted_classes())
+        classes = tuple(train)
+        test = None
+        if self.test_fraction is None:
+            test = self._files(folder / self.test, self.wanted_classes())
+            if tuple(test) != classes:
+                differing = ", ".join(sorted(set(classes) ^ set(test)))
+                raise InputError(
+                    f"dataset.path: {self.train} and {self.test} in {folder} have different classes "
+                    f"({differing} are in one only); name those wanted in dataset.classes"
+                )
+        return Found(
+            source=str(folder),
+            classes=classes,
+            train=FileExamples.by_class(train, self._decoded),
+            test=None if test is None else FileExamples.by_class(test, self._decoded),
+        )
+
+    def _files(self, folder: Path, wanted: Sequence[str] | None) -> dict[str, list[Path]]:
+        if not folder.is_dir():
             raise InputError(
-                f"dataset.path: {self.train} and {self.test} in {root / self.path} have different classes "
-                f"({', '.join(sorted(set(train_classes) ^ set(test_classes)))} are in one only)"
+                f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>. Name the "
+                "folder that path is in with --data, and a split of another name in [dataset], as in "
+                "test = 'val'. Where images are not split, set train = '.' and test_fraction = 0.2"
             )
-        return from_bytes(train, test, train_classes, self.mean, self.std)
+        return files_by_class(folder, IMG_EXTENSIONS, wanted, "image")
+
+    def _decoded(self, file: Path) -> Example:
+        with Image.open(file) as opened:
+            # Beyond this Pillow warns of a file that is small but unpacks to fill the memory.
+            most = Image.MAX_IMAGE_PIXELS
+            if most is not None and opened.width * opened.height > most:
+                raise ValueError(f"{opened.width}x{opened.height} pixels are more than {most}")
+            image = _eight_bit(ImageOps.exif_transpose(opened))
+        grey = self.channels == 1 or (self.channels is None and image.mode in ("1", "L", "LA"))
+        return functional.pil_to_tensor(image.convert("L" if grey else "RGB"))
 
 
-def read_folders(
-    folder: Path, size: int, channels: int, classes: Sequence[str] | None = None
-) -> tuple[tuple[Tensor, Tensor], tuple[str, ...]]:
-    """Images in ``<folder>/<class>/…``, scaled and cropped.
+@final
+class ImageFolder(Folders):
+    """Images in ``<path>/<split>/<class>/…``, of any format that Pillow reads, nested or not.
 
-    Args:
-        folder: of a split.
-        size: pixels along each side of the result.
-        channels: 1 or 3.
-        classes: names of the folders wanted, in the order of their labels; all, sorted, by default.
-
-    Returns:
-        Bytes (n, channels, size, size) and labels (n,), and the classes.
-
-    Raises:
-        InputError: the folder, a class or an image in it is absent, or a file is not a readable image.
+    They are read in parallel once and kept in the cache folder. Transparency is ignored. Names that begin
+    with a dot are passed over, and links are followed.
     """
-    if not folder.is_dir():
-        raise InputError(
-            f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>. Name the "
-            "folder that path is in with --data, and a split of another name in [dataset], as in test = 'val'"
-        )
-    try:
-        found = _Folders(folder, classes)
-    except FileNotFoundError as error:
-        reason = str(error).partition(" Supported")[0].rstrip(".")
-        raise InputError(
-            f"dataset.path: {reason} in {folder}; expected is {folder}/<class>/<image> with an image in "
-            "every class"
-        ) from None
-    # Into one tensor, because a list of images and their stack would need the memory twice.
-    pixels = torch.empty(len(found.samples), channels, size, size, dtype=torch.uint8)
-    for position, (file, _) in enumerate(found.samples):
-        pixels[position] = _pixels(Path(file), size, channels)
-    return (pixels, torch.tensor(found.targets)), tuple(found.classes)
 
-
-def _pixels(file: Path, size: int, channels: int) -> Tensor:
-    try:
-        with warnings.catch_warnings():
-            # Where Pillow only warns, of a picture too large or damaged, there is no image worth having.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file) as opened:
-                image = _eight_bit(ImageOps.exif_transpose(opened))
-    except (OSError, ValueError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(f"dataset.path: {file} is not a readable image ({error})") from None
-    image = image.convert("L" if channels == 1 else "RGB")
-    resized = functional.resize(functional.pil_to_tensor(image), [size], antialias=True)
-    return functional.center_crop(resized, [size])
-
-
-class _Folders(torchvision.datasets.ImageFolder):
-    def __init__(self, folder: Path, classes: Sequence[str] | None) -> None:
-        self._wanted = classes
-        super().__init__(str(folder))
-
-    def find_classes(self, directory: str | Path) -> tuple[list[str], dict[str, int]]:
-        names = sorted(
-            entry.name for entry in Path(directory).iterdir() if entry.is_dir() and entry.name[0] != "."
-        )
-        absent = [name for name in self._wanted or () if name not in names]
-        if absent or not names:
-            raise FileNotFoundError(f"no class {absent[0]}" if absent else "Found no class folder")
-        names = list(self._wanted or names)
-        return names, {name: label for label, name in enumerate(names)}
+    type: Literal["image-folder"] = "image-folder"
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:

@@ -8,12 +8,12 @@ import torch
 import torchvision
 from torch import Tensor
 
-from idc.data import RealData, from_bytes
-from idc.errors import InputError
-from idc.kinds import Dataset
+from idc.datasets.image_dataset import ImageDataset
+from idc.errors import InputError, first_line
+from idc.examples import ArrayExamples, Found
 
 
-class Published(Dataset):
+class Published(ImageDataset):
     """Base of the datasets that torchvision reads."""
 
     folder: ClassVar[str]
@@ -21,36 +21,40 @@ class Published(Dataset):
     expected: ClassVar[str]
     """The files, for people."""
 
-    mean: tuple[float, ...] | None = None
-    """For normalisation, one for each channel; computed from the training images by default."""
-    std: tuple[float, ...] | None = None
-
     @abstractmethod
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Bytes (n, channels, height, width), labels (n,) and class names of a split."""
 
-    def load(self, root: Path) -> RealData:
+    def find(self, root: Path, *, download: bool) -> Found:
         """Both splits.
 
         Raises:
-            InputError: the files are not below ``root``, or are not as published.
+            InputError: the files are not below ``root`` and may not or cannot be downloaded, or are not as
+                published.
         """
         files = root / self.folder
-        if not files.is_dir():
+        if not (download or files.is_dir()):
             raise InputError(
                 f"dataset: there is no folder {files}; expected are there {self.expected}, as torchvision "
-                "keeps them. Name the folder above with --data"
+                "keeps them. Name the folder above with --data, or have them fetched with --download"
             )
         try:
-            pixels, labels, classes = self.read(root, train=True)
-            test_pixels, test_labels, _ = self.read(root, train=False)
+            pixels, labels, classes = self.read(root, train=True, download=download)
+            test_pixels, test_labels, _ = self.read(root, train=False, download=download)
         except ImportError as error:
             raise InputError(f"dataset: torchvision cannot read it ({error}); pip install scipy") from None
         except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
+            remedy = "put them there by hand" if download else "fetch them again with --download"
             raise InputError(
-                f"dataset: not readable in {files} ({error}); fetch {self.expected} again"
+                f"dataset: unreadable in {files} ({first_line(error)}); "
+                f"expected are {self.expected}; {remedy}"
             ) from None
-        return from_bytes((pixels, labels), (test_pixels, test_labels), tuple(classes), self.mean, self.std)
+        return Found(
+            source=str(files),
+            classes=tuple(classes),
+            train=ArrayExamples(pixels, labels),
+            test=ArrayExamples(test_pixels, test_labels),
+        )
 
 
 @final
@@ -62,9 +66,9 @@ class MNIST(Published):
 
     type: Literal["mnist"] = "mnist"
 
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """One channel."""
-        return _grey(torchvision.datasets.MNIST(root, train=train))
+        return _grey(torchvision.datasets.MNIST(root, train=train, download=download))
 
 
 @final
@@ -76,9 +80,9 @@ class FashionMNIST(Published):
 
     type: Literal["fashion-mnist"] = "fashion-mnist"
 
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """One channel."""
-        return _grey(torchvision.datasets.FashionMNIST(root, train=train))
+        return _grey(torchvision.datasets.FashionMNIST(root, train=train, download=download))
 
 
 @final
@@ -90,9 +94,9 @@ class CIFAR10(Published):
 
     type: Literal["cifar10"] = "cifar10"
 
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Three channels."""
-        return _colour(torchvision.datasets.CIFAR10(root, train=train))
+        return _colour(torchvision.datasets.CIFAR10(root, train=train, download=download))
 
 
 @final
@@ -104,9 +108,9 @@ class CIFAR100(Published):
 
     type: Literal["cifar100"] = "cifar100"
 
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Three channels."""
-        return _colour(torchvision.datasets.CIFAR100(root, train=train))
+        return _colour(torchvision.datasets.CIFAR100(root, train=train, download=download))
 
 
 @final
@@ -118,9 +122,11 @@ class SVHN(Published):
 
     type: Literal["svhn"] = "svhn"
 
-    def read(self, root: Path, *, train: bool) -> tuple[Tensor, Tensor, list[str]]:
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Three channels."""
-        found = torchvision.datasets.SVHN(root / self.folder, split="train" if train else "test")
+        found = torchvision.datasets.SVHN(
+            root / self.folder, split="train" if train else "test", download=download
+        )
         return torch.from_numpy(found.data), torch.from_numpy(found.labels).long(), list("0123456789")
 
 

@@ -3,33 +3,43 @@
 from pathlib import Path
 from typing import Annotated, Literal, final
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from idc.data import RealData, from_values
+from idc.datasets.folders import files_by_class, readable
 from idc.errors import InputError
+from idc.examples import Example, FileExamples, Found
 from idc.kinds import Dataset
+from idc.shapes import Images
+from idc.sound import Sounds, read_wav, with_phase
 
 FLOOR = 1e-3
 """Added to magnitudes before the logarithm, which makes its logarithm the lowest value."""
 
+Files = dict[str, list[Path]]
+"""By word."""
+
 
 @final
 class SpeechCommands(Dataset):
-    """One-second recordings in ``<path>/<word>/*.wav``, as magnitudes over frequency and time.
+    """Recordings of words, as magnitudes over frequency and time.
 
     As IDC's code prepares mini Speech Commands: short-time Fourier transform, magnitude, bilinear resizing,
-    logarithm. Of each word's files in the order of their names, every eighth is for testing.
+    logarithm.
     """
 
     type: Literal["speech-commands"] = "speech-commands"
     path: Path = Path("mini_speech_commands")
-    """The folder with a folder for each word; relative to ``--data``."""
+    """The folder with the files; relative to ``--data``."""
+    layout: Literal["folders", "names"] = "folders"
+    """``folders``: ``<path>/<word>/*.wav``. ``names``: ``<path>/<word>_<speaker>_<take>.wav``, as in the Free
+    Spoken Digit Dataset."""
     rate: Annotated[int, Field(ge=1)] = 16_000
-    """Samples per second that the files must have; as many are used, from the beginning, or zeros added."""
+    """Samples per second that the files must have."""
+    seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    """Of a recording that are used, from its beginning; a shorter one is followed by silence."""
     window: Annotated[int, Field(ge=2)] = 255
     """Samples in a window of the Fourier transform (Hann)."""
     hop: Annotated[int, Field(ge=1)] = 128
@@ -37,42 +47,84 @@ class SpeechCommands(Dataset):
     size: Annotated[int, Field(ge=1, le=4096)] = 64
     """Frequencies and times of a spectrogram after resizing."""
     test_every: Annotated[int, Field(ge=2)] = 8
-    """One file of so many is for testing, beginning with the first."""
+    """With layout ``folders``, one file of so many of a word is for testing, in the order of their names,
+    beginning with the first; unless `test_fraction` is given."""
+    test_takes: Annotated[int, Field(ge=1)] = 5
+    """With layout ``names``, takes below this number are for testing; unless `test_fraction` is given."""
 
-    def load(self, root: Path) -> RealData:
-        """Both splits, one channel: frequency upwards in index along the height, time along the width.
+    @property
+    def samples(self) -> int:
+        """Samples that are used."""
+        return round(self.rate * self.seconds)
+
+    def find(self, root: Path, *, download: bool) -> Found:
+        """The files of both splits.
 
         Raises:
-            InputError: the folder or a word's files are absent, or a file is not a readable wav.
+            InputError: the folder or a word's files are absent, or a name is not of its layout.
         """
         folder = root / self.path
-        words = sorted(each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else []
-        files = {word: sorted((folder / word).glob("*.wav")) for word in words}
-        files = {word: found for word, found in files.items() if found}
-        if not files:
+        if not folder.is_dir():
             raise InputError(
-                f"dataset.path: there are no {folder}/<word>/*.wav; sort the files into a folder for each "
-                f"word, and name the folder that {self.path} is in with --data"
+                f"dataset.path: there is no folder {folder}; name the folder it is in with --data"
             )
-        splits: dict[bool, tuple[list[Tensor], list[int]]] = {True: ([], []), False: ([], [])}
-        for label, found in enumerate(files.values()):
-            for position, file in enumerate(found):
-                images, labels = splits[position % self.test_every == 0]
-                images.append(self.spectrogram(self._samples(file)))
-                labels.append(label)
-        (test, test_labels), (train, train_labels) = splits[True], splits[False]
-        if not train:
-            raise InputError(f"dataset.path: {folder} has one file of each word; training needs more")
-        return from_values(
-            (torch.stack(train), torch.tensor(train_labels)),
-            (torch.stack(test), torch.tensor(test_labels)),
-            tuple(files),
+        split = self._by_folder(folder) if self.layout == "folders" else self._by_name(folder)
+        training, test = split
+        if self.test_fraction is not None:
+            training, test = {word: sorted(training[word] + test[word]) for word in training}, None
+        return Found(
+            source=str(folder),
+            classes=tuple(training),
+            train=FileExamples.by_class(training, self._decoded),
+            test=None if test is None else FileExamples.by_class(test, self._decoded),
             # As the spectrograms have it, to the bit.
             low=float(torch.tensor(FLOOR).log()),
+            high=None,
+            content="spectrogram",
         )
 
+    def _by_folder(self, folder: Path) -> tuple[Files, Files]:
+        files = files_by_class(folder, (".wav",), self.classes, "wav")
+        test = {word: found[:: self.test_every] for word, found in files.items()}
+        training = {
+            word: [file for position, file in enumerate(found) if position % self.test_every]
+            for word, found in files.items()
+        }
+        return training, test
+
+    def _by_name(self, folder: Path) -> tuple[Files, Files]:
+        training: Files = {}
+        test: Files = {}
+        for file in sorted(folder.glob("*.wav")):
+            word, _, rest = readable(file.stem).partition("_")
+            take = rest.rpartition("_")[2]
+            if not take.isdecimal():
+                raise InputError(
+                    f"dataset.path: {file} is not named <word>_<speaker>_<take>.wav with a number for the "
+                    "take; rename or remove it, or sort the files into folders (layout = 'folders')"
+                )
+            for split in (training, test):
+                split.setdefault(word, [])
+            (test if int(take) < self.test_takes else training)[word].append(file)
+        if not training:
+            raise InputError(
+                f"dataset.path: there are no wavs in {folder}; expected are <word>_<speaker>_<take>.wav"
+            )
+        return training, test
+
+    def _decoded(self, file: Path) -> Example:
+        rate, samples = read_wav(file)
+        if rate != self.rate:
+            raise InputError(
+                f"dataset.rate: {file} has {rate} samples per second, not {self.rate}; give its rate, or "
+                "resample the files"
+            )
+        fitted = torch.zeros(self.samples)
+        fitted[: len(samples)] = samples[: self.samples]
+        return self.spectrogram(fitted)
+
     def spectrogram(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "1 frequency time"]:
-        """Log spectrogram of samples in -1…1."""
+        """Log spectrogram of samples in -1…1, the lowest frequency first."""
         transformed = torch.stft(
             samples,
             self.window,
@@ -85,27 +137,12 @@ class SpeechCommands(Dataset):
         )
         return (resized[0] + FLOOR).log()
 
-    def _samples(self, file: Path) -> Tensor:
-        try:
-            from scipy.io import wavfile
-        except ImportError:
-            raise InputError(
-                "dataset: 'speech-commands' reads wavs with scipy, which is not installed; "
-                "pip install 'idc-core[speech]'"
-            ) from None
-        try:
-            rate, samples = wavfile.read(file)
-        except (OSError, ValueError) as error:
-            raise InputError(f"dataset.path: {file} is not a readable wav ({error})") from None
-        if rate != self.rate:
-            raise InputError(
-                f"dataset.rate: {file} has {rate} samples per second, not {self.rate}; give its rate, or "
-                "resample the files"
-            )
-        # Integers are whole numbers of 2^-15 or 2^-31; floats are as they should be.
-        scale = 1.0 if np.issubdtype(samples.dtype, np.floating) else float(np.iinfo(samples.dtype).max) + 1
-        mono = samples if samples.ndim == 1 else samples.mean(1)
-        fitted = np.zeros(self.rate, dtype=np.float32)
-        count = min(len(mono), self.rate)
-        fitted[:count] = mono[:count] / scale
-        return torch.from_numpy(fitted)
+    def sounds(self, images: Images) -> Sounds:
+        """What spectrograms sound like, as far as their resolution goes; phases are reconstructed."""
+        magnitudes = nn.functional.interpolate(
+            (images.exp() - FLOOR).clamp(min=0),
+            size=(self.window // 2 + 1, (self.samples - self.window % 2) // self.hop + 1),
+            mode="bilinear",
+            align_corners=False,
+        )
+        return Sounds(with_phase(magnitudes[:, 0], self.window, self.hop, self.samples), self.rate)

@@ -152,12 +152,12 @@ class Retrain(Evaluator):
         progress: Callable[[float], None],
     ) -> list[float]:
         """Accuracies of one network on the test split: the last one, after those that `best` asks for."""
-        split = synset.split().to(data.test.pixels.device)
+        split = synset.split().to(data.test.device)
         epochs = self.epochs
         if epochs == "by-images":
             epochs = epochs_by_images(len(split) // len(split.spec.classes), len(split.spec.classes))
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
-        network = Network.fresh(model, split.spec, streams, split.pixels.device)
+        network = Network.fresh(model, split.spec, streams, split.device)
         per_epoch = self.training.batches_per_epoch(split)
         # Of one run, so that the first of five is the same as the only one.
         execution = self.training.execution(network, split, epochs * per_epoch)

@@ -31,7 +31,7 @@ class Features(Table):
 
     def network(self, model: Model, real: Split, streams: Streams) -> Network:
         """A network trained for `epochs`."""
-        network = Network.fresh(model, real.spec, streams, real.pixels.device)
+        network = Network.fresh(model, real.spec, streams, real.device)
         steps = self.epochs * self.training.batches_per_epoch(real)
         with self.training.execution(network, real, steps).active():
             return self.training.steps(network, real, steps)
@@ -48,7 +48,7 @@ class Features(Table):
         Raises:
             InputError: the network has no such layer.
         """
-        preprocessing = Preprocessing(real.spec, device=real.pixels.device)
+        preprocessing = Preprocessing(real.spec, device=real.device)
         found: list[Tensor] = []
         with network.evaluating():
             for some in members.split(AT_A_TIME):

@@ -25,4 +25,4 @@ class Noise(Initializer):
         unit = (torch.randn(shape, generator=streams.generator()) / 4 + 0.5).clamp(0, 1)
         high = 1.0 if spec.high is None else spec.high
         images = spec.low + unit * (high - spec.low)
-        return decoder.encode(images.to(real.pixels.device), images_per_class)
+        return decoder.encode(images.to(real.device), images_per_class)

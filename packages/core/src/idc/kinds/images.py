@@ -1,8 +1,11 @@
 """The kinds of stage that load, choose, store and change images."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field
 
 from idc.stage import Stage
 
@@ -10,30 +13,97 @@ if TYPE_CHECKING:
     from torch import Generator
 
     from idc.data import RealData, Split
+    from idc.examples import Example, Found
     from idc.kinds.learning import Model
     from idc.seeding import Streams
     from idc.shapes import Batch, Codes, Draw, Images, Indices, Labels, StoredImages
+    from idc.sound import Sounds
     from idc.spec import ImageSpec
 
 
 class Dataset(Stage):
-    """Real data: a training split to condense and a test split to score on."""
+    """Real data: a training split to condense and a test split to score on.
+
+    A subclass finds the images (`find`); choosing among them, reading them in parallel, keeping what was read
+    and computing their statistics are the same for all.
+    """
 
     group: ClassVar[str] = "idc.datasets"
 
+    classes: tuple[str, ...] | None = None
+    """Names of the classes wanted, in the order of their labels; all by default."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """Training images of a class at most, drawn by `subset_seed` and in their order; all by default."""
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Share of each class's training images that is set apart for testing, drawn by `subset_seed`; in place
+    of the dataset's own test split, if it has one."""
+    subset_seed: int = 0
+    """For `limit` and `test_fraction`; not the pipeline's seed, so that all seeds are tested on the same."""
+    mean: tuple[float, ...] | None = None
+    """For normalisation, one for each channel; computed from the training images by default."""
+    std: tuple[float, ...] | None = None
+    """Standard deviation, likewise."""
+    on_error: Literal["fail", "skip"] = "fail"
+    """What to do with images that cannot be read: refuse the dataset, or leave them out and say so."""
+
     @abstractmethod
-    def load(self, root: Path) -> "RealData":
-        """Read the data.
+    def find(self, root: Path, *, download: bool) -> "Found":
+        """Look up what there is, without reading more than must be.
 
         Args:
             root: the folder that ``--data`` names; paths in the table are relative to it.
+            download: whether files that are not there may be fetched, where they are public.
 
         Returns:
-            Both splits, on the CPU.
+            All images and their labels; at least those of `wanted_classes`.
 
         Raises:
             InputError: the files are absent or unusable; the message says what was expected where.
         """
+
+    def shaped(self, image: "Example") -> "Example":
+        """An image as it is to be kept: itself by default. Called from several threads.
+
+        Args:
+            image: (channels, height, width), bytes or floats, as it was read.
+        """
+        return image
+
+    def wanted_classes(self) -> tuple[str, ...] | None:
+        """Names of the classes wanted, in the order of their labels; None for all."""
+        return self.classes
+
+    def load(
+        self,
+        root: Path,
+        *,
+        download: bool = False,
+        progress: Callable[[float], None] = lambda share: None,
+    ) -> "RealData":
+        """The data, ready to be condensed.
+
+        Args:
+            root: the folder that ``--data`` names; paths in the table are relative to it.
+            download: whether files that are not there may be fetched, where they are public.
+            progress: called now and then with the share of the images read, 0 to 1.
+
+        Returns:
+            Both splits, on the CPU; large ones are mapped from a file in the cache folder.
+
+        Raises:
+            InputError: the files are absent or unusable; the message says what was expected where.
+        """
+        from idc.preparing import prepare
+
+        return prepare(self.find(root, download=download), self, progress)
+
+    def sounds(self, images: "Images") -> "Sounds | None":
+        """What images of this dataset sound like; None where they are no sounds.
+
+        Args:
+            images: (n, channels, height, width) in the value range.
+        """
+        return None
 
 
 class Decoder(Stage):

@@ -22,7 +22,7 @@ class Frozen(Networks):
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
         """A fresh network."""
-        return Network.fresh(model, real.spec, streams, real.pixels.device)
+        return Network.fresh(model, real.spec, streams, real.device)
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network as it is."""

@@ -11,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from idc.artifact import write_atomically
 from idc.data import Split
 from idc.errors import InputError
 from idc.execution import present
@@ -19,6 +18,7 @@ from idc.kinds import Model
 from idc.network import Network
 from idc.seeding import Streams
 from idc.stage import Table
+from idc.tensorfile import write_atomically
 from idc.training import Training
 
 KEY = "idc.network"
@@ -92,7 +92,7 @@ class Pretrained(Table):
                 progress((number + 1) / self.networks)
                 continue
             trained += 1
-            network = Network.fresh(model, real.spec, streams.child(number), real.pixels.device)
+            network = Network.fresh(model, real.spec, streams.child(number), real.device)
             execution = training.execution(network, real, self.networks * last * per_epoch)
             for epoch in range(1, last + 1):
                 with execution.active():

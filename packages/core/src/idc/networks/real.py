@@ -48,7 +48,7 @@ class Real(Networks):
         """A fresh or pretrained network, or the previous one while it lasts."""
         if previous is not None and iteration % self.every:
             return previous
-        network = Network.fresh(model, real.spec, streams, real.pixels.device)
+        network = Network.fresh(model, real.spec, streams, real.device)
         if self.pretrained is not None:
             network = network.with_state(self.pretrained.pick(model, real, self.training, streams))
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)

@@ -1,0 +1,42 @@
+"""``idc cache``: the prepared datasets."""
+
+import json as jsonlib
+from collections.abc import Mapping
+from typing import Any
+
+from idc import cache as kept
+from idc.errors import InputError
+from idc_cli.terminal import show_table
+
+
+def cache(*, empty: bool, json: bool) -> None:
+    """List them, or remove them."""
+    if empty:
+        try:
+            print(f"removed {size(kept.empty())} from {kept.folder()}")
+        except OSError as error:
+            raise InputError(
+                f"cache: {error.filename} cannot be removed ({error.strerror}); remove it by hand"
+            ) from None
+        return
+    found = kept.entries()
+    if json:
+        listed = [{"path": str(each.path), "bytes": each.size, **each.about} for each in found]
+        print(jsonlib.dumps(listed, indent=2))
+        return
+    if found:
+        rows = [(size(each.size), *_described(each.about), each.path.name) for each in found]
+        show_table(["size>", "dataset", "source", "file"], rows)
+    print(f"{size(sum(each.size for each in found))} in {kept.folder()}")
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= power:
+            return f"{count / power:.3g} {unit}"
+    return f"{count} bytes"
+
+
+def _described(about: Mapping[str, Any]) -> tuple[str, str]:
+    return str(about.get("type", "unfinished or damaged")), str(about.get("source", ""))

@@ -1,0 +1,164 @@
+"""Prepared datasets, kept in the user's cache folder; needs no torch.
+
+An entry is one safetensors file. It is written under another name and renamed when it is whole, so that no
+reader ever sees half of one.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from idc.tensorfile import read_header
+
+KEY = "idc.data"
+"""Of what an entry says of itself, in its metadata."""
+VARIABLE = "IDC_CACHE"
+"""Environment variable that names another folder."""
+PARTIAL = ".partial"
+"""Ends the names of files that are being written."""
+ROOM = 16_384
+"""Bytes kept free for an entry's header, which is known last."""
+ABANDONED = 24 * 3600
+"""Seconds after which a file that is still being written is taken for one whose process was killed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A prepared dataset."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    about: Mapping[str, Any]
+    """What it says of itself; empty where it is damaged or unfinished."""
+
+
+def folder() -> Path:
+    """Where prepared datasets are: ``IDC_CACHE``, or the user's cache folder."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else platformdirs.user_cache_path("idc", appauthor=False)
+
+
+def path_of(key: str) -> Path:
+    """Where the entry with a key is, if it is there."""
+    return folder() / f"{key}.safetensors"
+
+
+def entries() -> list[Entry]:
+    """All entries, and what killed processes have left."""
+    found: list[Entry] = []
+    for path in sorted([*folder().glob("*.safetensors"), *folder().glob(f"*{PARTIAL}")]):
+        about: dict[str, Any] = {}
+        with suppress(OSError, ValueError, KeyError):
+            about = json.loads(read_header(path)[0][KEY])
+        # Another process may have renamed or removed it meanwhile.
+        with suppress(FileNotFoundError):
+            found.append(Entry(path, path.stat().st_size, about))
+    return found
+
+
+def empty() -> int:
+    """Remove every entry; what a running condensation has mapped stays with it on Linux and macOS.
+
+    Returns:
+        Bytes that were freed.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    freed = 0
+    for entry in entries():
+        entry.path.unlink(missing_ok=True)
+        freed += entry.size
+    return freed
+
+
+class Writing:
+    """An entry in the making: a safetensors file whose first tensors are known when all others are written.
+
+    Args:
+        file: open for writing, empty.
+        first: bytes that the first tensors take at most.
+    """
+
+    def __init__(self, file: Any, first: int) -> None:
+        self._file = file
+        self._begin = -(-(ROOM + first) // 8) * 8
+        file.seek(self._begin)
+
+    def write(self, data: memoryview | bytes) -> None:
+        """Append bytes of the tensors that come last."""
+        self._file.write(data)
+
+    def finish(
+        self,
+        first: Mapping[str, tuple[str, tuple[int, ...], bytes]],
+        last: Mapping[str, tuple[str, tuple[int, ...], int]],
+        about: Mapping[str, Any],
+    ) -> None:
+        """Write what was not known.
+
+        Args:
+            first: number format, shape and bytes of the tensors before those that were appended.
+            last: number format, shape and number of bytes of those that were, in their order.
+            about: what the entry says of itself.
+        """
+        sizes = [(name, dtype, shape, len(data)) for name, (dtype, shape, data) in first.items()]
+        sizes += [(name, *facts) for name, facts in last.items()]
+        header: dict[str, Any] = {"__metadata__": {KEY: json.dumps(about)}}
+        offset = 0
+        for name, dtype, shape, size in sizes:
+            header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (offset, offset + size)}
+            offset += size
+        data = b"".join(data for _, _, data in first.values())
+        # The header ends where the first tensor begins; spaces fill it, as the format allows.
+        length = self._begin - len(data) - 8
+        text = json.dumps(header).encode()
+        assert len(text) <= length, "the header is longer than the room for it"
+        self._file.seek(0)
+        self._file.write(length.to_bytes(8, "little") + text.ljust(length) + data)
+
+
+@contextmanager
+def writing(key: str, first: int) -> Iterator[Writing]:
+    """An entry to be written within the block, at the end of which it is there; if the block fails it is not.
+
+    Args:
+        key: of the entry.
+        first: bytes that the tensors known last take at most.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    path = path_of(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"*{PARTIAL}"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{key}.", suffix=PARTIAL)
+    partial = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield Writing(file, first)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def free() -> int:
+    """Bytes that are free where the cache folder is, or will be."""
+    place = folder().absolute()
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free

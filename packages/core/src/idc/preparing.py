@@ -1,0 +1,217 @@
+"""From what a dataset has to tensors: images that must be read are read once and kept for later runs."""
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from idc import cache, registry
+from idc.data import RealData, as_bytes, from_tensors, refuse_lacking
+from idc.errors import InputError, Notice, first_line
+from idc.examples import ArrayExamples, Found, Part
+from idc.kinds import Dataset
+from idc.reading import Reading, Unreadable
+from idc.selection import Selection, select
+from idc.tally import Tally
+
+FORMAT = 1
+"""Of what is kept; counted up when it becomes another."""
+IN_MEMORY = 2_000_000_000
+"""Bytes up to which images that cannot be kept on disk are kept in memory alone."""
+SPLITS = ("train", "test")
+DTYPES = {torch.uint8: "U8", torch.float32: "F32"}
+CHOICE = {"classes", "limit", "test_fraction", "subset_seed", "mean", "std"}
+"""Fields of a table that say which images are wanted, or nothing of how an image is read."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """Both splits as tensors."""
+
+    pixels: tuple[Tensor, Tensor]
+    labels: tuple[Tensor, Tensor]
+    unreadable: Unreadable
+    tally: Tally | None = None
+    fingerprints: tuple[str | None, str | None] = (None, None)
+
+
+def prepare(found: Found, table: Dataset, progress: Callable[[float], None]) -> RealData:
+    """Both splits of a dataset, as its table wants them.
+
+    Images that are at hand as they should be are taken as they are; others are read, or found in the cache.
+
+    Args:
+        found: what there is.
+        table: the dataset's.
+        progress: called now and then with the share of the images read, 0 to 1.
+
+    Raises:
+        InputError: images cannot be read or differ in shape, a split lacks something, or there is no room.
+    """
+    chosen = select(found, table)
+    refuse_lacking(chosen.train.labels, chosen.test.labels, chosen.classes)
+    if _is_ready(chosen.train, table) and _is_ready(chosen.test, table):
+        prepared = _as_they_are(chosen)
+    else:
+        prepared = _kept_or_read(found.source, chosen, table, progress)
+    _judge(prepared.unreadable, len(chosen.train) + len(chosen.test), table)
+    train, test = zip(prepared.pixels, prepared.labels, strict=True)
+    return from_tensors(
+        train,
+        test,
+        chosen.classes,
+        table.mean,
+        table.std,
+        low=found.low,
+        high=found.high,
+        content=found.content,
+        tally=prepared.tally,
+        fingerprints=prepared.fingerprints,
+    )
+
+
+def _judge(unreadable: Unreadable, count: int, table: Dataset) -> None:
+    if not unreadable.count:
+        return
+    others = "; …" if unreadable.count > len(unreadable.first) else ""
+    which = (
+        f"{unreadable.count:,} of {count:,} examples cannot be read: {'; '.join(unreadable.first)}{others}"
+    )
+    if table.on_error == "fail":
+        raise InputError(
+            f'dataset: {which}. Mend or remove them, or leave them out with dataset.on_error = "skip"'
+        )
+    warnings.warn(f"left out: {which}", Notice, 2)
+
+
+def _is_ready(part: Part, table: Dataset) -> bool:
+    if not isinstance(part.examples, ArrayExamples):
+        return False
+    example = part.examples.pixels[0]
+    shaped = table.shaped(example)
+    return shaped.dtype == example.dtype and shaped.shape == example.shape
+
+
+def _as_they_are(chosen: Selection) -> _Prepared:
+    unreadable, pixels, labels = Unreadable(), [], []
+    for part in (chosen.train, chosen.test):
+        assert isinstance(part.examples, ArrayExamples)
+        own = part.examples.pixels
+        finite = _finite(own, part.positions)
+        for position in part.positions[~finite].tolist():
+            unreadable.add(part.examples.name(position), "has NaN or infinite pixels")
+        kept = part.at(torch.nonzero(finite).flatten())
+        everything = torch.equal(kept.positions, torch.arange(len(own)))
+        pixels.append(own if everything else own.index_select(0, kept.positions))
+        labels.append(kept.labels)
+    return _Prepared((pixels[0], pixels[1]), (labels[0], labels[1]), unreadable)
+
+
+def _finite(pixels: Tensor, positions: Tensor) -> Tensor:
+    if not pixels.is_floating_point():
+        return torch.ones(len(positions), dtype=torch.bool)
+    blocks = [pixels.index_select(0, some).flatten(1).isfinite().all(1) for some in positions.split(1000)]
+    return torch.cat(blocks)
+
+
+def _kept_or_read(
+    source: str, chosen: Selection, table: Dataset, progress: Callable[[float], None]
+) -> _Prepared:
+    key = _key(chosen, table)
+    path = cache.path_of(key)
+    if path.is_file():
+        try:
+            return _opened(path)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            warnings.warn(f"{path} is damaged ({first_line(error)}); reading the images again", Notice, 2)
+    try:
+        _write(key, source, Reading(chosen.train, chosen.test, table), table, progress)
+    except OSError as error:
+        return _in_memory(Reading(chosen.train, chosen.test, table), progress, error)
+    return _opened(path)
+
+
+def _key(chosen: Selection, table: Dataset) -> str:
+    """Another one for other files, other labels, another table or another version of what reads them."""
+    facts = table.model_dump(mode="json", exclude=CHOICE)
+    distribution = registry.distribution(table.group, str(table.type))
+    digest = hashlib.sha256(json.dumps([FORMAT, distribution, facts], sort_keys=True).encode())
+    for part in (chosen.train, chosen.test):
+        digest.update(as_bytes(part.labels))
+        for line in part.examples.identity(part.positions.tolist()):
+            digest.update(os.fsencode(line))
+    return digest.hexdigest()[:32]
+
+
+def _write(
+    key: str, source: str, reading: Reading, table: Dataset, progress: Callable[[float], None]
+) -> None:
+    with cache.writing(key, 8 * len(reading)) as entry:
+        checked = False
+        for block in reading.blocks(progress):
+            if not checked:
+                _refuse_too_little_room(len(reading) * block[0].nbytes)
+                checked = True
+            entry.write(as_bytes(block))
+        dtype, size = DTYPES[reading.dtype], reading.dtype.itemsize * torch.Size(reading.shape).numel()
+        labels = dict(zip(SPLITS, reading.labels, strict=True))
+        entry.finish(
+            {f"{name}.labels": ("I64", (len(each),), bytes(as_bytes(each))) for name, each in labels.items()},
+            {
+                f"{name}.pixels": (dtype, (len(each), *reading.shape), size * len(each))
+                for name, each in labels.items()
+            },
+            {
+                "type": table.type,
+                "source": source[-1000:],
+                "unreadable": asdict(reading.unreadable),
+                "tally": asdict(reading.tally),
+                "fingerprints": reading.fingerprints,
+            },
+        )
+
+
+def _refuse_too_little_room(needed: int) -> None:
+    free = cache.free()
+    if needed > free:
+        raise OSError(f"{needed / 1e9:.2g} GB are needed, and {free / 1e9:.2g} GB are free")
+
+
+def _opened(path: Path) -> _Prepared:
+    with safe_open(path, "pt") as entry:
+        about: dict[str, Any] = json.loads((entry.metadata() or {})[cache.KEY])
+        # Mapped, not read: pages come from the disk when they are looked at.
+        train, test = (entry.get_tensor(f"{name}.pixels") for name in SPLITS)
+        train_labels, test_labels = (entry.get_tensor(f"{name}.labels") for name in SPLITS)
+    tally, fingerprints = about["tally"], about["fingerprints"]
+    return _Prepared(
+        (train, test),
+        (train_labels, test_labels),
+        Unreadable(**about["unreadable"]),
+        Tally(tuple(tally["mean"]), tuple(tally["std"])),
+        (fingerprints[0], fingerprints[1]),
+    )
+
+
+def _in_memory(reading: Reading, progress: Callable[[float], None], error: OSError) -> _Prepared:
+    trouble = (
+        f"the prepared images cannot be kept in {cache.folder()} ({error.strerror or error}); name another "
+        f"folder with {cache.VARIABLE}, or empty this one with idc cache --empty"
+    )
+    blocks: list[Tensor] = []
+    for block in reading.blocks(progress):
+        if len(reading) * block[0].nbytes > IN_MEMORY:
+            raise InputError(f"dataset: {trouble}") from error
+        blocks.append(block)
+    warnings.warn(f"{trouble}; they are in memory for this run", Notice, 2)
+    labels = reading.labels
+    train, test = torch.cat(blocks).split([len(each) for each in labels])
+    return _Prepared((train, test), labels, reading.unreadable, reading.tally, reading.fingerprints)

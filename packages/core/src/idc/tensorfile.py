@@ -1,0 +1,74 @@
+"""Files of tensors (safetensors): what they say of themselves; and writing any file whole or not at all.
+
+Needs no torch.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, NonNegativeInt
+
+LONGEST_HEADER = 100_000_000
+"""Bytes; the limit of the safetensors library."""
+
+
+class StoredTensor(BaseModel):
+    """What a safetensors header says of a tensor."""
+
+    dtype: str
+    """Number format, such as ``F32``."""
+    shape: tuple[NonNegativeInt, ...]
+    data_offsets: tuple[NonNegativeInt, NonNegativeInt]
+    """First byte and end in the data that follows the header."""
+
+
+def read_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
+    """What a safetensors file says of itself: its metadata, and its tensors by name.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is not a whole safetensors file.
+    """
+    # By hand (a length, then JSON) because the library imports NumPy or torch for it, which takes longer than
+    # all the rest of `idc inspect`. Loading the numbers is left to the library.
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= min(size - 8, LONGEST_HEADER):
+            raise ValueError(f"its header would be {length} bytes long in a file of {size}")
+        values = json.loads(file.read(length))
+    if not isinstance(values, dict):
+        raise ValueError("its header is not a JSON object")
+    metadata = values.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("its metadata is not a table of texts")
+    tensors = {name: StoredTensor.model_validate(value) for name, value in values.items()}
+    end = 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+    if end != size:
+        raise ValueError(f"its header describes {end} bytes, but the file has {size}")
+    return metadata, tensors
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it into place.
+
+    A reader sees the old file or the whole new one; when ``write`` fails nothing is left behind.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(descriptor)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        # mkstemp makes files private; these are as public as the user's umask makes any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
