@@ -10,7 +10,8 @@ import torch
 
 from idc import registry
 from idc.artifact import Header
-from idc.kinds import KINDS
+from idc.datasets.image_dataset import ImageDataset
+from idc.kinds import KINDS, Dataset
 from idc.pipeline import Pipeline
 from idc.report import Report
 
@@ -89,6 +90,23 @@ def test_the_numbers_of_speed_are_what_the_committed_benchmarks_printed() -> Non
     printed = [path.read_text().strip() for path in (ROOT / "benchmarks/results").glob("*.txt")]
     assert len(shown) == 6
     assert all(text.strip() in printed for text in shown)
+
+
+def test_the_numbers_of_data_are_what_the_committed_benchmarks_printed() -> None:
+    printed = "".join(path.read_text() for path in (ROOT / "benchmarks/results").glob("*.txt"))
+    shown = [text for _, text in blocks(ROOT / "docs/data.md", "text")]
+    assert len(shown) == 3
+    assert all(text in printed for text in shown[1:])
+
+
+def test_the_tables_of_data_are_datasets_and_every_field_is_documented() -> None:
+    page = (ROOT / "docs/data.md").read_text()
+    for _, text in blocks(ROOT / "docs/data.md", "toml"):
+        Dataset.model_validate(tomllib.loads(text)["dataset"])
+    for each in registry.installed(Dataset.group):
+        assert f"`{each.type}`" in page
+    for name in ImageDataset.model_fields:
+        assert name == "type" or f"`{name}`" in page, name
 
 
 def test_every_header_and_report_field_is_documented() -> None:
