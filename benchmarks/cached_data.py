@@ -3,7 +3,8 @@
     uv run python benchmarks/cached_data.py --images DIR --work DIR | tee benchmarks/results/cached_data.txt
 
 ``--images`` is a folder with a few hundred JPEGs or more of 224 pixels, such as the Imagenette sample. They
-are linked into ``--work`` under so many names that they are as many as ImageNet-100 has, read once, and kept, which takes 150 kB for each. Batches are timed with the kept file in memory and dropped from it,
+are linked into ``--work`` under so many names that they are as many as ImageNet-100 has, read once, and kept,
+which takes 150 kB for each. Batches are timed with the kept file in memory and dropped from it,
 beside the match of one class that they are for: ResNetAP-10 at 224 pixels, 10 images per class, factor 3.
 """
 
