@@ -1,5 +1,6 @@
 """What every test runs under."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 @pytest.fixture(autouse=True)
 def _two_threads() -> None:
     # Some tests compare bits, and torch sums in another order with another number of threads.
-    torch.set_num_threads(2)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
 
 
 @pytest.fixture(autouse=True)

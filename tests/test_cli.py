@@ -179,14 +179,15 @@ def test_an_interrupted_evaluation_says_how_to_go_on() -> None:
         *("--set", "baseline.0.draws=50", "--set", "evaluate.0.epochs=50", "--device", "cpu"),
         when=lambda: log.exists() and log.read_text().count("\n") >= 3,
     )
-    assert "the synset is complete; score it with: idc evaluate runs/small" in errors
+    assert "the synset is complete, in runs/small; " in errors
+    assert "go on with: idc run runs/small/pipeline.toml --out runs/small --data data --resume" in errors
     assert Synset.load("runs/small").header.iterations == 2
 
 
 def test_a_diverging_run_fails_with_exit_code_1() -> None:
     result = idc("run", "small.toml", "--set", "optimizer.learning_rate=1e30", "--quiet")
     assert result.exit_code == 1
-    assert "no longer finite" in result.stderr
+    assert "not finite in iteration" in result.stderr
 
 
 def test_inspect(run: Path) -> None:

@@ -172,7 +172,7 @@ def test_the_matching_loss_falls() -> None:
 
 
 def test_a_diverging_run_says_so() -> None:
-    with pytest.raises(RunError, match=r"no longer finite after iteration \d of 2; .*learning_rate = 1e\+30"):
+    with pytest.raises(RunError, match=r"not finite in iteration \d of 2, .*learning_rate = 1e\+30"):
         run(optimizer__learning_rate=1e30)
 
 

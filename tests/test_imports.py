@@ -33,7 +33,7 @@ TORCH_FREE = {
             "kinds/learning",
             "optimizer",
         ),
-        *("overrides", "pipeline", "registry", "report", "source", "spec", "stage", "tensorfile"),
+        *("overrides", "pipeline", "registry", "report", "resuming", "source", "spec", "stage", "tensorfile"),
     },
     "idc_cli": {
         "__init__",
@@ -41,6 +41,8 @@ TORCH_FREE = {
         "compare",
         "folder",
         "inspect",
+        "interruption",
+        "interval",
         "main",
         "plugins",
         "progress",

@@ -1,24 +1,40 @@
-"""The folder of a run: what is in it, and when it may be written to."""
+"""The folder of a run: what is in it, when it may be written to, and what it goes on from."""
 
 import json
+import os
+import socket
 import tomllib
+import warnings
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
-from idc.errors import InputError
+from filelock import FileLock, Timeout
+
+from idc.errors import InputError, Notice
 from idc.pipeline import Pipeline
-from idc.report import Report
+from idc.report import Evaluation, Report
+from idc.resuming import refuse_changes
 from idc.tensorfile import write_atomically
+
+if TYPE_CHECKING:
+    from idc.checkpoint import Checkpoint
+    from idc.engine import Condensation
 
 PIPELINE = "pipeline.toml"
 SYNSET = "synset.safetensors"
 REPORT = "report.json"
 LOG = "log.jsonl"
 PICTURE = "images.png"
+CHECKPOINT = "checkpoint.safetensors"
+LOCK = ".lock"
+HOLDER = ".lock.json"
+"""Who holds the lock, for messages."""
 
 
 class RunFolder:
-    """Where a run of one pipeline keeps what comes of it.
+    """Where a run of one pipeline keeps what comes of it; a context manager that gives up its lock.
 
     Args:
         path: the folder; made by `begin`.
@@ -28,9 +44,24 @@ class RunFolder:
     def __init__(self, path: Path, pipeline: Pipeline) -> None:
         self.path = path
         self._pipeline = pipeline
+        self._lock = FileLock(path / LOCK, timeout=0)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
+
+    def __enter__(self) -> Self:
+        if self.path.is_dir():
+            self._hold()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._lock.is_locked:
+            for name in (HOLDER, LOCK):
+                with suppress(OSError):
+                    (self / name).unlink()
+            self._lock.release()
 
     def finished(self) -> Report | None:
         """The report, if the folder holds a finished run of this pipeline."""
@@ -45,42 +76,175 @@ class RunFolder:
         Raises:
             InputError: there is one.
         """
-        if self._earlier():
-            what = "an unfinished run of this pipeline" if self._holds_the_same() else "another run"
+        if not self._earlier():
+            return
+        if self._holds_the_same():
             raise InputError(
-                f"--out: {self.path} holds {what}; choose another folder with --out, or replace it with "
-                "--overwrite"
+                f"--out: {self.path} holds an unfinished run of this pipeline; --resume goes on with it, "
+                "and --overwrite begins anew"
             )
+        raise InputError(
+            f"--out: {self.path} holds another run; choose another folder with --out, or replace it with "
+            "--overwrite"
+        )
 
     def begin(self) -> None:
         """Remove an earlier run and write the resolved pipeline.
 
         Raises:
-            InputError: the folder cannot be written to.
+            InputError: the folder cannot be written to, or another process writes to it.
         """
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._hold()
             for file in self._earlier():
                 file.unlink()
-            write_atomically(
-                self / PIPELINE, lambda file: file.write_text(self._pipeline.toml(), encoding="utf-8")
-            )
+            self._write_pipeline()
         except OSError as error:
             raise InputError(
                 f"--out: cannot write to {self.path} ({error.strerror}); choose another folder"
             ) from None
 
+    def checkpoint(self) -> "Checkpoint | None":
+        """What a run of this pipeline in the folder goes on from; None where nothing was kept.
+
+        Raises:
+            InputError: the folder holds a run of another pipeline, or checkpoints of which none is whole.
+        """
+        from idc import checkpoint
+
+        last = self / CHECKPOINT
+        found: list[str] = []
+        for file in (last, checkpoint.previous(last)):
+            if not file.exists():
+                continue
+            try:
+                read = checkpoint.read(file)
+            except InputError as error:
+                found.append(str(error))
+                continue
+            if found:
+                warnings.warn(f"{found[0]}; going on from the one before, {file}", Notice, 2)
+            refuse_changes(read.facts.pipeline, self._pipeline.table(), read.facts.step)
+            return read
+        if found:
+            raise InputError(f"--resume: {'; '.join(found)}. Begin anew with --overwrite")
+        if self._earlier() and not self._holds_the_same():
+            refuse_changes(self._held(), self._pipeline.table(), 0)
+        return None
+
+    def go_on(self, iterations: int) -> None:
+        """Prepare the folder to be gone on in: the pipeline as it is now, the log up to the checkpoint.
+
+        Args:
+            iterations: that are done.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        kept = [
+            entry
+            for entry in self._entries()
+            if entry.get("phase") == "condense" and int(entry.get("iteration", 0)) <= iterations
+        ]
+        if self._holds_the_same():
+            kept += [entry for entry in self._entries() if entry.get("phase") in ("evaluate", "scored")]
+        text = "".join(json.dumps(entry) + "\n" for entry in kept)
+        try:
+            self._write_pipeline()
+            write_atomically(self / LOG, lambda file: file.write_text(text, encoding="utf-8"))
+            (self / REPORT).unlink(missing_ok=True)
+        except OSError as error:
+            raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
+
+    def scored(self) -> list[list[Evaluation]]:
+        """The evaluations that the log has of each contender, in their order, as far as they are complete."""
+        found: list[list[Evaluation]] = []
+        rows: list[Evaluation] = []
+        for entry in self._entries():
+            if entry.get("phase") == "evaluate":
+                rows.append(Evaluation.model_validate({k: v for k, v in entry.items() if k != "phase"}))
+            elif entry.get("phase") == "scored":
+                found.append(rows)
+                rows = []
+        return found
+
+    def keep(self, condensation: "Condensation", seconds: float) -> None:
+        """Write a checkpoint; where that fails, say so and let the run go on."""
+        from idc import checkpoint
+
+        try:
+            if not (self / PIPELINE).exists():
+                warnings.warn(f"{self.path} was removed; it is made again", Notice, 2)
+                self._write_pipeline()
+            checkpoint.save(self / CHECKPOINT, condensation, seconds)
+        except (OSError, InputError) as error:
+            reason = getattr(error, "strerror", None) or error
+            warnings.warn(f"no checkpoint could be kept in {self.path} ({reason}); going on", Notice, 2)
+
     def log(self, **entry: Any) -> None:
-        """Append a line to the log."""
-        with (self / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        """Append a line to the log.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        try:
+            with (self / LOG).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            warnings.warn(f"{self / LOG} cannot be written ({error.strerror}); going on", Notice, 2)
+
+    def _hold(self) -> None:
+        if self._lock.is_locked:
+            return
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"--out: {self.path} is being written to by {self._holder()}; wait for it, stop it, or "
+                "choose another folder with --out"
+            ) from None
+        except OSError as error:
+            raise InputError(
+                f"--out: cannot write to {self.path} ({error.strerror}); choose another folder"
+            ) from None
+        if (self / HOLDER).exists():
+            warnings.warn(f"{self._holder()} ended without giving up {self.path}; it was killed", Notice, 2)
+        holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+        (self / HOLDER).write_text(holder, encoding="utf-8")
+
+    def _holder(self) -> str:
+        try:
+            facts = json.loads((self / HOLDER).read_text(encoding="utf-8"))
+            return f"process {facts['pid']} on {facts['host']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"
+
+    def _write_pipeline(self) -> None:
+        write_atomically(
+            self / PIPELINE, lambda file: file.write_text(self._pipeline.toml(), encoding="utf-8")
+        )
+
+    def _entries(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        with suppress(OSError):
+            for line in (self / LOG).read_text(encoding="utf-8", errors="replace").splitlines():
+                # The last line may be torn.
+                with suppress(ValueError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict):
+                        found.append(entry)
+        return found
 
     def _earlier(self) -> list[Path]:
-        names = (PIPELINE, SYNSET, REPORT, LOG, PICTURE)
+        names = (PIPELINE, SYNSET, REPORT, LOG, PICTURE, CHECKPOINT, "checkpoint.previous.safetensors")
         return [self / name for name in names if (self / name).exists()]
 
-    def _holds_the_same(self) -> bool:
+    def _held(self) -> dict[str, Any]:
         try:
-            held = tomllib.loads((self / PIPELINE).read_text(encoding="utf-8"))
+            return tomllib.loads((self / PIPELINE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return False
-        return held == tomllib.loads(self._pipeline.toml())
+            return {}
+
+    def _holds_the_same(self) -> bool:
+        return self._held() == tomllib.loads(self._pipeline.toml())

@@ -15,6 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from idc.allocator import Allocator, keep_memory
+from idc.errors import InputError, Notice, RunError
+from idc_cli.interruption import termination_interrupts
 
 
 class Commands(TyperGroup):
@@ -30,8 +32,6 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
-        from idc.errors import InputError, Notice, RunError
-
         shown_otherwise = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
@@ -42,7 +42,8 @@ class Commands(TyperGroup):
 
         warnings.showwarning = show
         try:
-            return super().invoke(ctx)
+            with termination_interrupts():
+                return super().invoke(ctx)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
@@ -94,8 +95,6 @@ Memory = Annotated[
 
 
 def _count_or_auto(text: str) -> int | Literal["auto"]:
-    from idc.errors import InputError
-
     if text == "auto":
         return "auto"
     if not text.isdecimal() or not int(text):
@@ -136,14 +135,23 @@ def run(
             metavar="N", help="Classes matched in one call; auto: as many as a GPU's free memory holds."
         ),
     ] = "1",
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="N|Nm", help="Iterations, or minutes (5m), between checkpoints.")
+    ] = "5m",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that the folder holds, if it holds one.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that the folder holds.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
 ) -> None:
     """Condense a dataset, score the result beside its baselines, and keep everything in a run folder."""
+    from idc_cli.interval import Interval
     from idc_cli.run import run as start
 
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite exclude each other; give one of them")
     start(
         pipeline,
         data,
@@ -152,6 +160,8 @@ def run(
         assignments or [],
         download=download,
         classes_at_once=_count_or_auto(classes_at_once),
+        checkpoint_every=Interval.parse(checkpoint_every),
+        resume=resume,
         overwrite=overwrite,
         quiet=quiet,
     )

@@ -25,12 +25,16 @@ class Track:
         title: what is being done.
         total: steps of the whole task.
         quiet: show nothing.
+        before: steps that were done earlier.
     """
 
-    def __init__(self, console: Console, title: str, total: float, *, quiet: bool = False) -> None:
+    def __init__(
+        self, console: Console, title: str, total: float, *, quiet: bool = False, before: float = 0
+    ) -> None:
         self._console = console
         self._title = title
         self._total = total
+        self._before = before
         self._quiet = quiet
         self._live = console.is_terminal and not quiet
         self._began = self._shown = time.monotonic()
@@ -61,7 +65,7 @@ class Track:
 
     def rate(self, done: float) -> float:
         """Steps per second if ``done`` have been done by now."""
-        return done / max(time.monotonic() - self._began, 1e-9)
+        return (done - self._before) / max(time.monotonic() - self._began, 1e-9)
 
     def due(self) -> bool:
         """Whether an `update` would be seen; reading a loss from a device is only worth it then."""

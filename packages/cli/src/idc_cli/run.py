@@ -1,5 +1,6 @@
 """``idc run``: the caller that drives a condensation and keeps what comes of it."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +9,11 @@ from typing import Literal
 import torch
 from rich.console import Console
 
-from idc import artifact
+from idc import artifact, checkpoint
 from idc import device as devices
 from idc.data import RealData
 from idc.engine import Condensation, condense
+from idc.errors import RunError
 from idc.evaluation import baselines, evaluate
 from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
@@ -19,7 +21,9 @@ from idc.report import Evaluation, Report, pooled
 from idc.shapes import Scalar
 from idc.synset import Synset
 from idc_cli.data import load
-from idc_cli.folder import PICTURE, REPORT, SYNSET, RunFolder
+from idc_cli.folder import PICTURE, PIPELINE, REPORT, SYNSET, RunFolder
+from idc_cli.interruption import asked_to_stop
+from idc_cli.interval import Interval
 from idc_cli.progress import Track
 from idc_cli.terminal import say, show_report
 
@@ -33,6 +37,8 @@ def run(
     *,
     download: bool,
     classes_at_once: int | Literal["auto"],
+    checkpoint_every: Interval,
+    resume: bool,
     overwrite: bool,
     quiet: bool,
 ) -> None:
@@ -40,46 +46,70 @@ def run(
     console = Console(stderr=True)
     pipeline = Pipeline.load(path, parse_assignments(assignments))
     chosen = devices.choose(device)
-    folder = RunFolder(out or Path("runs") / pipeline.name, pipeline)
-    if not overwrite:
-        if report := folder.finished():
+    with RunFolder(out or Path("runs") / pipeline.name, pipeline) as folder:
+        if not overwrite and (report := folder.finished()):
             show_report(report)
             say(console, f"{folder.path} holds this run, finished; --overwrite runs it again")
             return
-        folder.refuse_earlier()
+        begun = folder.checkpoint() if resume else None
+        if not (resume or overwrite):
+            folder.refuse_earlier()
 
-    # Once, rather than for every baseline and every score.
-    device, data = str(chosen), load(pipeline.dataset, root, download=download, quiet=quiet).to(chosen)
-    condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
-    # Before anything is written, because a baseline may not fit the data either.
-    contenders = _baselines(pipeline, data, device, console, quiet=quiet)
-    folder.begin()
-    if condensation.memory is not None and not quiet:
-        how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
-        steps = f"{len(condensation):,} steps, {how}"
-        say(console, f"condense: {steps}; a match takes {condensation.memory / 1e9:.2g} GB of memory at most")
+        # Once, rather than for every baseline and every score.
+        device, data = str(chosen), load(pipeline.dataset, root, download=download, quiet=quiet).to(chosen)
+        condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
+        if begun is not None:
+            checkpoint.restore(begun, condensation)
+        # Before anything is written, because a baseline may not fit the data either.
+        contenders = _baselines(pipeline, data, device, console, quiet=quiet)
+        spent = 0.0
+        if begun is None:
+            folder.begin()
+        else:
+            spent = begun.facts.seconds
+            folder.go_on(condensation.iteration)
+            done, of = condensation.steps_done, len(condensation)
+            say(console, f"going on after {done:,} of {of:,} steps, {condensation.iteration} iterations")
+        if condensation.memory is not None and not quiet:
+            how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
+            steps = f"{len(condensation):,} steps, {how}"
+            say(
+                console,
+                f"condense: {steps}; a match takes {condensation.memory / 1e9:.2g} GB of memory at most",
+            )
 
-    began = time.monotonic()
-    synset = _condensed(condensation, folder, console, quiet=quiet)
-    condensed = time.monotonic()
-    evaluations = _scores([*contenders, synset], data, pipeline, device, folder, console, quiet=quiet)
-    seconds = {"condense": condensed - began, "evaluate": time.monotonic() - condensed}
-    report = Report(
-        name=pipeline.name,
-        method=pipeline.method,
-        classes=data.spec.classes,
-        images_per_class=pipeline.images_per_class,
-        budget=synset.header.budget,
-        iterations=synset.header.iterations,
-        device=device,
-        computed=condensation.computed,
-        seconds={phase: round(spent, 3) for phase, spent in seconds.items()},
-        versions=artifact.versions(),
-        evaluations=tuple(evaluations),
-    )
-    report.save(folder / REPORT)
-    show_report(report)
-    say(Console(), f"saved in {folder.path}")
+        going_on = shlex.join(
+            ["idc", "run", str(folder / PIPELINE), "--out", str(folder.path), "--data", str(root), "--resume"]
+        )
+        try:
+            condensed, spent = _condensed(condensation, folder, checkpoint_every, spent, console, quiet=quiet)
+            began = time.monotonic()
+            evaluations = _scores(
+                [*contenders, condensed], data, pipeline, device, folder, console, quiet=quiet
+            )
+        except KeyboardInterrupt:
+            say(console, f"go on with: {going_on}")
+            raise
+        seconds = {"condense": spent, "evaluate": time.monotonic() - began}
+        report = Report(
+            name=pipeline.name,
+            method=pipeline.method,
+            classes=data.spec.classes,
+            images_per_class=pipeline.images_per_class,
+            budget=condensed.header.budget,
+            iterations=condensed.header.iterations,
+            device=device,
+            computed=condensation.computed,
+            seconds={phase: round(each, 3) for phase, each in seconds.items()},
+            versions=artifact.versions(),
+            evaluations=tuple(evaluations),
+        )
+        try:
+            report.save(folder / REPORT)
+        except OSError as error:
+            raise RunError(f"{folder / REPORT} cannot be written ({error.strerror}); {going_on}") from None
+        show_report(report)
+        say(Console(), f"saved in {folder.path}")
 
 
 def _baselines(
@@ -100,31 +130,69 @@ def _baselines(
     return found
 
 
-def _condensed(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> Synset:
+def _condensed(
+    condensation: Condensation,
+    folder: RunFolder,
+    checkpoint_every: Interval,
+    spent: float,
+    console: Console,
+    *,
+    quiet: bool,
+) -> tuple[Synset, float]:
+    """The synset, and the seconds it took altogether."""
+    began = time.monotonic() - spent
     try:
-        _drive(condensation, folder, console, quiet=quiet)
+        _drive(condensation, folder, checkpoint_every, began, console, quiet=quiet)
     except KeyboardInterrupt:
-        condensation.synset().save(folder / SYNSET)
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
+        say(console, f"stopped after {done}; the codes so far are in {_saved(condensation, folder)}")
         raise
-    synset = condensation.synset()
-    synset.save(folder / SYNSET)
+    except RunError as error:
+        raise RunError(f"{error}, and are in {_saved(condensation, folder)}") from error
+    spent = time.monotonic() - began
+    # So that more iterations can follow, and an interrupted evaluation need not condense again.
+    folder.keep(condensation, spent)
+    _saved(condensation, folder)
+    synset = Synset.load(folder / SYNSET)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc import pictures
 
     pictures.save(pictures.grid(synset), folder / PICTURE)
-    return synset
+    return synset, spent
 
 
-def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, quiet: bool) -> None:
-    plan, began = condensation.pipeline, time.monotonic()
+def _saved(condensation: Condensation, folder: RunFolder) -> Path:
+    try:
+        condensation.synset().save(folder / SYNSET)
+    except OSError as error:
+        raise RunError(
+            f"{folder / SYNSET} cannot be written ({error.strerror}); make room and go on with --resume"
+        ) from None
+    return folder / SYNSET
+
+
+def _drive(
+    condensation: Condensation,
+    folder: RunFolder,
+    checkpoint_every: Interval,
+    began: float,
+    console: Console,
+    *,
+    quiet: bool,
+) -> None:
+    plan, before = condensation.pipeline, condensation.steps_done
+    due = checkpoint_every.started(condensation.iteration)
     pending: list[Scalar] = []
-    with Track(console, "condense", max(len(condensation), 1), quiet=quiet) as track:
-        for done, step in enumerate(condensation, start=1):
+    title, total = "condense", max(len(condensation), 1)
+    with (
+        Track(console, title, total, quiet=quiet, before=before) as track,
+        asked_to_stop(lambda text: say(console, text)) as stopping,
+    ):
+        for step in condensation:
             pending.append(step.loss)
             if track.due():
                 where = f"iteration {step.iteration + 1}/{plan.iterations}"
+                done = condensation.steps_done
                 track.update(done, f"{where}, loss {float(step.loss):.4g}, {track.rate(done):.3g} steps/s")
             if step.inner_step == plan.inner_steps - 1:
                 folder.log(
@@ -134,6 +202,10 @@ def _drive(condensation: Condensation, folder: RunFolder, console: Console, *, q
                     seconds=round(time.monotonic() - began, 3),
                 )
                 pending.clear()
+            if stopping() or due(condensation.iteration):
+                folder.keep(condensation, time.monotonic() - began)
+            if stopping():
+                raise KeyboardInterrupt
 
 
 def _scores(
@@ -153,10 +225,10 @@ def _scores(
             'type = "retrain"',
         )
         return []
-    found: list[list[Evaluation]] = []
+    found = folder.scored()[: len(contenders)]
     try:
         with Track(console, "evaluate", len(contenders), quiet=quiet) as track:
-            for done, contender in enumerate(contenders):
+            for done, contender in list(enumerate(contenders))[len(found) :]:
 
                 def progress(share: float, done: int = done, name: str = contender.name) -> None:
                     track.update(done + share, name)
@@ -165,7 +237,11 @@ def _scores(
                 for evaluation in evaluate(contender, data, pipeline, device=device, progress=progress):
                     found[-1].append(evaluation)
                     folder.log(phase="evaluate", **evaluation.model_dump(mode="json"))
+                folder.log(phase="scored", contender=done)
     except KeyboardInterrupt:
-        say(console, f"the synset is complete; score it with: idc evaluate {folder.path}")
+        say(
+            console,
+            f"the synset is complete, in {folder.path}; {len(found) - 1} of {len(contenders)} are scored",
+        )
         raise
     return pooled(found)

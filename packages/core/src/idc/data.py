@@ -123,7 +123,7 @@ class Split:
 
 def as_bytes(tensor: Tensor) -> memoryview:
     """A tensor's numbers in row-major order."""
-    return tensor.cpu().contiguous().view(torch.uint8).numpy().data
+    return tensor.cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data
 
 
 class Fingerprint:

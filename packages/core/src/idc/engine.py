@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from idc import allocator, memory
 from idc import device as devices
 from idc.artifact import Computed
 from idc.codes import decode, decode_class
 from idc.data import RealData, Split
+from idc.divergence import diverged, not_finite
 from idc.errors import InputError, Notice, RunError
 from idc.execution import Execution
-from idc.matching import Matching
+from idc.matching import Distances, Matching
 from idc.network import Network, NetworkView
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
@@ -28,6 +30,18 @@ LARGE = 1e12
 
 SHARE_OF_MEMORY = 0.8
 """Of what is free on a GPU, for matching several classes at once."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """All that a condensation goes on from, beside its pipeline and data."""
+
+    step: int
+    """Sweeps made since the beginning."""
+    codes: Codes
+    velocity: Codes
+    network: Network | None
+    """The one that the last sweep looked through; None where the next one does not depend on it."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +104,8 @@ class Condensation:
         self.pipeline = pipeline
         self.data = data.to(device)
         self.device = device
-        self.iteration = 0
-        """Outer iterations done."""
+        self.steps_done = 0
+        """Sweeps made since the beginning."""
         self._streams = Streams(pipeline.seed)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
         network = self._refuse_unfit()
@@ -116,6 +130,9 @@ class Condensation:
         """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
         is little."""
         self._matching.at_once = self._classes_at_once(classes_at_once)
+        self._network: Network | None = None
+        self._finite = self.state
+        self._suspects: Tensor | None = None
         self._steps = self.execution.during(self._run())
 
     @property
@@ -129,6 +146,24 @@ class Condensation:
             allocator=allocator.chosen(),
         )
 
+    @property
+    def iteration(self) -> int:
+        """Outer iterations done."""
+        return self.steps_done // self.pipeline.inner_steps
+
+    @property
+    def state(self) -> State:
+        """What `restore` goes on from; taken between two steps."""
+        iteration, begun = divmod(self.steps_done, self.pipeline.inner_steps)
+        needed = begun or self.pipeline.networks.lasts(iteration)
+        return State(self.steps_done, self.codes, self.velocity, self._network if needed else None)
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of a condensation of the same pipeline and data, as that one would have."""
+        self.steps_done, self.codes, self.velocity = state.step, state.codes, state.velocity
+        self._network, self._finite, self._suspects = state.network, state, None
+        self._steps = self.execution.during(self._run())
+
     def __len__(self) -> int:
         """Steps of the whole run."""
         return self.pipeline.iterations * self.pipeline.inner_steps
@@ -141,28 +176,29 @@ class Condensation:
         """Make one sweep.
 
         Raises:
-            RunError: the codes are no longer finite at the end of an outer iteration.
+            RunError: a distance or the codes are no longer finite; the codes are then the last that were.
         """
         return next(self._steps)
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
-        seen: Network | None = None
-        for iteration in range(self.iteration, plan.iterations):
-            self.codes = plan.decoder.project(self.codes, self.data.spec)
-            streams = self._streams.child("networks", iteration)
-            network = plan.networks.start(iteration, seen, plan.model, train, streams)
-            for inner_step in range(plan.inner_steps):
-                # Trained only before a sweep that sees it, so that none is trained for nothing.
-                if network is seen:
-                    network = plan.networks.train(network, train, self._synthetic)
-                loss = self.sweep(network, iteration * plan.inner_steps + inner_step)
-                seen = network
-                if inner_step == plan.inner_steps - 1:
-                    self._refuse_infinite(iteration)
-                    # Before the yield, so that the caller sees a finished iteration as done.
-                    self.iteration = iteration + 1
-                yield Step(iteration, inner_step, loss)
+        while self.steps_done < len(self):
+            iteration, inner_step = divmod(self.steps_done, plan.inner_steps)
+            if inner_step == 0:
+                self.codes = plan.decoder.project(self.codes, self.data.spec)
+                streams = self._streams.child("networks", iteration)
+                network = plan.networks.start(iteration, self._network, plan.model, train, streams)
+            else:
+                network = self._network
+                assert network is not None, "a state between two outer iterations' ends has a network"
+            # Trained only before a sweep that sees it, so that none is trained for nothing.
+            if network is self._network:
+                network = plan.networks.train(network, train, self._synthetic)
+            distances = self.sweep(network, self.steps_done)
+            # Before the yield, so that the caller sees a finished step as done.
+            self._network, self.steps_done = network, self.steps_done + 1
+            self._refuse_infinite(distances)
+            yield Step(iteration, inner_step, distances.mean())
 
     def synset(self) -> Synset:
         """The present codes as a synset, projected onto the value range, on the CPU."""
@@ -176,7 +212,7 @@ class Condensation:
             computed=self.computed,
         )
 
-    def sweep(self, network: Network, step: int) -> Scalar:
+    def sweep(self, network: Network, step: int) -> Distances:
         """Match every class once and step its codes.
 
         Args:
@@ -184,14 +220,14 @@ class Condensation:
             step: sweeps since the beginning of the run, which decides what is drawn.
 
         Returns:
-            The mean distance.
+            The distance of each class.
         """
         plan, shared = self.pipeline, self.pipeline.decoder.shared
         self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
         with self.execution.active():
-            gradients, distance = self._matching(network, self.codes, step)
+            gradients, distances = self._matching(network, self.codes, step)
         self.codes, self.velocity = plan.optimizer.after(self.codes, self.velocity, gradients, shared)
-        return distance
+        return distances
 
     def _synthetic(self) -> Split:
         plan, spec = self.pipeline, self.data.spec
@@ -241,10 +277,15 @@ class Condensation:
             return wanted
         return max(1, int(SHARE_OF_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
 
-    def _refuse_infinite(self, iteration: int) -> None:
-        if not all(bool(code.isfinite().all()) for code in self.codes.values()):
-            plan = self.pipeline
-            raise RunError(
-                f"the codes are no longer finite after iteration {iteration + 1} of {plan.iterations}; the "
-                f"likely cause is optimizer.learning_rate = {plan.optimizer.learning_rate}: lower it"
-            )
+    def _refuse_infinite(self, distances: Distances) -> None:
+        """Stop after a step that is not finite, or on a GPU, where every look waits, after the iteration."""
+        plan = self.pipeline
+        bad = not_finite(distances, self.codes, plan.decoder.shared)
+        self._suspects = bad if self._suspects is None else self._suspects | bad
+        if self.steps_done % plan.inner_steps and self.device.type != "cpu":
+            return
+        if bool(self._suspects.any()):
+            message = diverged(plan, self.data.spec, self._suspects, self._network, self.steps_done)
+            self.restore(self._finite)
+            raise RunError(f"{message}. The codes are those after {self.steps_done} steps, which were finite")
+        self._finite = self.state

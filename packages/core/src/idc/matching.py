@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
@@ -22,6 +23,9 @@ from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Codes, Draw, Indices, Labels, Pixels, Scalar
+
+Distances = Float[Tensor, " classes"]
+"""Of each class."""
 
 REAL_PASSES, SYNTHETIC_PASSES = 3, 6
 """A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
@@ -89,7 +93,7 @@ class Matching:
         drawn = [self._drawn(label, step) for label in range(len(self._train.spec.classes))]
         return moved_together(drawn, self._train.device)
 
-    def __call__(self, network: Network, codes: Codes, step: int) -> tuple[Codes, Scalar]:
+    def __call__(self, network: Network, codes: Codes, step: int) -> tuple[Codes, Distances]:
         """Match every class.
 
         Args:
@@ -99,7 +103,7 @@ class Matching:
 
         Returns:
             The gradient of each class's distance with respect to its codes, class axis first, and for shared
-            codes their sum; and the mean distance.
+            codes their sum; and the distance of each class.
 
         Raises:
             RunError: the memory does not suffice for a single class.
@@ -126,7 +130,7 @@ class Matching:
         in_order = [results[label] for label in range(len(seen))]
         gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in codes}
         gradients.update({name: gradients[name].sum(0) for name in self._plan.decoder.shared})
-        return gradients, torch.stack([distance for _, distance in in_order]).mean()
+        return gradients, torch.stack([distance for _, distance in in_order])
 
     def _drawn(self, label: int, step: int) -> Seen:
         sampler, streams = self._plan.sampler, self._streams.child("sampler", label)

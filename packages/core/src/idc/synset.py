@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from idc import artifact, registry
@@ -20,7 +20,7 @@ from idc.pipeline import Pipeline
 from idc.shapes import Batch, Codes, Images, Labels
 from idc.spec import ImageSpec
 from idc.stage import Stage
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_atomically, write_tensors
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,8 +96,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def save(self, path: str | Path) -> None:
         """Write the synset as safetensors; the file is whole or not there."""
         metadata = {artifact.KEY: self.header.text()}
-        codes = {name: code.contiguous() for name, code in self.codes.items()}
-        write_atomically(Path(path), lambda file: save_file(codes, file, metadata))
+        write_atomically(Path(path), lambda file: write_tensors(file, self.codes, metadata))
 
     @property
     def name(self) -> str:

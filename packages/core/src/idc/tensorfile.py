@@ -6,10 +6,14 @@ Needs no torch.
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, NonNegativeInt
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LONGEST_HEADER = 100_000_000
 """Bytes; the limit of the safetensors library."""
@@ -72,3 +76,51 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
+    """Fill a file with tensors on the CPU.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from safetensors.torch import save
+
+    # Not the library's save_file, whose errors do not say what the system said.
+    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    path.write_bytes(save(whole, dict(metadata)))
+
+
+def replace_verified(
+    path: Path, previous: Path, write: Callable[[Path], object], verify: Callable[[Path], object]
+) -> None:
+    """Write a file, read it back, and only then put it in the place of the old one, which is kept.
+
+    Whenever the process is killed, ``path`` or ``previous`` is a whole file.
+
+    Args:
+        path: the file.
+        previous: where the old one goes.
+        write: fills a file.
+        verify: raises if it finds one damaged.
+    """
+    new = path.with_name(f".{path.name}.new{path.suffix}")
+    write_atomically(new, write)
+    try:
+        verify(new)
+        if path.exists():
+            path.replace(previous)
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+    synchronize(path.parent)
+
+
+def synchronize(folder: Path) -> None:
+    """Let a folder's entries be on the disk, where the system can do so."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -87,6 +87,10 @@ class Networks(Stage):
             streams: where this iteration's random draws come from.
         """
 
+    def lasts(self, iteration: int) -> bool:
+        """Whether `start` of an outer iteration may give back the network of the one before."""
+        return False
+
     @abstractmethod
     def train(self, network: "Network", real: "Split", synthetic: "Callable[[], Split]") -> "Network":
         """The network after the training between two inner steps.

@@ -8,7 +8,6 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from idc.data import Split
@@ -18,7 +17,7 @@ from idc.kinds import Model
 from idc.network import Network
 from idc.seeding import Streams
 from idc.stage import Table
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_atomically, write_tensors
 from idc.training import Training
 
 KEY = "idc.network"
@@ -134,8 +133,5 @@ def _identity(model: Model, real: Split, training: Training) -> str:
 
 
 def _write(file: Path, network: Network, identity: str) -> None:
-    state = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in {**network.weights, **network.buffers}.items()
-    }
-    write_atomically(file, lambda path: save_file(state, path, {KEY: identity}))
+    state = {name: tensor.detach().cpu() for name, tensor in {**network.weights, **network.buffers}.items()}
+    write_atomically(file, lambda path: write_tensors(path, state, {KEY: identity}))

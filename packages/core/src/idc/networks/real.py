@@ -46,12 +46,16 @@ class Real(Networks):
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
         """A fresh or pretrained network, or the previous one while it lasts."""
-        if previous is not None and iteration % self.every:
+        if previous is not None and self.lasts(iteration):
             return previous
         network = Network.fresh(model, real.spec, streams, real.device)
         if self.pretrained is not None:
             network = network.with_state(self.pretrained.pick(model, real, self.training, streams))
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)
+
+    def lasts(self, iteration: int) -> bool:
+        """Whether the network's `every` outer iterations are not over yet."""
+        return iteration % self.every > 0
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network after at least ``images`` real images, but no more than one pass over the data."""

@@ -1,0 +1,136 @@
+"""Going on with runs: what is asked for, what is refused, and how often something is kept."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from idc.errors import InputError
+from idc.report import Report
+from idc.resuming import differences, refuse_changes
+from idc_cli.interval import Interval
+from idc_cli.main import app
+from small import small_pipeline
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(small_pipeline().toml())
+
+
+def idc(*arguments: str) -> Result:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result
+
+
+def unfinished() -> Path:
+    """A run that lacks its report."""
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet").exit_code == 0
+    folder = Path("runs/small")
+    (folder / "report.json").unlink()
+    return folder
+
+
+def test_an_unfinished_run_asks_what_to_do() -> None:
+    unfinished()
+    result = idc("run", "small.toml")
+    assert result.exit_code == 2
+    assert "holds an unfinished run of this pipeline; --resume goes on with it" in result.stderr
+
+
+def test_resuming_where_nothing_is_begins() -> None:
+    result = idc("run", "small.toml", "--device", "cpu", "--quiet", "--resume")
+    assert result.exit_code == 0, result.output
+    assert Report.load(Path("runs/small")).iterations == 2
+
+
+def test_scores_that_are_in_the_log_are_not_taken_again() -> None:
+    folder = unfinished()
+    log = (folder / "log.jsonl").read_text()
+    assert log.count('"scored"') == 2
+    result = idc("run", "small.toml", "--device", "cpu", "--resume")
+    assert result.exit_code == 0, result.output
+    assert "going on after 4 of 4 steps, 2 iterations" in result.stderr
+    assert (folder / "log.jsonl").read_text() == log
+    assert [row.n for row in Report.load(folder).evaluations] == [2, 2]
+
+
+def test_more_iterations_of_a_finished_run() -> None:
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet").exit_code == 0
+    more = ("run", "small.toml", "--device", "cpu", "--set", "iterations=3", "--resume")
+    result = idc(*more)
+    assert result.exit_code == 0, result.output
+    assert "going on after 4 of 6 steps, 2 iterations" in result.stderr
+    assert Report.load(Path("runs/small")).iterations == 3
+    assert (Path("runs/small") / "log.jsonl").read_text().count('"scored"') == 2
+    fewer = idc("run", "small.toml", "--resume")
+    assert fewer.exit_code == 2
+    assert "iterations = 2 is fewer than the 3 that are begun or done" in fewer.stderr
+
+
+def test_other_fields_are_named_with_both_values() -> None:
+    folder = unfinished()
+    for file in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
+        result = idc("run", "small.toml", "--resume", "--set", "decoder.factor=1", "--set", "seed=7")
+        assert result.exit_code == 2
+        assert "\n  seed: 0 when it began, 7 now\n" in result.stderr
+        assert "\n  decoder.factor: 2 when it began, 1 now\n" in result.stderr
+        # The pipeline's own file says it as well.
+        (folder / file).unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--resume", "--overwrite"), "--resume and --overwrite exclude each other"),
+        (("--checkpoint-every", "0"), "--checkpoint-every: '0' is not allowed"),
+        (("--checkpoint-every", "5s"), "it must be a number of iterations from 1, such as 20, or of minutes"),
+    ],
+)
+def test_flags_that_mean_nothing_are_refused(arguments: tuple[str, ...], message: str) -> None:
+    result = idc("run", "small.toml", *arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert not Path("runs").exists()
+
+
+def test_intervals() -> None:
+    due = Interval.parse("3").started(2)
+    assert [due(iteration) for iteration in (2, 3, 4, 5, 5, 6, 8, 9)] == [False] * 3 + [
+        True,
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert Interval.parse("0.5m") == Interval(seconds=30)
+    due = Interval(seconds=0.05).started(0)
+    assert not due(0)
+    time.sleep(0.06)
+    assert [due(0), due(0)] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"a": 1, "b": {"c": 2}}, {"a": 1, "b": {"c": 2}}, {}),
+        ({"a": 1, "b": {"c": 2}}, {"b": {"c": 3}, "d": "x"}, {"a": ("1", "absent"), "b.c": ("2", "3"), "d": ("absent", "'x'")}),
+        ({"a": [{"b": 1}, 2]}, {"a": [{"b": 2}, 2]}, {"a.0.b": ("1", "2")}),
+        ({"a": [1]}, {"a": [1, 2]}, {"a": ("[1]", "[1, 2]")}),
+    ],
+)  # fmt: skip
+def test_differences(before: Any, after: Any, expected: dict[str, tuple[str, str]]) -> None:
+    assert dict(differences(before, after)) == expected
+
+
+def test_more_iterations_are_allowed_and_fewer_down_to_those_begun() -> None:
+    table = small_pipeline(iterations=5).table()
+    refuse_changes(table, {**table, "iterations": 9}, 4)
+    refuse_changes(table, {**table, "iterations": 3}, 5)
+    with pytest.raises(InputError, match="iterations = 2 is fewer than the 3 that are begun"):
+        refuse_changes(table, {**table, "iterations": 2}, 5)
