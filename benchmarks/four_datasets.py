@@ -57,7 +57,9 @@ def main() -> None:
 
     threads = reports[given.names[0]][0].computed
     print(f"{platform.machine()}, {threads.threads if threads else '?'} threads, torch {torch.__version__}")
-    print(" ".join(command("NAME", 0, Path("DIR"), Path("OUT"))).replace("seed=0", "seed=SEED"))
+    print(
+        " ".join(command("NAME", 0, Path("DIR"), Path("OUT"))).replace("=0", "=SEED").replace("-0", "-SEED")
+    )
     print(f"{'dataset':<15}{'stored':>9}{'steps':>7}{'random':>16}{'IDC':>16}{'condensing':>12}")
     for name, same in reports.items():
         values = {

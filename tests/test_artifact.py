@@ -141,3 +141,42 @@ def test_written_files_follow_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o640
+
+
+def with_header(path: Path, header: bytes) -> Path:
+    """A file of safetensors' layout with a header and no tensors."""
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return path
+
+
+# The shortest files that damaging thousands of them found (benchmarks/fuzz.py).
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "its header is nested too deeply"),
+        (b'{"__metadata__":{"idc":"' + b"[" * 100_000 + b'"}}', "the header is not valid JSON"),
+        (b'{"__metadata__":{"idc":"' + b"9" * 5000 + b'"}}', "the header is not valid JSON"),
+        (b'{"__metadata__":{"idc":"' + b"9" * 50 + b'"}}', "the header is not a synset's"),
+    ],
+)
+def test_headers_that_fuzzing_found(tmp_path: Path, header: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        artifact.read(with_header(tmp_path / "synset.safetensors", header))
+
+
+def test_a_header_that_is_too_long_is_not_read(tmp_path: Path) -> None:
+    path = with_header(tmp_path / "synset.safetensors", b"{" + b" " * 16_000_001 + b"}")
+    with pytest.raises(InputError, match="its header would be 16000003 bytes long"):
+        artifact.read(path)
+
+
+def test_numbers_of_images_are_compared_with_what_is_stored(tmp_path: Path) -> None:
+    path = tmp_path / "synset.safetensors"
+    synset = condense(small_pipeline(iterations=0), device="cpu").synset()
+    synset.save(path)
+    header = artifact.read(path).header
+    for change in ({"images_per_class": 10**9}, {"images_per_class": 0}):
+        changed = header.model_copy(update={"pipeline": {**header.pipeline, **change}})
+        save_file(synset.codes, path, {artifact.KEY: changed.text()})
+        with pytest.raises(InputError, match="damaged; the header says 1,280 numbers for"):
+            Synset.load(path)

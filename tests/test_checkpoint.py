@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from idc import checkpoint
+from idc.codes import digest
 from idc.engine import Condensation, condense
 from idc.errors import InputError, RunError
 from small import small_pipeline
@@ -120,7 +121,7 @@ def test_every_damaged_byte_is_found(tmp_path: Path) -> None:
         except InputError:
             continue
         # In the facts a digit can become another digit; the tensors are as they were.
-        assert checkpoint.digest(read.tensors) == read.facts.tensors
+        assert digest(read.tensors) == read.facts.tensors
     for length in (0, 5, 100, len(content) // 2, len(content) - 1):
         file.write_bytes(content[:length])
         with pytest.raises(InputError):
@@ -132,7 +133,7 @@ def rewritten(file: Path, change: Any) -> None:
     tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
     facts = checkpoint.read(file).facts.model_dump(mode="json", exclude_none=True)
     change(facts, tensors)
-    facts["tensors"] = checkpoint.digest(tensors)
+    facts["tensors"] = digest(tensors)
     save_file(tensors, file, {checkpoint.KEY: json.dumps(facts)})
 
 

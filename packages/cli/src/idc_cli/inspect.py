@@ -107,6 +107,9 @@ def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
     facts += [
         ("trained on", f"sha256 {header.fingerprint}"),
         *_computed(header),
+        *([("seconds", f"{header.seconds:,.1f}")] if header.seconds is not None else []),
+        *([("commit", header.commit)] if header.commit else []),
+        *([("stored tensors", f"sha256 {header.tensors}")] if header.tensors else []),
         ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
     ]
     return facts

@@ -145,14 +145,16 @@ def _condensed(
         _drive(condensation, folder, checkpoint_every, began, console, quiet=quiet)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        say(console, f"stopped after {done}; the codes so far are in {_saved(condensation, folder)}")
+        kept = _saved(condensation, folder, time.monotonic() - began)
+        say(console, f"stopped after {done}; the codes so far are in {kept}")
         raise
     except RunError as error:
-        raise RunError(f"{error}, and are in {_saved(condensation, folder)}") from error
+        kept = _saved(condensation, folder, time.monotonic() - began)
+        raise RunError(f"{error}, and are in {kept}") from error
     spent = time.monotonic() - began
     # So that more iterations can follow, and an interrupted evaluation need not condense again.
     folder.keep(condensation, spent)
-    _saved(condensation, folder)
+    _saved(condensation, folder, spent)
     synset = Synset.load(folder / SYNSET)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc import pictures
@@ -161,9 +163,9 @@ def _condensed(
     return synset, spent
 
 
-def _saved(condensation: Condensation, folder: RunFolder) -> Path:
+def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Path:
     try:
-        condensation.synset().save(folder / SYNSET)
+        condensation.synset(seconds, artifact.commit()).save(folder / SYNSET)
     except OSError as error:
         raise RunError(
             f"{folder / SYNSET} cannot be written ({error.strerror}); make room and go on with --resume"

@@ -4,6 +4,7 @@ Reading a header needs neither torch nor the plugins it names.
 """
 
 import json
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -52,6 +53,12 @@ class Header(Table):
     """Versions of idc's distributions, torch and safetensors at the time."""
     computed: Computed | None = None
     """How the condensation was computed; absent in files written before this was kept."""
+    tensors: str | None = None
+    """SHA-256 of all stored tensors; absent likewise."""
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    """That the condensation took by the clock, without interruptions; absent where nobody counted."""
+    commit: str | None = None
+    """Of the git repository that the working directory was in, with a ``+`` if files in it were changed."""
 
     @field_validator("pipeline")
     @classmethod
@@ -115,6 +122,21 @@ def locate(path: Path) -> Path:
     return file
 
 
+def commit() -> str | None:
+    """The git commit of the working directory, with a ``+`` if files in it were changed; None without one."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return described.stdout.strip() or None
+
+
 def versions() -> dict[str, str]:
     """Versions of what a result depends on, by distribution."""
     found: dict[str, str] = {}
@@ -133,13 +155,15 @@ def _reason(error: Exception) -> str:
 def _header(path: Path, text: str) -> Header:
     try:
         values = json.loads(text)
-        written = values.get("format") if isinstance(values, dict) else None
-        if isinstance(written, int) and written > FORMAT:
-            raise InputError(
-                f"{path}: synset format {written}, but this idc reads up to {FORMAT}; upgrade idc-core"
-            )
-        return Header.model_validate(values)
-    except (json.JSONDecodeError, RecursionError) as error:
+    # Numbers of thousands of digits are a ValueError too.
+    except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from None
+    written = values.get("format") if isinstance(values, dict) else None
+    if isinstance(written, int) and written > FORMAT:
+        raise InputError(
+            f"{path}: synset format {written}, but this idc reads up to {FORMAT}; upgrade idc-core"
+        )
+    try:
+        return Header.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{path}: the header is not a synset's\n{explain(error)}") from None

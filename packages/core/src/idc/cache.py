@@ -17,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from idc.tensorfile import read_header
+from idc.tensorfile import make_public, read_header
 
 KEY = "idc.data"
 """Of what an entry says of itself, in its metadata."""
@@ -151,6 +151,7 @@ def writing(key: str, first: int) -> Iterator[Writing]:
             yield Writing(file, first)
             file.flush()
             os.fsync(file.fileno())
+        make_public(partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Checkpoints: all that a condensation goes on from, in one safetensors file."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from idc import artifact
-from idc.data import as_bytes
+from idc.codes import digest
 from idc.engine import Condensation, State
 from idc.errors import InputError, explain, first_line
 from idc.network import Network
@@ -163,15 +162,6 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
     _refuse_others(condensation.codes, codes)
     _refuse_others(condensation.velocity, velocity)
     condensation.restore(State(facts.step, codes, velocity, network))
-
-
-def digest(tensors: Tensors) -> str:
-    """SHA-256 over names, shapes, number formats and bytes."""
-    found = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        found.update(as_bytes(tensor))
-    return found.hexdigest()
 
 
 def _named(state: State) -> Tensors:

@@ -1,7 +1,12 @@
 """Stored tensors seen class by class."""
 
-import torch
+import hashlib
+from collections.abc import Mapping
 
+import torch
+from torch import Tensor
+
+from idc.data import as_bytes
 from idc.kinds import Decoder
 from idc.shapes import Batch, Codes, Labels
 
@@ -33,3 +38,12 @@ def decode(decoder: Decoder, codes: Codes, images_per_class: int, classes: int) 
 def budget(codes: Codes) -> int:
     """Stored numbers; shared tensors count too, so a shared decoder cannot look free."""
     return sum(code.numel() for code in codes.values())
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes, number formats and bytes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        found.update(as_bytes(tensor))
+    return found.hexdigest()

@@ -200,8 +200,13 @@ class Condensation:
             self._refuse_infinite(distances)
             yield Step(iteration, inner_step, distances.mean())
 
-    def synset(self) -> Synset:
-        """The present codes as a synset, projected onto the value range, on the CPU."""
+    def synset(self, seconds: float | None = None, commit: str | None = None) -> Synset:
+        """The present codes as a synset, projected onto the value range, on the CPU.
+
+        Args:
+            seconds: that they took, for the header.
+            commit: of the repository they were made in, likewise.
+        """
         codes = self.pipeline.decoder.project(self.codes, self.data.spec)
         return Synset.of(
             self.pipeline,
@@ -210,6 +215,8 @@ class Condensation:
             iterations=self.iteration,
             fingerprint=self.data.train.fingerprint(),
             computed=self.computed,
+            seconds=seconds,
+            commit=commit,
         )
 
     def sweep(self, network: Network, step: int) -> Distances:

@@ -45,6 +45,12 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
     return _named(picture, synset.spec.classes)
 
 
+def picture(synset: Synset, position: int) -> Image.Image:
+    """One decoded image, grey or in colour; its value range is mapped to black … white."""
+    pixels = (_unit(synset)[position] * 255).round().byte()
+    return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
+
+
 def save(picture: Image.Image, path: Path) -> None:
     """Write a picture as PNG; the file is whole or not there."""
     write_atomically(path, lambda file: picture.save(file, format="PNG"))

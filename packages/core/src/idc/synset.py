@@ -12,7 +12,7 @@ from torch import Tensor
 
 from idc import artifact, registry
 from idc.artifact import Computed, Header
-from idc.codes import budget, decode
+from idc.codes import budget, decode, digest
 from idc.data import Split
 from idc.errors import InputError, explain
 from idc.kinds import Decoder
@@ -42,6 +42,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         iterations: int,
         fingerprint: str,
         computed: Computed | None = None,
+        seconds: float | None = None,
+        commit: str | None = None,
     ) -> "Synset":
         """A synset with its header.
 
@@ -52,6 +54,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             iterations: outer iterations done.
             fingerprint: of the training split condensed.
             computed: how.
+            seconds: that it took.
+            commit: of the repository it was made in.
         """
         decoder = pipeline.decoder.for_evaluation()
         images = decode(decoder, codes, pipeline.images_per_class, len(spec.classes)).images
@@ -64,6 +68,9 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             fingerprint=fingerprint,
             versions=artifact.versions() | _distributions(pipeline),
             computed=computed,
+            tensors=digest(codes),
+            seconds=None if seconds is None else round(seconds, 3),
+            commit=commit,
         )
         return cls(header, pipeline.decoder, codes)
 
@@ -80,7 +87,17 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         path = artifact.locate(Path(path))
         header = artifact.read(path).header
         try:
-            synset = cls(header, _decoder(path, header), load_file(path))
+            codes = load_file(path)
+            if budget(codes) != header.budget or not 0 < _stored(header) <= header.budget:
+                raise InputError(
+                    f"{path}: damaged; the header says {header.budget:,} numbers for {_stored(header):,} "
+                    f"stored images, and the file has {budget(codes):,}"
+                )
+            if header.tensors is not None and digest(codes) != header.tensors:
+                raise InputError(
+                    f"{path}: damaged; its tensors are not those that were written (their hash differs)"
+                )
+            synset = cls(header, _decoder(path, header), codes)
             images = synset.images
         except InputError:
             raise
@@ -150,6 +167,10 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         per_class = int(self.header.pipeline["images_per_class"])
         batch = decode(self.decoder.for_evaluation(), self.codes, per_class, len(self.spec.classes))
         return Batch(batch.images.clamp(self.spec.low, self.spec.high), batch.labels)
+
+
+def _stored(header: Header) -> int:
+    return int(header.pipeline["images_per_class"]) * len(header.spec.classes)
 
 
 def _decoder(path: Path, header: Header) -> Decoder:

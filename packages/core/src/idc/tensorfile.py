@@ -15,8 +15,8 @@ from pydantic import BaseModel, NonNegativeInt
 if TYPE_CHECKING:
     from torch import Tensor
 
-LONGEST_HEADER = 100_000_000
-"""Bytes; the limit of the safetensors library."""
+LONGEST_HEADER = 16_000_000
+"""Bytes: a million class names, and little enough to be read by anybody; the library would take 100 MB."""
 
 
 class StoredTensor(BaseModel):
@@ -43,7 +43,11 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(size - 8, LONGEST_HEADER):
             raise ValueError(f"its header would be {length} bytes long in a file of {size}")
-        values = json.loads(file.read(length))
+        text = file.read(length)
+    try:
+        values = json.loads(text)
+    except RecursionError:
+        raise ValueError("its header is nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError("its header is not a JSON object")
     metadata = values.pop("__metadata__", {})
@@ -69,13 +73,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; these are as public as the user's umask makes any other.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        make_public(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_public(path: Path) -> None:
+    """Give a file that `tempfile` made private the permissions that the user's umask gives any other."""
+    umask = os.umask(0)
+    os.umask(umask)
+    path.chmod(0o666 & ~umask)
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
