@@ -33,6 +33,7 @@ import idc_cli.run
 from idc import checkpoint, pictures, tensorfile
 from idc.evaluators import retrain
 from idc.pipeline import Pipeline
+from idc_cli.folder import RunFolder
 from idc_cli.main import app
 
 PIPELINE = """
@@ -78,6 +79,8 @@ class Runs:
 
     def start(self, folder: str, *flags: str, prepare: Prepare = lambda: None) -> int:
         """Fork a process that runs; returns its number."""
+        # Here, because the child may be killed before it does anything.
+        (self.work / f"{folder}.txt").touch()
         child = os.fork()
         if child:
             return child
@@ -229,6 +232,14 @@ def before_a_rename(calls: int) -> Prepare:
     return prepare
 
 
+def interrupted_twice_while_scoring(table: Table) -> None:
+    """SIGKILL during two evaluations of the same run."""
+    for flags in ((), ("--resume",)):
+        outcome = table.runs.run("scoring", *flags, prepare=before_a_call(retrain, "accuracy", 2))
+        assert outcome.code == -signal.SIGKILL, outcome.output
+    table.row("SIGKILL during two evaluations, one after the other", [table.resumed("scoring")])
+
+
 def signalled(table: Table, number: signal.Signals, times: int) -> None:
     """A signal that can be handled, once or twice, in the middle of condensing."""
     outcomes = []
@@ -258,7 +269,7 @@ def damaged(table: Table, fault: str, harm: Callable[[Path], object], *, both: b
     at, last = steps_done(table.runs, folder), table.runs.work / folder / CHECKPOINT
     harm(last)
     if both:
-        harm(checkpoint.previous(last))
+        harm(tensorfile.previous(last))
         outcome = table.runs.run(folder, "--resume")
         refused = outcome.code == 2 and "Begin anew with --overwrite" in outcome.output
         table.row(f"checkpoint {fault}: refused", [(refused, None, None)])
@@ -321,6 +332,7 @@ def changed(table: Table) -> None:
     """Another pipeline, more iterations, and other data."""
     outcome = table.runs.run("changed", prepare=before_a_call(pictures, "save", 1))
     assert outcome.code == -signal.SIGKILL, outcome.output
+    shutil.copytree(table.runs.work / "changed", table.runs.work / "between")
     outcome = table.runs.run("changed", "--resume", "--set", "seed=1")
     refused = outcome.code == 2 and "seed: 0 when it began, 1 now" in outcome.output
     table.row("another pipeline on going on: refused", [(refused, None, None)])
@@ -331,6 +343,15 @@ def changed(table: Table) -> None:
         table.runs.tensors("changed")["images"], table.runs.tensors("longer")["images"]
     )
     table.row("more iterations on going on", [(outcome.code == 0, same, 0)])
+    outcome = table.runs.run(
+        "between", "--resume", *more, prepare=before_a_call(RunFolder, "_write_pipeline", 1)
+    )
+    assert outcome.code == -signal.SIGKILL, outcome.output
+    outcome = table.runs.run("between", "--resume", *more)
+    same = outcome.code == 0 and torch.equal(
+        table.runs.tensors("between")["images"], table.runs.tensors("longer")["images"]
+    )
+    table.row("SIGKILL while the folder is made ready for them", [(outcome.code == 0, same, 0)])
 
 
 def main() -> None:
@@ -357,6 +378,7 @@ def main() -> None:
         killed_when(table, "before the picture is written", before_a_call(pictures, "save", 1))
         killed_when(table, "during evaluation", before_a_call(retrain, "accuracy", 2))
         killed_when(table, "between two evaluations", before_a_call(retrain, "accuracy", 3))
+        interrupted_twice_while_scoring(table)
         for number in (signal.SIGINT, signal.SIGTERM):
             signalled(table, number, 1)
         signalled(table, signal.SIGINT, 2)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from idc import checkpoint
 from idc.codes import digest
 from idc.engine import Condensation, condense
-from idc.errors import InputError, RunError
+from idc.errors import InputError, Notice, RunError
+from idc.tensorfile import previous
 from small import small_pipeline
 
 
@@ -84,7 +85,7 @@ def test_the_one_before_is_kept(tmp_path: Path) -> None:
     next(condensation)
     checkpoint.save(file, condensation, seconds=0.0)
     assert checkpoint.read(file).facts.step == 2
-    assert checkpoint.read(checkpoint.previous(file)).facts.step == 1
+    assert checkpoint.read(previous(file)).facts.step == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.previous.safetensors", file.name]
 
 
@@ -186,3 +187,41 @@ def test_a_network_that_diverges_is_named_as_the_cause() -> None:
     with pytest.raises(RunError, match=r"the learning rate in \[networks\.training\], as the network is not"):
         list(condensation)
     assert all(bool(code.isfinite().all()) for code in condensation.codes.values())
+
+
+def test_a_damaged_one_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    condensation = begun(1)
+    checkpoint.save(file, condensation, seconds=0.0)
+    next(condensation)
+    checkpoint.save(file, condensation, seconds=0.0)
+    file.write_bytes(file.read_bytes()[:-9])
+    next(condensation)
+    checkpoint.save(file, condensation, seconds=0.0)
+    assert checkpoint.read(file).facts.step == 3
+    assert checkpoint.read(previous(file)).facts.step == 1
+
+
+def test_an_interrupted_step_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = ended(begun(0))
+    condensation = begun(1)
+    before = {name: code.clone() for name, code in condensation.codes.items()}
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("idc.matching.match", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            next(condensation)
+    assert same(condensation.codes, before)
+    assert same(ended(condensation), expected)
+    assert condensation.steps_done == len(condensation)
+
+
+def test_going_on_under_other_conditions_is_noted(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(file, begun(1), seconds=0.0)
+    rewritten(file, lambda facts, tensors: facts["computed"].update(threads=64))
+    with pytest.warns(Notice, match=r"bits may differ: threads 64 then, \d+ now"):
+        checkpoint.restore(checkpoint.read(file), begun(0))

@@ -109,10 +109,15 @@ def test_public_data_are_only_fetched_when_asked(monkeypatch: pytest.MonkeyPatch
 def test_spectrograms_are_drawn_and_heard() -> None:
     write_speech(Path("data/mini_speech_commands"))
     result = idc(
-        *("run", "small.toml", "--device", "cpu", "--quiet", "--set", "augment=[]", "--set", "evaluate=[]"),
+        *("run", "small.toml", "--device", "cpu", "--quiet", "--set", "augment=[]"),
         *("--set", 'dataset={type="speech-commands", size=32}', "--set", "decoder.axis=time"),
     )
     assert result.exit_code == 0, result.output
+    synset = Synset.load(Path("runs/small"))
+    assert synset.spec.high is None
+    assert synset.images.max() > 1
+    again = idc("evaluate", "runs/small", "--device", "cpu", "--quiet")
+    assert again.exit_code == 0, again.output
     result = idc("inspect", "runs/small", "--image", "seen.png", "--audio", "heard")
     assert result.exit_code == 0, result.output
     assert "wrote 4 wavs to heard" in result.stderr

@@ -167,3 +167,36 @@ def test_where_a_synset_comes_from_is_kept_and_shown() -> None:
     shown = idc("inspect", "runs/small").stdout
     for fact in (header.fingerprint, header.tensors, f"{header.seconds:,.1f}", "on cpu", "seed 0", "eager"):
         assert fact in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "flags", "message"),
+    [
+        ([IMAGES, LABELS], ("--std", "0"), "must be positive in every channel"),
+        ([IMAGES * float("nan"), LABELS], (), "pixels must be finite"),
+        ([IMAGES, LABELS + 10**10], (), "labels below the number of images"),
+        ([IMAGES, LABELS], ("--normalised",), "are not normalised; leave out --normalised"),
+        ([IMAGES, LABELS], ("--mean", "a,b"), "--mean: 'a,b' is not allowed"),
+    ],
+)
+def test_values_that_make_no_synset_are_refused(content: Any, flags: tuple[str, ...], message: str) -> None:
+    torch.save(content, "some.pt")
+    result = idc("import", "some.pt", "made.safetensors", *FACTS, *flags)
+    assert result.exit_code == 2, result.output
+    assert message in result.stderr
+
+
+def test_a_synset_whose_header_does_not_fit_its_tensors_is_damaged() -> None:
+    made()
+    path = Path("made.safetensors")
+    path.write_bytes(path.read_bytes().replace(b"[10,2,1,8,8]", b"[10,2,1,8,9]"))
+    assert idc("verify", "made.safetensors").exit_code == 1
+
+
+def test_nothing_is_mixed_with_what_a_folder_holds() -> None:
+    made()
+    Path("pngs").mkdir()
+    Path("pngs/mine.txt").write_text("precious")
+    result = idc("export", "made.safetensors", "pngs", "--overwrite")
+    assert result.exit_code == 2
+    assert "is a folder with files in it; remove it, or choose another" in result.stderr

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import datasets
+import numpy as np
 import pytest
+from PIL import Image
 
 from dataset_files import write_hugging_face
 from idc.datasets.hugging_face import HuggingFace
@@ -40,3 +43,23 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         HuggingFace(path=Path("saved"), image_column="picture").load(tmp_path)
     with pytest.raises(InputError, match=r"dataset\.label_column: 'img' holds .*and not whole numbers"):
         HuggingFace(path=Path("saved"), label_column="img").load(tmp_path)
+
+
+def test_sixteen_bits_are_scaled_and_classes_compared(tmp_path: Path) -> None:
+    def saved(names: list[str]) -> datasets.Dataset:
+        images = [Image.fromarray(np.full((4, 4), value, dtype=np.uint16)) for value in (0, 20000)]
+        features = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=names)})
+        return datasets.Dataset.from_dict({"image": images, "label": [0, 1]}, features=features)
+
+    ours = {"train": saved(["a", "b"]), "test": saved(["a", "b"])}
+    datasets.DatasetDict(**ours).save_to_disk(str(tmp_path / "deep"))
+    data = HuggingFace(path=Path("deep"), channels=1).load(tmp_path)
+    assert data.train.pixels[1].unique().tolist() == [77]
+    ours["test"] = saved(["b", "a"])
+    datasets.DatasetDict(**ours).save_to_disk(str(tmp_path / "other"))
+    with pytest.raises(
+        InputError, match=r"the classes of split 'test' in .* are not those of 'train', or in"
+    ):
+        HuggingFace(path=Path("other"), channels=1).load(tmp_path)
+    with pytest.raises(InputError, match=r"there is no split 'tset' in .*; there are train, test"):
+        HuggingFace(path=Path("deep"), test="tset").load(tmp_path)

@@ -163,7 +163,7 @@ def test_images_of_one_size_need_none(tmp_path: Path) -> None:
             folder = tmp_path / "pets" / split / name
             folder.mkdir(parents=True)
             pixels = np.random.default_rng(len(name)).integers(0, 256, (6, 9, 3), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / "a.png")
+            Image.fromarray(pixels).save(folder / "a.gif")
     assert ImageFolder(path=Path("pets")).load(tmp_path).spec.shape == (3, 6, 9)
 
 

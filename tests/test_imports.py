@@ -37,8 +37,10 @@ TORCH_FREE = {
     },
     "idc_cli": {
         "__init__",
+        "app",
         "cache",
         "compare",
+        "file_commands",
         "folder",
         "inspect",
         "interruption",
@@ -50,7 +52,6 @@ TORCH_FREE = {
     },
 }
 NEEDS_TORCHVISION = {
-    "datasets/hugging_face",
     "datasets/image_dataset",
     "datasets/image_folder",
     "datasets/published",

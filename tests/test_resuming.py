@@ -52,7 +52,7 @@ def test_resuming_where_nothing_is_begins() -> None:
 def test_scores_that_are_in_the_log_are_not_taken_again() -> None:
     folder = unfinished()
     log = (folder / "log.jsonl").read_text()
-    assert log.count('"scored"') == 2
+    assert log.count('"evaluate"') == 2
     result = idc("run", "small.toml", "--device", "cpu", "--resume")
     assert result.exit_code == 0, result.output
     assert "going on after 4 of 4 steps, 2 iterations" in result.stderr
@@ -67,7 +67,7 @@ def test_more_iterations_of_a_finished_run() -> None:
     assert result.exit_code == 0, result.output
     assert "going on after 4 of 6 steps, 2 iterations" in result.stderr
     assert Report.load(Path("runs/small")).iterations == 3
-    assert (Path("runs/small") / "log.jsonl").read_text().count('"scored"') == 2
+    assert (Path("runs/small") / "log.jsonl").read_text().count('"evaluate"') == 2
     fewer = idc("run", "small.toml", "--resume")
     assert fewer.exit_code == 2
     assert "iterations = 2 is fewer than the 3 that are begun or done" in fewer.stderr

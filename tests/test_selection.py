@@ -1,13 +1,15 @@
 """Which images a table wants: classes, splits, limits, sizes and channels."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from idc.errors import InputError
 from idc.examples import ArrayExamples
-from toy_dataset import Made, Source, load, noise
+from idc.spec import ImageSpec
+from toy_dataset import Made, Source, ToyDataset, load, noise
 
 
 def test_all_classes_by_default() -> None:
@@ -125,3 +127,33 @@ def test_mean_and_deviation_are_of_the_training_split_as_chosen() -> None:
     unit = data.train.images().double().transpose(0, 1).flatten(1)
     assert data.spec.mean == pytest.approx(unit.mean(1).tolist(), rel=1e-6)
     assert data.spec.std == pytest.approx(unit.std(1, correction=0).tolist(), rel=1e-6)
+
+
+def test_what_a_dataset_does_to_an_image_is_done_to_arrays_too() -> None:
+    class Inverted(ToyDataset):
+        def shaped(self, image: torch.Tensor) -> torch.Tensor:
+            return 255 - image
+
+    pixels = torch.stack([noise(position) for position in range(18)])
+    examples = ArrayExamples(pixels, torch.arange(3).repeat_interleave(6))
+    Inverted.source = Source(examples, examples)
+    data = Inverted.model_validate({}).load(Path())
+    assert torch.equal(data.train.pixels, 255 - pixels)
+
+
+def test_splits_of_different_shapes_are_refused() -> None:
+    labels = torch.arange(3).repeat_interleave(2)
+    train, test = (ArrayExamples(torch.zeros(6, 1, size, size).byte(), labels) for size in (8, 16))
+    train.pixels[:, :, 0] = 200
+    with pytest.raises(
+        InputError, match=r"training images are \(1, 8, 8\) uint8 and test images \(1, 16, 16\) uint8"
+    ):
+        load(Source(train, test))
+    assert load(Source(train, test), size=8).spec.shape == (1, 8, 8)
+
+
+def test_folders_of_classes_have_names_that_every_system_allows() -> None:
+    classes = ("cat", "..", "a/b", "a_b", "x\0y", "Kätzchen", ".", "a:b", "")
+    spec = ImageSpec(channels=1, height=1, width=1, classes=classes, mean=(0.5,), std=(0.5,))
+    names = spec.folder_names()
+    assert names == ("cat", "0001-", "0002-a_b", "0003-a_b", "x_y", "Kätzchen", "0006-", "0007-a_b", "0008-")

@@ -81,6 +81,8 @@ def test_recordings_named_after_their_words(tmp_path: Path) -> None:
     assert (data.train.labels.bincount().tolist(), data.test.labels.bincount().tolist()) == ([4, 4], [5, 5])
     drawn = dataset.model_copy(update={"test_fraction": 0.3}).load(tmp_path)
     assert (len(drawn.train), len(drawn.test)) == (12, 6)
+    with pytest.raises(InputError, match=r"no folders of their words; .*set dataset\.layout = 'names'"):
+        SpeechCommands(path=Path("named"), rate=8000).load(tmp_path)
     (named / "yes_ann_7.wav").rename(named / "yes.wav")
     with pytest.raises(InputError, match=r"yes\.wav is not named <word>_<speaker>_<take>\.wav"):
         dataset.load(tmp_path)

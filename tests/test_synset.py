@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from idc.codes import budget, digest
 from idc.engine import condense
 from idc.errors import InputError
 from idc.shapes import Codes
@@ -78,6 +79,8 @@ def test_a_decoder_that_is_not_installed_is_named(synset: Synset, tmp_path: Path
 
 
 def rewritten(synset: Synset, path: Path, codes: Codes | None = None, **header: object) -> Path:
+    if codes is not None:
+        header = {"budget": budget(codes), "tensors": digest(codes), **header}
     changed = synset.header.model_copy(update=header)
     Synset(changed, synset.decoder, synset.codes if codes is None else codes).save(path)
     return path
@@ -90,7 +93,7 @@ def test_tensors_that_are_not_the_headers_are_refused(synset: Synset, tmp_path: 
         Synset.load(path)
 
 
-@pytest.mark.parametrize("codes", [{"pixels": torch.zeros(10, 2, 1, 8, 8)}, {"images": torch.zeros(10)}])
+@pytest.mark.parametrize("codes", [{"pixels": torch.zeros(10, 2, 1, 8, 8)}, {"images": torch.zeros(10, 2)}])
 def test_tensors_that_do_not_decode_are_refused(synset: Synset, tmp_path: Path, codes: Codes) -> None:
     with pytest.raises(InputError, match="the stored tensors do not fit the header"):
         Synset.load(rewritten(synset, tmp_path / "s", codes))

@@ -109,3 +109,22 @@ def test_files_that_cannot_be_read(tmp_path: Path, name: str) -> None:
     message = {"data.csv": "must end in", "nothing.npz": "there is no file"}.get(name, "cannot be read")
     with pytest.raises(InputError, match=message):
         load(tmp_path / name)
+
+
+def test_damaged_archives_are_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "whole.npz", images=BYTES, labels=LABELS)
+    content = bytearray((tmp_path / "whole.npz").read_bytes())
+    for position in range(30, len(content), 23):
+        content[position] ^= 255
+        (tmp_path / "data.npz").write_bytes(content)
+        content[position] ^= 255
+        try:
+            load(tmp_path / "data.npz")
+        except InputError:
+            continue
+    np.save(tmp_path / "one.npy", BYTES)
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    np.savez(tmp_path / "none.npz", images=np.zeros((0, 4, 4)), labels=np.zeros(0, dtype=int))
+    for name, message in (("one.npz", "cannot be read"), ("none.npz", "there are no images")):
+        with pytest.raises(InputError, match=message):
+            load(tmp_path / name)

@@ -11,12 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 
-from idc.errors import InputError, Notice
+from idc.errors import InputError, Notice, RunError
 from idc.pipeline import Pipeline
 from idc.report import Evaluation, Report
 from idc.resuming import refuse_changes
-from idc.tensorfile import write_atomically
+from idc.tensorfile import previous, write_atomically
 
 if TYPE_CHECKING:
     from idc.checkpoint import Checkpoint
@@ -28,9 +29,13 @@ REPORT = "report.json"
 LOG = "log.jsonl"
 PICTURE = "images.png"
 CHECKPOINT = "checkpoint.safetensors"
+PREVIOUS = previous(Path(CHECKPOINT)).name
 LOCK = ".lock"
 HOLDER = ".lock.json"
 """Who holds the lock, for messages."""
+
+
+EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 class RunFolder:
@@ -58,9 +63,10 @@ class RunFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._lock.is_locked:
-            for name in (HOLDER, LOCK):
-                with suppress(OSError):
-                    (self / name).unlink()
+            if self._is_ours():
+                for name in (HOLDER, LOCK):
+                    with suppress(OSError):
+                        (self / name).unlink()
             self._lock.release()
 
     def finished(self) -> Report | None:
@@ -97,7 +103,8 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._hold()
-            for file in self._earlier():
+            # The pipeline first, without which nothing counts as a run.
+            for file in [*self._earlier(), *self._leftovers()]:
                 file.unlink()
             self._write_pipeline()
         except OSError as error:
@@ -113,9 +120,8 @@ class RunFolder:
         """
         from idc import checkpoint
 
-        last = self / CHECKPOINT
         found: list[str] = []
-        for file in (last, checkpoint.previous(last)):
+        for file in (self / CHECKPOINT, self / PREVIOUS):
             if not file.exists():
                 continue
             try:
@@ -148,25 +154,24 @@ class RunFolder:
             if entry.get("phase") == "condense" and int(entry.get("iteration", 0)) <= iterations
         ]
         if self._holds_the_same():
-            kept += [entry for entry in self._entries() if entry.get("phase") in ("evaluate", "scored")]
+            kept += [entry for entry in self._entries() if entry.get("phase") == "evaluate"]
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
         try:
-            self._write_pipeline()
+            for file in [self / REPORT, *self._leftovers()]:
+                file.unlink(missing_ok=True)
             write_atomically(self / LOG, lambda file: file.write_text(text, encoding="utf-8"))
-            (self / REPORT).unlink(missing_ok=True)
+            # Last, because a report and scores are taken for those of the pipeline beside them.
+            self._write_pipeline()
         except OSError as error:
             raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
 
     def scored(self) -> list[list[Evaluation]]:
-        """The evaluations that the log has of each contender, in their order, as far as they are complete."""
+        """The evaluations of each contender, in their order, as far as the log has them."""
         found: list[list[Evaluation]] = []
-        rows: list[Evaluation] = []
         for entry in self._entries():
-            if entry.get("phase") == "evaluate":
-                rows.append(Evaluation.model_validate({k: v for k, v in entry.items() if k != "phase"}))
-            elif entry.get("phase") == "scored":
-                found.append(rows)
-                rows = []
+            if entry.get("phase") == "evaluate" and entry.get("contender") == len(found):
+                with suppress(ValidationError):
+                    found.append(EVALUATIONS.validate_python(entry.get("evaluations")))
         return found
 
     def keep(self, condensation: "Condensation", seconds: float) -> None:
@@ -174,20 +179,14 @@ class RunFolder:
         from idc import checkpoint
 
         try:
-            if not (self / PIPELINE).exists():
-                warnings.warn(f"{self.path} was removed; it is made again", Notice, 2)
-                self._write_pipeline()
+            self._hold_again()
             checkpoint.save(self / CHECKPOINT, condensation, seconds)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", None) or error
             warnings.warn(f"no checkpoint could be kept in {self.path} ({reason}); going on", Notice, 2)
 
     def log(self, **entry: Any) -> None:
-        """Append a line to the log.
-
-        Raises:
-            RunError: it cannot be written.
-        """
+        """Append a line to the log; where that fails, say so and let the run go on."""
         try:
             with (self / LOG).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")
@@ -210,15 +209,42 @@ class RunFolder:
             ) from None
         if (self / HOLDER).exists():
             warnings.warn(f"{self._holder()} ended without giving up {self.path}; it was killed", Notice, 2)
-        holder = json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-        (self / HOLDER).write_text(holder, encoding="utf-8")
+        # Only for messages, and on a full disk there is no room for it.
+        with suppress(OSError):
+            (self / HOLDER).write_text(json.dumps(_ourselves()), encoding="utf-8")
+
+    def _hold_again(self) -> None:
+        """Make the folder anew if it was removed, unless another run has done so."""
+        if (self / PIPELINE).exists() and self._is_ours():
+            return
+        if (self / PIPELINE).exists() and (self / HOLDER).exists():
+            raise RunError(
+                f"{self.path} was removed, and {self._holder()} has begun another run in it; this one ends"
+            )
+        self._lock.release()
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._hold()
+        if not (self / PIPELINE).exists():
+            warnings.warn(f"{self.path} was removed; it is made again", Notice, 2)
+            self._write_pipeline()
+
+    def _is_ours(self) -> bool:
+        return self._facts_of_holder() == _ourselves()
 
     def _holder(self) -> str:
+        facts = self._facts_of_holder()
+        return f"process {facts.get('pid')} on {facts.get('host')}" if facts else "another process"
+
+    def _facts_of_holder(self) -> dict[str, Any]:
         try:
             facts = json.loads((self / HOLDER).read_text(encoding="utf-8"))
-            return f"process {facts['pid']} on {facts['host']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return "another process"
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+    def _leftovers(self) -> list[Path]:
+        # What a process that was killed was writing.
+        return [path for path in self.path.glob(".*") if path.name not in (LOCK, HOLDER) and path.is_file()]
 
     def _write_pipeline(self) -> None:
         write_atomically(
@@ -237,7 +263,7 @@ class RunFolder:
         return found
 
     def _earlier(self) -> list[Path]:
-        names = (PIPELINE, SYNSET, REPORT, LOG, PICTURE, CHECKPOINT, "checkpoint.previous.safetensors")
+        names = (PIPELINE, SYNSET, REPORT, LOG, PICTURE, CHECKPOINT, PREVIOUS)
         return [self / name for name in names if (self / name).exists()]
 
     def _held(self) -> dict[str, Any]:
@@ -248,3 +274,7 @@ class RunFolder:
 
     def _holds_the_same(self) -> bool:
         return self._held() == tomllib.loads(self._pipeline.toml())
+
+
+def _ourselves() -> dict[str, Any]:
+    return {"pid": os.getpid(), "host": socket.gethostname()}

@@ -61,9 +61,9 @@ def _sound(file: Path, folder: Path) -> None:
     if sounds is None:
         raise InputError(f"--audio: the images of {file} are no spectrograms; use --image OUT.png")
     try:
+        names = synset.spec.folder_names()
         for position, label in enumerate(synset.labels.tolist()):
-            name = synset.spec.classes[label].replace("/", "_")
-            sounds.save(position, folder / name / f"{position:04d}.wav")
+            sounds.save(position, folder / names[label] / f"{position:04d}.wav")
     except OSError as error:
         raise InputError(
             f"--audio: cannot write {folder} ({error.strerror}); choose another folder"

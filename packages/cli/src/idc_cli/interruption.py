@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: once for a stop at a good place, twice to leave at once."""
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -11,19 +12,16 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def asked_to_stop(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Within the block, the first signal only makes what is yielded true; the next one interrupts.
-
-    Args:
-        say: told that the signal came.
-    """
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
+    """Within the block, the first signal only makes what is yielded true; the next one interrupts."""
     asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
         asked.append(number)
-        say("stopping after this step; once more to leave at once")
+        # Not print: the signal may have come in the middle of printing.
+        os.write(2, b"stopping after this step; once more to leave at once\n")
 
     with _handled(note):
         yield lambda: bool(asked)

@@ -34,6 +34,9 @@ class Interval:
             "20, or of minutes, such as 5m"
         )
 
+    def __str__(self) -> str:
+        return str(self.iterations) if self.iterations else f"{(self.seconds or 0) / 60:g}m"
+
     def started(self, iteration: int) -> Callable[[int], bool]:
         """Whether it is time again, as a function of the iterations done.
 

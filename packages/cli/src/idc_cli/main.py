@@ -4,94 +4,16 @@ Nothing that needs torch is imported before a subcommand needs it, so that ``--h
 ``inspect`` answer at once.
 """
 
-import sys
-import warnings
-from importlib.metadata import version
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
-from typer.core import TyperGroup
 
-from idc.allocator import Allocator, keep_memory
-from idc.errors import InputError, Notice, RunError
-from idc_cli.interruption import termination_interrupts
+from idc.errors import InputError
+from idc_cli import file_commands
+from idc_cli.app import Data, Device, Download, File, Json, Memory, Set, app
 
-
-class Commands(TyperGroup):
-    """Says what went wrong in one message: exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
-
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command line."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):
-                # A terminal that cannot show a character shows another instead of a traceback.
-                stream.reconfigure(errors="replace")
-        return super().main(*args, **kwargs)
-
-    def invoke(self, ctx: Any) -> object:
-        """Run the subcommand."""
-        shown_otherwise = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
-            if issubclass(category, Notice):
-                print(f"note: {message}", file=sys.stderr)
-            else:
-                shown_otherwise(message, category, *details)
-
-        warnings.showwarning = show
-        try:
-            with termination_interrupts():
-                return super().invoke(ctx)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(2) from None
-        except RunError as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
-        finally:
-            warnings.showwarning = shown_otherwise
-
-
-app = typer.Typer(
-    cls=Commands,
-    help="Dataset condensation as a typed, composable pipeline.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
-
-File = Annotated[Path, typer.Argument(metavar="FILE", help="A synset.safetensors, or the folder of a run.")]
-Data = Annotated[
-    Path, typer.Option("--data", metavar="DIR", envvar="IDC_DATA", help="Folder with the dataset's files.")
-]
-Download = Annotated[bool, typer.Option("--download", help="Fetch a public dataset that is not there.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another name of a torch device.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def _set_allocator(wanted: Allocator) -> Allocator:
-    if wanted == "keep" and not keep_memory():
-        print("note: only glibc can keep memory; the allocator stays as it is", file=sys.stderr)
-    return wanted
-
-
-Memory = Annotated[
-    Allocator,
-    typer.Option(
-        "--allocator",
-        envvar="IDC_ALLOCATOR",
-        callback=_set_allocator,
-        help="keep: freed memory stays with the process, which makes CPU runs faster (glibc only).",
-    ),
-]
+__all__ = ["app", "file_commands"]
 
 
 def _count_or_auto(text: str) -> int | Literal["auto"]:
@@ -100,22 +22,6 @@ def _count_or_auto(text: str) -> int | Literal["auto"]:
     if not text.isdecimal() or not int(text):
         raise InputError(f"--classes-at-once: {text!r} is not allowed; it must be auto or a number from 1")
     return int(text)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        print(f"idc {version('idc-cli')} (idc-core {version('idc-core')}, torch {version('torch')})")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions and exit."),
-    ] = False,
-) -> None:
-    pass
 
 
 @app.command()
@@ -184,86 +90,6 @@ def pretrain(
 
 
 @app.command()
-def inspect(
-    file: File,
-    json: Json = False,
-    image: Annotated[
-        Path | None,
-        typer.Option(metavar="OUT.png", help="Also write a picture of the images, a row a class."),
-    ] = None,
-    audio: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Also write spectrograms as wavs, a folder a class.")
-    ] = None,
-) -> None:
-    """Print what a synset is and how it was made; no plugin is imported for it."""
-    from idc_cli.inspect import inspect as show
-
-    show(file, image, audio, json=json)
-
-
-@app.command()
-def verify(file: File) -> None:
-    """Compare a synset's tensors with the hash in its header."""
-    from idc_cli.exchange import verify as compare_hashes
-
-    compare_hashes(file)
-
-
-@app.command(name="import")
-def import_(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE.pt", help="[images, labels] (IDC), or DC's dictionary.")
-    ],
-    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The synset to write.")],
-    pipeline: Annotated[
-        Path, typer.Option(metavar="PIPELINE", help="What scores it: its evaluators, model and dataset.")
-    ],
-    mean: Annotated[str, typer.Option(metavar="X,...", help="Of the normalisation, one for each channel.")],
-    std: Annotated[str, typer.Option(metavar="X,...", help="Likewise.")],
-    low: Annotated[float, typer.Option(help="Lowest value before normalisation.")],
-    high: Annotated[
-        float | None, typer.Option(help="Highest value before normalisation; none where there is none.")
-    ] = None,
-    normalised: Annotated[
-        bool, typer.Option("--normalised", help="The file's images are normalised.")
-    ] = False,
-    classes: Annotated[
-        str | None, typer.Option(metavar="NAME,...", help="In the order of the labels.")
-    ] = None,
-    method: Annotated[str, typer.Option(help="What reports call it.")] = "imported",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-) -> None:
-    """Make a synset of a public code's result; nothing in the file is executed."""
-    from idc_cli.exchange import import_ as make
-
-    make(
-        file,
-        out,
-        pipeline,
-        low=low,
-        high=high,
-        mean=mean,
-        std=std,
-        normalised=normalised,
-        classes=classes,
-        method=method,
-        overwrite=overwrite,
-    )
-
-
-@app.command()
-def export(
-    file: File,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A .pt or .npz file, or a folder for PNGs.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
-) -> None:
-    """Write a synset's decoded images for other codes."""
-    from idc_cli.exchange import export as write
-
-    write(file, out, overwrite=overwrite)
-
-
-@app.command()
 def evaluate(
     file: File,
     data: Data = Path("data"),
@@ -296,16 +122,6 @@ def compare(
     from idc_cli.compare import compare as tabulate
 
     tabulate(runs, json=json)
-
-
-@app.command()
-def cache(
-    empty: Annotated[bool, typer.Option("--empty", help="Remove them all.")] = False, json: Json = False
-) -> None:
-    """List the prepared datasets that the cache folder keeps; IDC_CACHE names another folder."""
-    from idc_cli.cache import cache as show
-
-    show(empty=empty, json=json)
 
 
 @app.command()

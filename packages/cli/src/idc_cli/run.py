@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from rich.console import Console
 
-from idc import artifact, checkpoint
+from idc import allocator, artifact, checkpoint
 from idc import device as devices
 from idc.data import RealData
 from idc.engine import Condensation, condense
@@ -78,9 +78,9 @@ def run(
                 f"condense: {steps}; a match takes {condensation.memory / 1e9:.2g} GB of memory at most",
             )
 
-        going_on = shlex.join(
-            ["idc", "run", str(folder / PIPELINE), "--out", str(folder.path), "--data", str(root), "--resume"]
-        )
+        again = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", root, "--device", device]
+        again += ["--classes-at-once", classes_at_once, "--allocator", allocator.chosen()]
+        going_on = shlex.join([*map(str, again), "--checkpoint-every", str(checkpoint_every), "--resume"])
         try:
             condensed, spent = _condensed(condensation, folder, checkpoint_every, spent, console, quiet=quiet)
             began = time.monotonic()
@@ -107,7 +107,9 @@ def run(
         try:
             report.save(folder / REPORT)
         except OSError as error:
-            raise RunError(f"{folder / REPORT} cannot be written ({error.strerror}); {going_on}") from None
+            raise RunError(
+                f"{folder / REPORT} cannot be written ({error.strerror}); make room, and {going_on}"
+            ) from None
         show_report(report)
         say(Console(), f"saved in {folder.path}")
 
@@ -159,7 +161,10 @@ def _condensed(
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc import pictures
 
-    pictures.save(pictures.grid(synset), folder / PICTURE)
+    try:
+        pictures.save(pictures.grid(synset), folder / PICTURE)
+    except OSError as error:
+        say(console, f"note: {folder / PICTURE} cannot be written ({error.strerror}); going on")
     return synset, spent
 
 
@@ -188,7 +193,7 @@ def _drive(
     title, total = "condense", max(len(condensation), 1)
     with (
         Track(console, title, total, quiet=quiet, before=before) as track,
-        asked_to_stop(lambda text: say(console, text)) as stopping,
+        asked_to_stop() as stopping,
     ):
         for step in condensation:
             pending.append(step.loss)
@@ -201,12 +206,14 @@ def _drive(
                     phase="condense",
                     iteration=step.iteration + 1,
                     loss=float(torch.stack(pending).mean()),
+                    steps=len(pending),
                     seconds=round(time.monotonic() - began, 3),
                 )
                 pending.clear()
-            if stopping() or due(condensation.iteration):
+            stop = stopping()
+            if due(condensation.iteration) or stop:
                 folder.keep(condensation, time.monotonic() - began)
-            if stopping():
+            if stop:
                 raise KeyboardInterrupt
 
 
@@ -236,10 +243,9 @@ def _scores(
                     track.update(done + share, name)
 
                 found.append([])
-                for evaluation in evaluate(contender, data, pipeline, device=device, progress=progress):
-                    found[-1].append(evaluation)
-                    folder.log(phase="evaluate", **evaluation.model_dump(mode="json"))
-                folder.log(phase="scored", contender=done)
+                found[-1] += evaluate(contender, data, pipeline, device=device, progress=progress)
+                rows = [evaluation.model_dump(mode="json") for evaluation in found[-1]]
+                folder.log(phase="evaluate", contender=done, evaluations=rows)
     except KeyboardInterrupt:
         say(
             console,

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from idc.data import RealData, Split
-    from idc.engine import Condensation, Step, condense
+    from idc.engine import Condensation, condense
     from idc.errors import InputError, RunError
     from idc.evaluation import baselines, evaluate
     from idc.pipeline import Pipeline
     from idc.report import Evaluation, Report
+    from idc.state import Step
     from idc.synset import Synset
 
 __all__ = [
@@ -35,11 +36,12 @@ __all__ = [
 
 _HOMES = {
     "idc.data": ("RealData", "Split"),
-    "idc.engine": ("Condensation", "Step", "condense"),
+    "idc.engine": ("Condensation", "condense"),
     "idc.errors": ("InputError", "RunError"),
     "idc.evaluation": ("baselines", "evaluate"),
     "idc.pipeline": ("Pipeline",),
     "idc.report": ("Evaluation", "Report"),
+    "idc.state": ("Step",),
     "idc.synset": ("Synset",),
 }
 

@@ -60,6 +60,12 @@ class Header(Table):
     commit: str | None = None
     """Of the git repository that the working directory was in, with a ``+`` if files in it were changed."""
 
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _without_a_highest_value(cls, spec: object) -> object:
+        # What is None is not written, but here the default is another.
+        return {"high": None, **spec} if isinstance(spec, dict) else spec
+
     @field_validator("pipeline")
     @classmethod
     def _decodable(cls, pipeline: dict[str, Any]) -> dict[str, Any]:

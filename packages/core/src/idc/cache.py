@@ -6,6 +6,7 @@ reader ever sees half of one.
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -25,7 +26,9 @@ VARIABLE = "IDC_CACHE"
 """Environment variable that names another folder."""
 PARTIAL = ".partial"
 """Ends the names of files that are being written."""
-ROOM = 16_384
+OURS = re.compile(r"[0-9a-f]{32}(\.safetensors|\.\w+\.partial)")
+"""Names of entries, and of files that are being written."""
+ROOM = 262_144
 """Bytes kept free for an entry's header, which is known last."""
 ABANDONED = 24 * 3600
 """Seconds after which a file that is still being written is taken for one whose process was killed."""
@@ -56,7 +59,9 @@ def path_of(key: str) -> Path:
 def entries() -> list[Entry]:
     """All entries, and what killed processes have left."""
     found: list[Entry] = []
-    for path in sorted([*folder().glob("*.safetensors"), *folder().glob(f"*{PARTIAL}")]):
+    there = sorted(folder().iterdir()) if folder().is_dir() else []
+    # Only what is named as ours are: the folder may hold other files.
+    for path in filter(lambda path: OURS.fullmatch(path.name), there):
         about: dict[str, Any] = {}
         with suppress(OSError, ValueError, KeyError):
             about = json.loads(read_header(path)[0][KEY])
@@ -69,6 +74,8 @@ def entries() -> list[Entry]:
 def empty() -> int:
     """Remove every entry; what a running condensation has mapped stays with it on Linux and macOS.
 
+    What a process may be writing still is left alone.
+
     Returns:
         Bytes that were freed.
 
@@ -77,6 +84,8 @@ def empty() -> int:
     """
     freed = 0
     for entry in entries():
+        if entry.path.suffix == PARTIAL and not _abandoned(entry.path):
+            continue
         entry.path.unlink(missing_ok=True)
         freed += entry.size
     return freed
@@ -123,7 +132,8 @@ class Writing:
         # The header ends where the first tensor begins; spaces fill it, as the format allows.
         length = self._begin - len(data) - 8
         text = json.dumps(header).encode()
-        assert len(text) <= length, "the header is longer than the room for it"
+        if len(text) > length:
+            raise OSError(f"the header takes {len(text)} bytes, and there is room for {length}")
         self._file.seek(0)
         self._file.write(length.to_bytes(8, "little") + text.ljust(length) + data)
 
@@ -141,9 +151,9 @@ def writing(key: str, first: int) -> Iterator[Writing]:
     """
     path = path_of(key)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"*{PARTIAL}"):
-        if time.time() - left.stat().st_mtime > ABANDONED:
-            left.unlink(missing_ok=True)
+    for entry in entries():
+        if entry.path.suffix == PARTIAL and _abandoned(entry.path):
+            entry.path.unlink(missing_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{key}.", suffix=PARTIAL)
     partial = Path(name)
     try:
@@ -155,6 +165,14 @@ def writing(key: str, first: int) -> Iterator[Writing]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _abandoned(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > ABANDONED
+    # Renamed meanwhile, because it is whole.
+    except FileNotFoundError:
+        return False
 
 
 def free() -> int:

@@ -1,6 +1,7 @@
 """Checkpoints: all that a condensation goes on from, in one safetensors file."""
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from idc import artifact
 from idc.codes import digest
-from idc.engine import Condensation, State
-from idc.errors import InputError, explain, first_line
+from idc.engine import Condensation
+from idc.errors import InputError, Notice, explain, first_line
 from idc.network import Network
+from idc.resuming import differences
 from idc.seeding import Streams
 from idc.stage import Table
+from idc.state import State
 from idc.tensorfile import read_header, replace_verified, write_tensors
 
 FORMAT = 1
@@ -43,11 +46,14 @@ class Facts(Table):
     """The resolved pipeline."""
     fingerprint: str
     """Of the training split."""
+    test_fingerprint: str
+    """Of the test split."""
     step: Annotated[int, Field(ge=0)]
     """Sweeps made since the beginning."""
     network: NetworkFacts | None = None
     seconds: Annotated[float, Field(ge=0)]
     """That the condensation took so far."""
+    computed: artifact.Computed
     versions: dict[str, str]
     tensors: str
     """SHA-256 of all tensors."""
@@ -61,7 +67,7 @@ class Checkpoint(NamedTuple):
 
 
 def save(path: Path, condensation: Condensation, seconds: float) -> None:
-    """Write a checkpoint; the one before stays beside it, and in its place until this one is verified.
+    """Write a checkpoint; the one before stays in its place until this one is verified, and then beside it.
 
     Args:
         path: the file.
@@ -76,6 +82,8 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
     facts = Facts(
         pipeline=condensation.pipeline.table(),
         fingerprint=condensation.data.train.fingerprint(),
+        test_fingerprint=condensation.data.test.fingerprint(),
+        computed=condensation.computed,
         step=state.step,
         network=state.network
         and NetworkFacts(address=state.network.streams.address, batches=state.network.batches),
@@ -84,12 +92,7 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
         tensors=digest(tensors),
     )
     metadata = {KEY: facts.model_dump_json(exclude_none=True)}
-    replace_verified(path, previous(path), lambda file: write_tensors(file, tensors, metadata), read)
-
-
-def previous(path: Path) -> Path:
-    """Where the checkpoint before the last one is."""
-    return path.with_name(f"{path.stem}.previous{path.suffix}")
+    replace_verified(path, lambda file: write_tensors(file, tensors, metadata), read)
 
 
 def read(path: Path) -> Checkpoint:
@@ -132,11 +135,18 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         InputError: it is of other data, or its tensors do not fit.
     """
     facts, device = checkpoint.facts, condensation.device
-    if facts.fingerprint != condensation.data.train.fingerprint():
+    now = condensation.data.train.fingerprint(), condensation.data.test.fingerprint()
+    if (facts.fingerprint, facts.test_fingerprint) != now:
+        which = "training" if facts.fingerprint != now[0] else "test"
         raise InputError(
-            "--resume: the training data are others than when the run began (their fingerprint differs); put "
+            f"--resume: the {which} data are others than when the run began (their fingerprint differs); put "
             "the old ones back, or begin anew with --overwrite"
         )
+    began = {**facts.computed.model_dump(), **facts.versions}
+    changed = dict(differences(began, {**condensation.computed.model_dump(), **artifact.versions()}))
+    if changed:
+        which = ", ".join(f"{name} {before} then, {now} now" for name, (before, now) in changed.items())
+        warnings.warn(f"going on otherwise than the run began, so that bits may differ: {which}", Notice, 2)
     if facts.step > len(condensation):
         raise InputError(
             f"--resume: the checkpoint's step {facts.step} is beyond the {len(condensation)} of this pipeline"

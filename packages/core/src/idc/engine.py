@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +21,8 @@ from idc.network import Network, NetworkView
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
-from idc.shapes import Batch, Codes, Indices, Scalar
+from idc.shapes import Batch, Codes, Indices
+from idc.state import State, Step
 from idc.synset import Synset
 
 LARGE = 1e12
@@ -30,30 +30,6 @@ LARGE = 1e12
 
 SHARE_OF_MEMORY = 0.8
 """Of what is free on a GPU, for matching several classes at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class State:
-    """All that a condensation goes on from, beside its pipeline and data."""
-
-    step: int
-    """Sweeps made since the beginning."""
-    codes: Codes
-    velocity: Codes
-    network: Network | None
-    """The one that the last sweep looked through; None where the next one does not depend on it."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One sweep over all classes."""
-
-    iteration: int
-    """Outer iteration, from 0."""
-    inner_step: int
-    """Sweep within the outer iteration, from 0."""
-    loss: Scalar
-    """Mean distance over the classes; on the device, so that reading it is what waits for it."""
 
 
 def condense(
@@ -178,7 +154,14 @@ class Condensation:
         Raises:
             RunError: a distance or the codes are no longer finite; the codes are then the last that were.
         """
-        return next(self._steps)
+        try:
+            return next(self._steps)
+        except StopIteration:
+            raise
+        except BaseException:
+            # Interrupted within a step, which is then made anew: a generator that has raised is at its end.
+            self._steps = self.execution.during(self._run())
+            raise
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
@@ -230,10 +213,11 @@ class Condensation:
             The distance of each class.
         """
         plan, shared = self.pipeline, self.pipeline.decoder.shared
-        self.codes = plan.optimizer.before(self.codes, self.velocity, shared)
+        codes = plan.optimizer.before(self.codes, self.velocity, shared)
         with self.execution.active():
-            gradients, distances = self._matching(network, self.codes, step)
-        self.codes, self.velocity = plan.optimizer.after(self.codes, self.velocity, gradients, shared)
+            gradients, distances = self._matching(network, codes, step)
+        # Together, so that an interruption leaves the codes of a whole step.
+        self.codes, self.velocity = plan.optimizer.after(codes, self.velocity, gradients, shared)
         return distances
 
     def _synthetic(self) -> Split:

@@ -1,5 +1,6 @@
 """Synsets of other codes in, images for other codes out."""
 
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from idc.decoders.raw import Raw
-from idc.errors import InputError, first_line
+from idc.errors import InputError, explain, first_line
 from idc.pipeline import Pipeline
 from idc.spec import ImageSpec
 from idc.synset import Synset
@@ -111,6 +113,11 @@ def imported(
         InputError: the file or a number does not fit, or classes have different numbers of images.
     """
     images, labels = read_public(path)
+    if not bool(images.isfinite().all()) or labels.max() >= len(labels):
+        raise InputError(
+            f"{path}: pixels must be finite, and labels below the number of images, which {len(labels)} is; "
+            f"the highest is {labels.max()}"
+        )
     names = classes or tuple(map(str, range(int(labels.max()) + 1)))
     counts = torch.bincount(labels.clamp(min=0), minlength=len(names))
     if labels.min() < 0 or len(counts) > len(names) or len(counts.unique()) > 1:
@@ -123,10 +130,15 @@ def imported(
             f"--mean, --std: {len(mean)} and {len(std)} numbers, but the images have {images.shape[1]} "
             "channels; give one for each, separated by commas"
         )
+    top = math.inf if high is None else high
+    if normalised and images.min() >= low and images.max() <= top:
+        raise InputError(
+            f"{path}: values from {images.min():.3g} to {images.max():.3g} are within {low:g} to {top:g} as they "
+            "are, so they are not normalised; leave out --normalised"
+        )
     if normalised:
         images = images * torch.tensor(std)[:, None, None] + torch.tensor(mean)[:, None, None]
     lowest, highest = (float(end) for end in images.aminmax())
-    top = math.inf if high is None else high
     if lowest < low - 0.5 * (min(top, 1e3) - low) or highest > top + 0.5 * (top - low):
         raise InputError(
             f"{path}: values from {lowest:.3g} to {highest:.3g} do not fit the range {low:g} to {top:g}; "
@@ -135,9 +147,19 @@ def imported(
     per_class = int(counts[0])
     stored = torch.stack([images[labels == label] for label in range(len(names))])
     _, channels, height, width = images.shape
-    spec = ImageSpec(
-        channels=channels, height=height, width=width, classes=names, low=low, high=high, mean=mean, std=std
-    )
+    try:
+        spec = ImageSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            classes=names,
+            low=low,
+            high=high,
+            mean=mean,
+            std=std,
+        )
+    except ValidationError as error:
+        raise InputError(f"{path}: {explain(error)}") from None
     plan = pipeline.model_copy(
         update={"decoder": Raw(), "images_per_class": per_class, "iterations": 0, "baseline": ()}
     )
@@ -161,7 +183,9 @@ def export(synset: Synset, out: Path) -> str:
     spec = synset.spec
     try:
         if out.suffix == ".pt":
-            write_atomically(out, lambda file: torch.save([synset.images, synset.labels], file))
+            content = io.BytesIO()
+            torch.save([synset.images, synset.labels], content)
+            write_atomically(out, lambda file: file.write_bytes(content.getvalue()))
         elif out.suffix == ".npz":
             facts = {
                 "classes": np.array(spec.classes),
@@ -170,6 +194,8 @@ def export(synset: Synset, out: Path) -> str:
             }
             arrays = {"images": synset.images.numpy(), "labels": synset.labels.numpy(), **facts}
             write_atomically(out, lambda file: _savez(file, arrays))
+        elif out.suffix:
+            raise InputError(f"{out}: must end in .pt or .npz, or in nothing for a folder of PNGs")
         else:
             _pictures(synset, out)
     except OSError as error:
@@ -191,6 +217,8 @@ def _pictures(synset: Synset, folder: Path) -> None:
             f"{folder}: images of {synset.spec.channels} channels with values from {synset.spec.low:g} to "
             f"{synset.spec.high} cannot be PNGs; give a .npz or .pt file"
         )
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder}: is a folder with files in it; remove it, or choose another")
+    names = synset.spec.folder_names()
     for position, label in enumerate(synset.labels.tolist()):
-        name = synset.spec.classes[label].replace("/", "_")
-        pictures.save(pictures.picture(synset, position), folder / name / f"{position:06d}.png")
+        pictures.save(pictures.picture(synset, position), folder / names[label] / f"{position:06d}.png")

@@ -1,6 +1,7 @@
 """From what a dataset has to tensors: images that must be read are read once and kept for later runs."""
 
 import hashlib
+import inspect
 import json
 import os
 import warnings
@@ -62,7 +63,7 @@ def prepare(found: Found, table: Dataset, progress: Callable[[float], None]) -> 
         prepared = _as_they_are(chosen)
     else:
         prepared = _kept_or_read(found.source, chosen, table, progress)
-    _judge(prepared.unreadable, len(chosen.train) + len(chosen.test), table)
+    _judge(prepared.unreadable, len(chosen.train) + len(chosen.test), table, say=True)
     train, test = zip(prepared.pixels, prepared.labels, strict=True)
     return from_tensors(
         train,
@@ -78,7 +79,7 @@ def prepare(found: Found, table: Dataset, progress: Callable[[float], None]) -> 
     )
 
 
-def _judge(unreadable: Unreadable, count: int, table: Dataset) -> None:
+def _judge(unreadable: Unreadable, count: int, table: Dataset, *, say: bool = False) -> None:
     if not unreadable.count:
         return
     others = "; …" if unreadable.count > len(unreadable.first) else ""
@@ -89,15 +90,16 @@ def _judge(unreadable: Unreadable, count: int, table: Dataset) -> None:
         raise InputError(
             f'dataset: {which}. Mend or remove them, or leave them out with dataset.on_error = "skip"'
         )
-    warnings.warn(f"left out: {which}", Notice, 2)
+    if say:
+        warnings.warn(f"left out: {which}", Notice, 2)
 
 
 def _is_ready(part: Part, table: Dataset) -> bool:
     if not isinstance(part.examples, ArrayExamples):
         return False
     example = part.examples.pixels[0]
-    shaped = table.shaped(example)
-    return shaped.dtype == example.dtype and shaped.shape == example.shape
+    # The same object, because a plugin may change values alone.
+    return table.shaped(example) is example
 
 
 def _as_they_are(chosen: Selection) -> _Prepared:
@@ -112,6 +114,12 @@ def _as_they_are(chosen: Selection) -> _Prepared:
         everything = torch.equal(kept.positions, torch.arange(len(own)))
         pixels.append(own if everything else own.index_select(0, kept.positions))
         labels.append(kept.labels)
+    if pixels[0].shape[1:] != pixels[1].shape[1:] or pixels[0].dtype != pixels[1].dtype:
+        train, test = (f"{tuple(each.shape[1:])} {each.dtype}".replace("torch.", "") for each in pixels)
+        raise InputError(
+            f"dataset: training images are {train} and test images {test}; set dataset.size and "
+            "dataset.channels, to which all are brought"
+        )
     return _Prepared((pixels[0], pixels[1]), (labels[0], labels[1]), unreadable)
 
 
@@ -132,22 +140,33 @@ def _kept_or_read(
             return _opened(path)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             warnings.warn(f"{path} is damaged ({first_line(error)}); reading the images again", Notice, 2)
+    reading = Reading(chosen.train, chosen.test, table)
     try:
-        _write(key, source, Reading(chosen.train, chosen.test, table), table, progress)
+        _write(key, source, reading, table, progress)
     except OSError as error:
         return _in_memory(Reading(chosen.train, chosen.test, table), progress, error)
-    return _opened(path)
+    prepared = _opened(path)
+    if reading.unreadable.transient:
+        # Mapped already; the next run is to try again what the system refused this time.
+        path.unlink(missing_ok=True)
+    return prepared
 
 
 def _key(chosen: Selection, table: Dataset) -> str:
     """Another one for other files, other labels, another table or another version of what reads them."""
     facts = table.model_dump(mode="json", exclude=CHOICE)
     distribution = registry.distribution(table.group, str(table.type))
-    digest = hashlib.sha256(json.dumps([FORMAT, distribution, facts], sort_keys=True).encode())
+    # Whoever works on a dataset changes its code, but not its version.
+    code = [
+        inspect.getsource(inspect.getmodule(each) or each)
+        for each in (type(table), type(chosen.train.examples))
+    ]
+    digest = hashlib.sha256(json.dumps([FORMAT, distribution, code, facts], sort_keys=True).encode())
     for part in (chosen.train, chosen.test):
+        digest.update(f"\n{len(part)} labels\n".encode())
         digest.update(as_bytes(part.labels))
         for line in part.examples.identity(part.positions.tolist()):
-            digest.update(os.fsencode(line))
+            digest.update(os.fsencode(f"{line}\n"))
     return digest.hexdigest()[:32]
 
 
@@ -161,6 +180,7 @@ def _write(
                 _refuse_too_little_room(len(reading) * block[0].nbytes)
                 checked = True
             entry.write(as_bytes(block))
+        _judge(reading.unreadable, len(reading), table)
         dtype, size = DTYPES[reading.dtype], reading.dtype.itemsize * torch.Size(reading.shape).numel()
         labels = dict(zip(SPLITS, reading.labels, strict=True))
         entry.finish(

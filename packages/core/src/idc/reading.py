@@ -31,10 +31,13 @@ class Unreadable:
 
     count: int = 0
     first: list[str] = field(default_factory=list)
+    transient: bool = False
+    """Whether the system refused to give one, which it may not do another time."""
 
-    def add(self, name: str, reason: str) -> None:
+    def add(self, name: str, reason: str, *, transient: bool = False) -> None:
         """Count one more."""
         self.count += 1
+        self.transient |= transient
         if len(self.first) < LISTED:
             self.first.append(f"{name} ({reason})"[-LONGEST:])
 
@@ -127,12 +130,12 @@ class Reading:
 
     def _is_image(self, outcome: "_Outcome") -> bool:
         if isinstance(outcome.image, str):
-            self.unreadable.add(outcome.name, outcome.image)
+            self.unreadable.add(outcome.name, outcome.image, transient=outcome.transient)
             return False
         return True
 
     def _agreeing(self, outcome: "_Outcome", number: int) -> Example:
-        name, image, label = outcome
+        name, image, label = outcome.name, outcome.image, outcome.label
         assert isinstance(image, Tensor)
         self._first = self._first or (name, image)
         if image.shape != self.shape or image.dtype != self.dtype:
@@ -149,6 +152,7 @@ class _Outcome(NamedTuple):
     image: Example | str
     """Or why there is none."""
     label: int
+    transient: bool = False
 
 
 def _in_parallel(part: Part, table: Dataset) -> Iterator[list[_Outcome]]:
@@ -185,7 +189,9 @@ def _read(part: Part, table: Dataset, places: range) -> list[_Outcome]:
             raise
         # Damaged files make decoders fail in ways of their own.
         except Exception as error:
-            outcomes.append(_Outcome(name, first_line(error), label))
+            # What a decoder says of a file has no number of the system's errors.
+            transient = isinstance(error, MemoryError) or getattr(error, "errno", None) is not None
+            outcomes.append(_Outcome(name, first_line(error), label, transient))
     return outcomes
 
 

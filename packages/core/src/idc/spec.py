@@ -1,5 +1,6 @@
 """What an image of a dataset is: the facts that a synset must carry to be usable on its own."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -34,6 +35,14 @@ class ImageSpec(Table):
     def shape(self) -> tuple[int, int, int]:
         """(channels, height, width)."""
         return self.channels, self.height, self.width
+
+    def folder_names(self) -> tuple[str, ...]:
+        """A name for a folder of each class: its own, as far as any system allows that and they differ."""
+        cleaned = [re.sub(r"[^\w .()+-]", "_", name)[:100].strip(". ") for name in self.classes]
+        return tuple(
+            name if name and cleaned.count(name) == 1 else f"{label:04d}-{name}"
+            for label, name in enumerate(cleaned)
+        )
 
     @model_validator(mode="after")
     def _one_statistic_for_each_channel(self) -> Self:

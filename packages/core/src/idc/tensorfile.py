@@ -99,16 +99,18 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping
     path.write_bytes(save(whole, dict(metadata)))
 
 
-def replace_verified(
-    path: Path, previous: Path, write: Callable[[Path], object], verify: Callable[[Path], object]
-) -> None:
+def previous(path: Path) -> Path:
+    """Where `replace_verified` keeps the file before the last one."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def replace_verified(path: Path, write: Callable[[Path], object], verify: Callable[[Path], object]) -> None:
     """Write a file, read it back, and only then put it in the place of the old one, which is kept.
 
-    Whenever the process is killed, ``path`` or ``previous`` is a whole file.
+    Whenever the process is killed, ``path`` or `previous` is a whole file.
 
     Args:
         path: the file.
-        previous: where the old one goes.
         write: fills a file.
         verify: raises if it finds one damaged.
     """
@@ -117,7 +119,12 @@ def replace_verified(
     try:
         verify(new)
         if path.exists():
-            path.replace(previous)
+            try:
+                verify(path)
+                path.replace(previous(path))
+            # A damaged one must not take the place of the one before it, which may be the only whole one.
+            except ValueError:
+                path.unlink()
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

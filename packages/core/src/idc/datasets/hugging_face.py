@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 import torch
-from torchvision.transforms.v2 import functional
 
-from idc.datasets.image_dataset import ImageDataset
+from idc.datasets.image_dataset import ImageDataset, from_picture
 from idc.errors import InputError, first_line
 from idc.examples import Example, Examples, Found
 from idc.shapes import Labels
@@ -49,18 +48,21 @@ class HuggingFace(ImageDataset):
         folder = root / self.path
         splits = _opened(folder)
         train = self._examples(folder, splits, self.train)
-        wants_test = self.test_fraction is None and self.test in splits
-        return Found(
-            source=str(folder),
-            classes=train.classes,
-            train=train,
-            test=self._examples(folder, splits, self.test) if wants_test else None,
-        )
+        test = None
+        # A single split has none, which the message of whoever chooses says better.
+        if self.test_fraction is None and len(splits) > 1:
+            test = self._examples(folder, splits, self.test)
+            if test.classes != train.classes:
+                raise InputError(
+                    f"dataset.test: the classes of split {self.test!r} in {folder} are not those of "
+                    f"{self.train!r}, or in another order: {', '.join(test.classes)}"
+                )
+        return Found(source=str(folder), classes=train.classes, train=train, test=test)
 
     def _examples(self, folder: Path, splits: dict[str, Any], name: str) -> "ArrowExamples":
         if name not in splits:
             raise InputError(
-                f"dataset.train: there is no split {name!r} in {folder}; there are {', '.join(splits)}"
+                f"dataset: there is no split {name!r} in {folder}; there are {', '.join(splits)}"
             )
         columns = splits[name].column_names
         image, label = (
@@ -100,9 +102,7 @@ class ArrowExamples(Examples):
 
     def read(self, position: int) -> Example:
         """The decoded image."""
-        image = self._rows[position][self._image]
-        grey = self._channels == 1 or (self._channels is None and image.mode in ("1", "L", "LA"))
-        return functional.pil_to_tensor(image.convert("L" if grey else "RGB"))
+        return from_picture(self._rows[position][self._image], self._channels)
 
     def name(self, position: int) -> str:
         """Its number."""

@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, final
 
-import numpy as np
-from PIL import Image, ImageOps
-from torchvision.datasets.folder import IMG_EXTENSIONS
-from torchvision.transforms.v2 import functional
+from PIL import Image
 
 from idc.datasets.folders import files_by_class
-from idc.datasets.image_dataset import ImageDataset
+from idc.datasets.image_dataset import ImageDataset, from_picture
 from idc.errors import InputError
 from idc.examples import Example, FileExamples, Found
+
+ENDINGS = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff")
+ENDINGS += (".webp",)
+"""Of the names of images, in lower case; of those that move, the first picture is taken."""
 
 
 class Folders(ImageDataset):
@@ -59,35 +60,19 @@ class Folders(ImageDataset):
                 "folder that path is in with --data, and a split of another name in [dataset], as in "
                 "test = 'val'. Where images are not split, set train = '.' and test_fraction = 0.2"
             )
-        return files_by_class(folder, IMG_EXTENSIONS, wanted, "image")
+        return files_by_class(folder, ENDINGS, wanted, "image")
 
     def _decoded(self, file: Path) -> Example:
         with Image.open(file) as opened:
-            # Beyond this Pillow warns of a file that is small but unpacks to fill the memory.
-            most = Image.MAX_IMAGE_PIXELS
-            if most is not None and opened.width * opened.height > most:
-                raise ValueError(f"{opened.width}x{opened.height} pixels are more than {most}")
-            image = _eight_bit(ImageOps.exif_transpose(opened))
-        grey = self.channels == 1 or (self.channels is None and image.mode in ("1", "L", "LA"))
-        return functional.pil_to_tensor(image.convert("L" if grey else "RGB"))
+            return from_picture(opened, self.channels)
 
 
 @final
 class ImageFolder(Folders):
-    """Images in ``<path>/<split>/<class>/…``, of any format that Pillow reads, nested or not.
+    """Images in ``<path>/<split>/<class>/…``, nested or not: files whose names end in one of `ENDINGS`.
 
     They are read in parallel once and kept in the cache folder. Transparency is ignored. Names that begin
     with a dot are passed over, and links are followed.
     """
 
     type: Literal["image-folder"] = "image-folder"
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion would cut off at 255 instead of scaling.
-        return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"mode {image.mode}: its value range is unknown; save it with 8 or 16 bits")
-    # Through RGBA, because a palette can have transparency that a direct conversion warns of.
-    return image.convert("RGBA") if image.mode == "P" else image

@@ -84,6 +84,11 @@ class SpeechCommands(Dataset):
         )
 
     def _by_folder(self, folder: Path) -> tuple[Files, Files]:
+        if any(folder.glob("*.wav")) and not any(each.is_dir() for each in folder.iterdir()):
+            raise InputError(
+                f"dataset.path: the wavs in {folder} are in no folders of their words; sort them into such, "
+                "or, if they are named <word>_<speaker>_<take>.wav, set dataset.layout = 'names'"
+            )
         files = files_by_class(folder, (".wav",), self.classes, "wav")
         test = {word: found[:: self.test_every] for word, found in files.items()}
         training = {
@@ -138,7 +143,16 @@ class SpeechCommands(Dataset):
         return (resized[0] + FLOOR).log()
 
     def sounds(self, images: Images) -> Sounds:
-        """What spectrograms sound like, as far as their resolution goes; phases are reconstructed."""
+        """What spectrograms sound like, as far as their resolution goes; phases are reconstructed.
+
+        Raises:
+            InputError: windows do not overlap.
+        """
+        if self.hop > (self.window + 1) // 2:
+            raise InputError(
+                f"dataset.hop: {self.hop} is more than half of the window, {self.window}; sounds can only be "
+                "made of spectrograms whose windows overlap by half"
+            )
         magnitudes = nn.functional.interpolate(
             (images.exp() - FLOOR).clamp(min=0),
             size=(self.window // 2 + 1, (self.samples - self.window % 2) // self.hop + 1),

@@ -1,6 +1,5 @@
 """Images and labels that are arrays in a file."""
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, final
@@ -8,7 +7,7 @@ from typing import Annotated, Any, Literal, final
 import numpy as np
 import torch
 from pydantic import Field
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
 from idc.datasets.image_dataset import ImageDataset
@@ -82,7 +81,7 @@ class Tensors(ImageDataset):
         try:
             pixels = self._pixels(_tensor(arrays[called[0]]))
             labels = _labels(_tensor(arrays[called[1]]))
-        except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        except ValueError as error:
             raise InputError(f"dataset.path: {file}: {first_line(error)}") from None
         if len(pixels) != len(labels):
             raise InputError(
@@ -104,6 +103,8 @@ class Tensors(ImageDataset):
             raise ValueError(
                 f"images of {str(images.dtype).removeprefix('torch.')}; needed are bytes (uint8) or floats"
             )
+        if not len(arranged):
+            raise ValueError("there are no images")
         # NaN are left to whoever counts them.
         lowest, highest = (float(end) for end in arranged.nan_to_num(self.low, self.low, self.low).aminmax())
         if lowest < self.low or (self.high is not None and highest > self.high):
@@ -128,7 +129,8 @@ def _read(file: Path) -> Arrays:
         raise InputError(
             f"dataset.path: there is no file {file}; name the folder it is in with --data"
         ) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, SafetensorError) as error:
+    # Damaged archives fail in many ways, in the decompression too.
+    except Exception as error:
         raise InputError(f"dataset.path: {file} cannot be read ({first_line(error)}); is it whole?") from None
     raise InputError(f"dataset.path: {file} must end in .npz or .safetensors")
 

@@ -1,0 +1,106 @@
+"""The command line as a whole: how it fails, and the options that subcommands share."""
+
+import sys
+import warnings
+from importlib.metadata import version
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from idc.allocator import Allocator, keep_memory
+from idc.errors import InputError, Notice, RunError
+from idc_cli.interruption import termination_interrupts
+
+
+class Commands(TyperGroup):
+    """Says what went wrong in one message: exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command line."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                # A terminal that cannot show a character shows another instead of a traceback.
+                stream.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> object:
+        """Run the subcommand."""
+        shown_otherwise = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *details: Any) -> None:
+            if issubclass(category, Notice):
+                print(f"note: {message}", file=sys.stderr)
+            else:
+                shown_otherwise(message, category, *details)
+
+        warnings.showwarning = show
+        try:
+            with termination_interrupts():
+                return super().invoke(ctx)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except RunError as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+        finally:
+            warnings.showwarning = shown_otherwise
+
+
+app = typer.Typer(
+    cls=Commands,
+    help="Dataset condensation as a typed, composable pipeline.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A synset.safetensors, or the folder of a run.")]
+Data = Annotated[
+    Path, typer.Option("--data", metavar="DIR", envvar="IDC_DATA", help="Folder with the dataset's files.")
+]
+Download = Annotated[bool, typer.Option("--download", help="Fetch a public dataset that is not there.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another name of a torch device.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _set_allocator(wanted: Allocator) -> Allocator:
+    if wanted == "keep" and not keep_memory():
+        print("note: only glibc can keep memory; the allocator stays as it is", file=sys.stderr)
+    return wanted
+
+
+Memory = Annotated[
+    Allocator,
+    typer.Option(
+        "--allocator",
+        envvar="IDC_ALLOCATOR",
+        callback=_set_allocator,
+        help="keep: freed memory stays with the process, which makes CPU runs faster (glibc only).",
+    ),
+]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"idc {version('idc-cli')} (idc-core {version('idc-core')}, torch {version('torch')})")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print versions and exit."),
+    ] = False,
+) -> None:
+    pass
