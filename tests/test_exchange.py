@@ -130,9 +130,9 @@ def test_exports_are_read_again() -> None:
     images, labels = read_public(Path("out.pt"))
     assert torch.equal(images, synset.images)
     assert torch.equal(labels, synset.labels)
-    arrays = np.load("out.npz")
-    assert np.array_equal(arrays["images"], synset.images.numpy())
-    assert arrays["classes"].tolist() == [*"0123456789"]
+    with np.load("out.npz") as arrays:
+        assert np.array_equal(arrays["images"], synset.images.numpy())
+        assert arrays["classes"].tolist() == [*"0123456789"]
     with Image.open("pngs/4/000009.png") as image:
         shown = np.asarray(image) / 255
     np.testing.assert_allclose(shown, synset.images[9, 0].numpy(), atol=0.51 / 255)

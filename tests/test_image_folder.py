@@ -77,7 +77,7 @@ def test_folders_without_classes_or_images_are_refused(tmp_path: Path) -> None:
         ImageFolder(path=Path("pets"), size=16).load(tmp_path)
     (tmp_path / "pets" / "train" / "cat").mkdir()
     with pytest.raises(
-        InputError, match=r"class 'cat' has no image in .*pets/train/cat \(files ending in \.bmp"
+        InputError, match=r"class 'cat' has no image in .*pets/train/cat \(files ending in \.avif"
     ):
         ImageFolder(path=Path("pets"), size=16).load(tmp_path)
 

@@ -53,7 +53,6 @@ TORCH_FREE = {
 }
 NEEDS_TORCHVISION = {
     "datasets/image_dataset",
-    "datasets/image_folder",
     "datasets/published",
     "pictures",
 }

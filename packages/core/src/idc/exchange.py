@@ -133,8 +133,8 @@ def imported(
     top = math.inf if high is None else high
     if normalised and images.min() >= low and images.max() <= top:
         raise InputError(
-            f"{path}: values from {images.min():.3g} to {images.max():.3g} are within {low:g} to {top:g} as they "
-            "are, so they are not normalised; leave out --normalised"
+            f"{path}: values from {images.min():.3g} to {images.max():.3g} are within {low:g} to {top:g} as "
+            "they are, so they are not normalised; leave out --normalised"
         )
     if normalised:
         images = images * torch.tensor(std)[:, None, None] + torch.tensor(mean)[:, None, None]
