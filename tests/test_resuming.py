@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from idc.errors import InputError
 from idc.report import Report
 from idc.resuming import differences, refuse_changes
+from idc_cli.folder import RunFolder
 from idc_cli.interval import Interval
 from idc_cli.main import app
 from small import small_pipeline
@@ -135,3 +136,13 @@ def test_more_iterations_are_allowed_and_fewer_down_to_those_begun() -> None:
     refuse_changes(table, {**table, "iterations": 3}, 5)
     with pytest.raises(InputError, match="iterations = 2 is fewer than the 3 that are begun"):
         refuse_changes(table, {**table, "iterations": 2}, 5)
+
+
+def test_a_run_that_another_process_has_made_meanwhile_is_kept() -> None:
+    pipeline = small_pipeline()
+    folder = RunFolder(Path("runs/small"), pipeline)
+    with folder:
+        unfinished()
+        with pytest.raises(InputError, match="holds an unfinished run of this pipeline"):
+            folder.begin(replace=False)
+    assert (Path("runs/small") / "checkpoint.safetensors").exists()

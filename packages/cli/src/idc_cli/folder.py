@@ -94,15 +94,20 @@ class RunFolder:
             "--overwrite"
         )
 
-    def begin(self) -> None:
-        """Remove an earlier run and write the resolved pipeline.
+    def begin(self, *, replace: bool) -> None:
+        """Write the resolved pipeline, in place of an earlier run if there is one.
+
+        Args:
+            replace: whether there may be one; another process may have made it since this one looked.
 
         Raises:
-            InputError: the folder cannot be written to, or another process writes to it.
+            InputError: the folder cannot be written to, another process writes to it, or it holds a run.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._hold()
+            if not replace:
+                self.refuse_earlier()
             # The pipeline first, without which nothing counts as a run.
             for file in [*self._earlier(), *self._leftovers()]:
                 file.unlink()

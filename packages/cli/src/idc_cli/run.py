@@ -64,7 +64,7 @@ def run(
         contenders = _baselines(pipeline, data, device, console, quiet=quiet)
         spent = 0.0
         if begun is None:
-            folder.begin()
+            folder.begin(replace=resume or overwrite)
         else:
             spent = begun.facts.seconds
             folder.go_on(condensation.iteration)

@@ -113,9 +113,10 @@ class Retrain(Evaluator):
         for what in ("shape", "classes", "low", "high"):
             of_synset, of_data = getattr(synset.spec, what), getattr(data.spec, what)
             if of_synset != of_data:
+                named = ", or name its classes with idc import --classes" if what == "classes" else ""
                 raise InputError(
                     f"dataset: {what} {of_data} is not the synset's {of_synset}; evaluate it on the dataset "
-                    "it was condensed from"
+                    f"it was condensed from{named}"
                 )
         models = self.models or (model,)
         for position, architecture in enumerate(models):
