@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
+from command_line import idc
 from idc.artifact import read
 from idc.pipeline import Pipeline
 from idc.report import Report
 from idc.synset import Synset
-from idc_cli.main import app
 from small import small_pipeline
 
 OUTPUTS = {"pipeline.toml", "synset.safetensors", "report.json", "log.jsonl", "images.png"}
@@ -29,13 +28,6 @@ OUTPUTS |= {"checkpoint.safetensors"}
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(small_pipeline().toml())
-
-
-def idc(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def refused(*arguments: str) -> str:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import wavfile
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
+from command_line import idc
 from dataset_files import write_folder, write_speech
 from idc import cache
 from idc.report import Report
 from idc.synset import Synset
-from idc_cli.main import app
 from small import small_pipeline
 
 PETS = 'dataset={type="image-folder", path="pets", size=8}'
@@ -23,13 +23,6 @@ PETS = 'dataset={type="image-folder", path="pets", size=8}'
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(small_pipeline(images_per_class=1).toml())
-
-
-def idc(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def run_pets(*arguments: str) -> Result:

@@ -9,14 +9,13 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from typer.testing import CliRunner, Result
 
+from command_line import idc
 from idc import artifact
 from idc.datasets.image_folder import ImageFolder
 from idc.errors import InputError
 from idc.exchange import read_public
 from idc.synset import Synset
-from idc_cli.main import app
 from small import small_pipeline
 
 IMAGES = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -28,13 +27,6 @@ FACTS = ("--pipeline", "small.toml", "--mean", "0.3", "--std", "0.4", "--low", "
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(small_pipeline().toml())
-
-
-def idc(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def test_idcs_format_is_imported_and_scored() -> None:

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
+from command_line import idc
 from idc.errors import InputError
 from idc.report import Report
 from idc.resuming import differences, refuse_changes
 from idc_cli.folder import RunFolder
 from idc_cli.interval import Interval
-from idc_cli.main import app
 from small import small_pipeline
 
 
@@ -20,13 +19,6 @@ from small import small_pipeline
 def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.toml").write_text(small_pipeline().toml())
-
-
-def idc(*arguments: str) -> Result:
-    result = CliRunner().invoke(app, list(arguments))
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result
 
 
 def unfinished() -> Path:

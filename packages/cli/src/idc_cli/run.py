@@ -147,17 +147,16 @@ def _condensed(
         _drive(condensation, folder, checkpoint_every, began, console, quiet=quiet)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        kept = _saved(condensation, folder, time.monotonic() - began)
-        say(console, f"stopped after {done}; the codes so far are in {kept}")
+        _saved(condensation, folder, time.monotonic() - began)
+        say(console, f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     except RunError as error:
-        kept = _saved(condensation, folder, time.monotonic() - began)
-        raise RunError(f"{error}, and are in {kept}") from error
+        _saved(condensation, folder, time.monotonic() - began)
+        raise RunError(f"{error}, and are in {folder / SYNSET}") from error
     spent = time.monotonic() - began
     # So that more iterations can follow, and an interrupted evaluation need not condense again.
     folder.keep(condensation, spent)
-    _saved(condensation, folder, spent)
-    synset = Synset.load(folder / SYNSET)
+    synset = _saved(condensation, folder, spent)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc import pictures
 
@@ -168,14 +167,15 @@ def _condensed(
     return synset, spent
 
 
-def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Path:
+def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
+    synset = condensation.synset(seconds, artifact.commit())
     try:
-        condensation.synset(seconds, artifact.commit()).save(folder / SYNSET)
+        synset.save(folder / SYNSET)
     except OSError as error:
         raise RunError(
             f"{folder / SYNSET} cannot be written ({error.strerror}); make room and go on with --resume"
         ) from None
-    return folder / SYNSET
+    return synset
 
 
 def _drive(

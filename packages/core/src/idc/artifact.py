@@ -154,6 +154,25 @@ def versions() -> dict[str, str]:
     return found
 
 
+def refuse_newer(path: Path, what: str, values: object, known: int) -> None:
+    """Refuse a file whose header says that it is of a later format.
+
+    Args:
+        path: the file.
+        what: it is to the message.
+        values: its header.
+        known: the latest format that can be read.
+
+    Raises:
+        InputError: naming both formats.
+    """
+    written = values.get("format") if isinstance(values, dict) else None
+    if isinstance(written, int) and written > known:
+        raise InputError(
+            f"{path}: {what} format {written}, but this idc reads up to {known}; upgrade idc-core"
+        )
+
+
 def _reason(error: Exception) -> str:
     return explain(error) if isinstance(error, ValidationError) else str(error)
 
@@ -164,11 +183,7 @@ def _header(path: Path, text: str) -> Header:
     # Numbers of thousands of digits are a ValueError too.
     except (RecursionError, ValueError) as error:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from None
-    written = values.get("format") if isinstance(values, dict) else None
-    if isinstance(written, int) and written > FORMAT:
-        raise InputError(
-            f"{path}: synset format {written}, but this idc reads up to {FORMAT}; upgrade idc-core"
-        )
+    refuse_newer(path, "synset", values, FORMAT)
     try:
         return Header.model_validate(values)
     except ValidationError as error:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from idc.tensorfile import make_public, read_header
+from idc.tensorfile import read_header, replacing
 
 KEY = "idc.data"
 """Of what an entry says of itself, in its metadata."""
@@ -59,9 +58,7 @@ def path_of(key: str) -> Path:
 def entries() -> list[Entry]:
     """All entries, and what killed processes have left."""
     found: list[Entry] = []
-    there = sorted(folder().iterdir()) if folder().is_dir() else []
-    # Only what is named as ours are: the folder may hold other files.
-    for path in filter(lambda path: OURS.fullmatch(path.name), there):
+    for path in _ours():
         about: dict[str, Any] = {}
         with suppress(OSError, ValueError, KeyError):
             about = json.loads(read_header(path)[0][KEY])
@@ -149,22 +146,17 @@ def writing(key: str, first: int) -> Iterator[Writing]:
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    path = path_of(key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for entry in entries():
-        if entry.path.suffix == PARTIAL and _abandoned(entry.path):
-            entry.path.unlink(missing_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{key}.", suffix=PARTIAL)
-    partial = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield Writing(file, first)
-            file.flush()
-            os.fsync(file.fileno())
-        make_public(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    for left in _ours():
+        if left.suffix == PARTIAL and _abandoned(left):
+            left.unlink(missing_ok=True)
+    with replacing(path_of(key), f"{key}.", PARTIAL) as partial, partial.open("wb") as file:
+        yield Writing(file, first)
+
+
+def _ours() -> list[Path]:
+    # Only what is named as ours are: the folder may hold other files.
+    there = sorted(folder().iterdir()) if folder().is_dir() else []
+    return [path for path in there if OURS.fullmatch(path.name)]
 
 
 def _abandoned(path: Path) -> bool:

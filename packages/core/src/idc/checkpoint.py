@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -104,15 +103,7 @@ def read(path: Path) -> Checkpoint:
     try:
         metadata, _ = read_header(path)
         written = json.loads(metadata[KEY])
-        if (
-            isinstance(written, Mapping)
-            and isinstance(written.get("format"), int)
-            and written["format"] > FORMAT
-        ):
-            raise InputError(
-                f"{path}: checkpoint format {written['format']}, but this idc reads up to {FORMAT}; upgrade "
-                "idc-core"
-            )
+        artifact.refuse_newer(path, "checkpoint", written, FORMAT)
         facts = Facts.model_validate(written)
         tensors = load_file(path)
     except InputError:

@@ -12,7 +12,7 @@ from idc import memory
 from idc.errors import InputError, explain
 from idc.shapes import Batch, Images, Indices, Labels, Pixels, StoredImages
 from idc.spec import Content, ImageSpec
-from idc.tally import Tally
+from idc.tally import AT_A_TIME, Tally
 
 SHARE_OF_MEMORY = 0.5
 """Of what is free on a GPU, for a split that is to stay there."""
@@ -116,7 +116,7 @@ class Split:
     @cached_property
     def _fingerprint(self) -> str:
         fingerprint = Fingerprint()
-        for some in self.pixels.split(1000):
+        for some in self.pixels.split(AT_A_TIME):
             fingerprint.add(some)
         return fingerprint.result(self.labels, tuple(self.pixels.shape[1:]), self.pixels.dtype)
 

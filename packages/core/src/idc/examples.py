@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
+from idc.data import as_bytes
 from idc.seeding import Streams
 from idc.shapes import Indices, Labels, Pixels
 from idc.spec import Content
@@ -66,7 +67,7 @@ class ArrayExamples(Examples):
 
     def identity(self, positions: Iterable[int]) -> Iterator[str]:
         """A digest of the whole tensor, then the positions."""
-        yield hashlib.sha256(self.pixels.contiguous().view(torch.uint8).numpy().data).hexdigest()
+        yield hashlib.sha256(as_bytes(self.pixels)).hexdigest()
         yield from map(str, positions)
 
 

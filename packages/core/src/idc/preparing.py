@@ -21,7 +21,7 @@ from idc.examples import ArrayExamples, Found, Part
 from idc.kinds import Dataset
 from idc.reading import Reading, Unreadable
 from idc.selection import Selection, select
-from idc.tally import Tally
+from idc.tally import AT_A_TIME, Tally
 
 FORMAT = 1
 """Of what is kept; counted up when it becomes another."""
@@ -126,7 +126,9 @@ def _as_they_are(chosen: Selection) -> _Prepared:
 def _finite(pixels: Tensor, positions: Tensor) -> Tensor:
     if not pixels.is_floating_point():
         return torch.ones(len(positions), dtype=torch.bool)
-    blocks = [pixels.index_select(0, some).flatten(1).isfinite().all(1) for some in positions.split(1000)]
+    blocks = [
+        pixels.index_select(0, some).flatten(1).isfinite().all(1) for some in positions.split(AT_A_TIME)
+    ]
     return torch.cat(blocks)
 
 

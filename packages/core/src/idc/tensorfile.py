@@ -6,7 +6,8 @@ Needs no torch.
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,30 +61,38 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
     return metadata, tensors
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a temporary file beside ``path``, flush it to disk and rename it into place.
+@contextmanager
+def replacing(path: Path, prefix: str, suffix: str) -> Iterator[Path]:
+    """A file to fill within the block, at whose end it is flushed to disk and takes the place of ``path``.
 
-    A reader sees the old file or the whole new one; when ``write`` fails nothing is left behind.
+    A reader sees the old file or the whole new one; when the block fails nothing is left behind.
+
+    Args:
+        path: the file; its folder is made.
+        prefix: begins the name of the file to fill, which is beside it.
+        suffix: ends it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
     os.close(descriptor)
     temporary = Path(name)
     try:
-        write(temporary)
+        yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        make_public(temporary)
+        # mkstemp makes files private; these are as public as the user's umask makes any other.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def make_public(path: Path) -> None:
-    """Give a file that `tempfile` made private the permissions that the user's umask gives any other."""
-    umask = os.umask(0)
-    os.umask(umask)
-    path.chmod(0o666 & ~umask)
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` fill a file as `replacing` does."""
+    with replacing(path, f".{path.name}.", path.suffix) as temporary:
+        write(temporary)
 
 
 def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
