@@ -36,17 +36,17 @@ def write_idx(root: Path, name: str = "FashionMNIST", per_class: int = 3) -> Non
                 compressed.write(content)
 
 
-def write_cifar(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """CIFAR-10 or CIFAR-100 with one training image a class in each file, whose checksums pass."""
+def write_cifar(root: Path, classes: int, monkeypatch: pytest.MonkeyPatch, per_class: int = 1) -> None:
+    """CIFAR-10 or CIFAR-100 with so many images a class in each file, whose checksums pass."""
     monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *_: True)
     folder = root / ("cifar-10-batches-py" if classes == 10 else "cifar-100-python")
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     files = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
     for file in files if classes == 10 else ("train", "test"):
-        pixels = rng.integers(0, 256, (classes, 3072), dtype=np.uint8)
+        pixels = rng.integers(0, 256, (classes * per_class, 3072), dtype=np.uint8)
         labels = "labels" if classes == 10 else "fine_labels"
-        (folder / file).write_bytes(pickle.dumps({"data": pixels, labels: list(range(classes))}))
+        (folder / file).write_bytes(pickle.dumps({"data": pixels, labels: [*range(classes)] * per_class}))
     names = [f"class{label}" for label in range(classes)]
     meta = {"label_names": names} if classes == 10 else {"fine_label_names": names}
     (folder / ("batches.meta" if classes == 10 else "meta")).write_bytes(pickle.dumps(meta))

@@ -34,6 +34,7 @@ class DSA(Augmentation):
     strategy: str = "color_crop_cutout"
     """Operations joined by underscores: flip, color, crop, scale, rotate, translate, cutout."""
     mode: Literal["idc", "single", "all"] = "idc"
+    """Which of the listed operations are applied: as in IDC's code, a single one, or all."""
     flip: Share = 0.5
     """Probability of a mirror image."""
     brightness: Annotated[float, Field(ge=0)] = 1.0

@@ -30,6 +30,7 @@ class Optimizer(Table):
     learning_rate: Annotated[float, Field(gt=0)]
     """Step on the codes, for the gradient of one class's distance."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Share of its last step that a code makes again."""
     step: Literal["class", "joint"] = "class"
     """``class``: a step after each class's gradient (IDC). ``joint``: one step for all (DC, DSA, DM)."""
 

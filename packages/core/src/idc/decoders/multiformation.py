@@ -31,6 +31,7 @@ class MultiFormation(Decoder):
     factor: Annotated[int, Field(ge=1)] = 2
     """Tiles along each side."""
     mode: Mode = "single"
+    """Which factors are used: ``factor`` alone, all up to it, or the largest that the bound allows."""
     evaluate: Mode | None = None
     """Mode in which networks are trained on the finished synset; as while matching by default."""
     bound: Annotated[int, Field(ge=1)] = 128

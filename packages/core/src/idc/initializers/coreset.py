@@ -16,6 +16,7 @@ class Coreset(Initializer):
     """Base of the papers' coresets: with ``iterations = 0`` and the decoder ``raw``, their baselines."""
 
     features: Features = Features()
+    """What images are compared by."""
 
     @abstractmethod
     def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:

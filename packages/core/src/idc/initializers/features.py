@@ -28,6 +28,7 @@ class Features(Table):
     layer: int = -1
     """Counted from 0, or from -1 for the last before the logits."""
     training: Training = Training()
+    """How the network is trained."""
 
     def network(self, model: Model, real: Split, streams: Streams) -> Network:
         """A network trained for `epochs`."""
