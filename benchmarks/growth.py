@@ -94,7 +94,7 @@ def main() -> None:
 
 def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
     """Time and memory against each quantity, both axes logarithmic."""
-    from matplotlib import pyplot  # pyright: ignore[reportMissingImports]
+    from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(2, len(results), figsize=(12, 5.5), sharey="row", layout="constrained")
     for column, (name, rows) in enumerate(results.items()):

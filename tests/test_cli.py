@@ -1,6 +1,7 @@
 """The command line, as a user meets it."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -18,10 +19,11 @@ from idc.artifact import read
 from idc.pipeline import Pipeline
 from idc.report import Report
 from idc.synset import Synset
+from idc_cli.folder import default_folder
 from small import small_pipeline
 
 OUTPUTS = {"pipeline.toml", "synset.safetensors", "report.json", "log.jsonl", "images.png"}
-OUTPUTS |= {"checkpoint.safetensors"}
+OUTPUTS |= {"checkpoint.safetensors", "report.html"}
 
 
 @pytest.fixture(autouse=True)
@@ -117,11 +119,12 @@ def test_an_unfinished_run_is_not_overwritten_unasked(run: Path, damage: str | N
 
 
 def test_another_run_is_not_overwritten_unasked(run: Path) -> None:
-    assert refused("run", "small.toml", "--set", "seed=1") == (
+    there = ("--out", "runs/small", "--set", "seed=1")
+    assert refused("run", "small.toml", *there) == (
         "--out: runs/small holds another run; choose another folder with --out, or replace it with "
         "--overwrite"
     )
-    result = idc("run", "small.toml", "--set", "seed=1", "--overwrite", "--quiet", "--device", "cpu")
+    result = idc("run", "small.toml", *there, "--overwrite", "--quiet", "--device", "cpu")
     assert result.exit_code == 0
     assert tomllib.loads((run / "pipeline.toml").read_text())["seed"] == 1
     assert read(run).header.pipeline["seed"] == 1
@@ -134,11 +137,27 @@ def test_a_baseline_that_does_not_fit_is_found_before_anything_is_written() -> N
 
 
 def test_settings_are_validated_and_recorded() -> None:
-    result = idc("run", "small.toml", "--set", "decoder.factor=1", "--set", "evaluate=[]", "--quiet")
+    settings = ("--set", "name=other", "--set", "decoder.factor=1", "--set", "evaluate=[]")
+    result = idc("run", "small.toml", *settings, "--quiet")
     assert result.exit_code == 0
-    assert "nothing is scored, because the pipeline has no [[evaluate]] table" in result.stderr
-    assert read(Path("runs/small")).header.pipeline["decoder"]["factor"] == 1
-    assert Report.load(Path("runs/small")).evaluations == ()
+    assert "nothing is scored, because the pipeline has no [[evaluate]]" in result.stderr
+    assert read(Path("runs/other")).header.pipeline["decoder"]["factor"] == 1
+    assert Report.load(Path("runs/other")).evaluations == ()
+    assert "Nothing was scored" in Path("runs/other/report.html").read_text()
+
+
+def test_runs_with_other_settings_have_folders_of_their_own(run: Path) -> None:
+    seeds = [default_folder("small", {"seed": seed}) for seed in (1, 2)]
+    assert seeds == [Path("runs/small-seed-1"), Path("runs/small-seed-2")]
+    assert idc("run", "small.toml", "--set", "seed=1", "--quiet").exit_code == 0
+    assert Report.load(seeds[0]) != Report.load(run)
+    two = {"decoder.factor": 1, "seed": 1}
+    assert default_folder("small", two) == default_folder("small", dict(reversed(two.items())))
+    assert default_folder("small", {"iterations": 9}) == run, "so that a run can be made longer"
+    assert default_folder("pets", {"name": "pets", "seed": 1}) == Path("runs/pets")
+    tables = [default_folder("small", {"dataset": {"path": path}}).name for path in ("a b", "a+b", "x" * 200)]
+    assert len(set(tables)) == 3
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", name) for name in tables)
 
 
 # Shells start background jobs, a CI's for instance, with Ctrl-C ignored, and Python takes that over.
@@ -179,6 +198,7 @@ def test_an_interrupted_evaluation_says_how_to_go_on() -> None:
     log = Path("runs/small/log.jsonl")
     errors = interrupted(
         *("--set", "baseline.0.draws=50", "--set", "evaluate.0.epochs=50", "--device", "cpu"),
+        *("--out", "runs/small"),
         when=lambda: log.exists() and log.read_text().count("\n") >= 3,
     )
     assert "the synset is complete, in runs/small; " in errors
@@ -249,7 +269,7 @@ def test_evaluate_repeats_the_scores_of_the_run(run: Path) -> None:
     assert scored == reported
     changed = idc("evaluate", str(run), "--set", "evaluate.0.runs=1", "--device", "cpu")
     assert changed.exit_code == 0
-    assert "protocol: idc-2022 (changed: epochs)\n" in changed.stdout
+    assert "protocol: idc-2022 (changed: epochs 3)\n" in changed.stdout
 
 
 def test_evaluate_changes_only_what_a_score_depends_on(run: Path) -> None:
@@ -260,7 +280,7 @@ def test_evaluate_changes_only_what_a_score_depends_on(run: Path) -> None:
 
 
 def test_evaluate_needs_an_evaluator() -> None:
-    assert idc("run", "small.toml", "--set", "evaluate=[]", "--quiet").exit_code == 0
+    assert idc("run", "small.toml", "--out", "runs/small", "--set", "evaluate=[]", "--quiet").exit_code == 0
     assert refused("evaluate", "runs/small").startswith(
         "evaluate: there is no evaluator in the synset's pipeline"
     )
@@ -292,8 +312,8 @@ def test_protocols_that_differ_have_a_column(run: Path) -> None:
     other = ["--out", "runs/b", "--set", "evaluate.0.training.learning_rate=0.02"]
     assert idc("run", "small.toml", "--quiet", *other).exit_code == 0
     shown = idc("compare", str(run), "runs/b").stdout
-    assert "idc-2022 (changed: epochs)" in shown
-    assert "idc-2022 (changed: epochs, training.learning_rate)" in shown
+    assert "idc-2022 (changed: epochs 3)" in shown
+    assert "idc-2022 (changed: epochs 3, training.learning_rate 0.02)" in shown
     assert "protocol:" not in shown
 
 

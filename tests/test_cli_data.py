@@ -26,7 +26,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def run_pets(*arguments: str) -> Result:
-    return idc("run", "small.toml", "--device", "cpu", "--set", PETS, *arguments)
+    return idc("run", "small.toml", "--out", "runs/small", "--device", "cpu", "--set", PETS, *arguments)
 
 
 def test_a_users_own_images_from_a_folder_to_scores() -> None:
@@ -102,7 +102,7 @@ def test_public_data_are_only_fetched_when_asked(monkeypatch: pytest.MonkeyPatch
 def test_spectrograms_are_drawn_and_heard() -> None:
     write_speech(Path("data/mini_speech_commands"))
     result = idc(
-        *("run", "small.toml", "--device", "cpu", "--quiet", "--set", "augment=[]"),
+        *("run", "small.toml", "--out", "runs/small", "--device", "cpu", "--quiet", "--set", "augment=[]"),
         *("--set", 'dataset={type="speech-commands", size=32}', "--set", "decoder.axis=time"),
     )
     assert result.exit_code == 0, result.output

@@ -94,7 +94,7 @@ def test_the_protocol_fills_in_what_the_table_leaves_out() -> None:
     assert (retrain.epochs, retrain.decay, retrain.training.cutmix) == (1000, 0.2, 0.5)
     changed = Retrain.model_validate({"epochs": 10, "runs": 1, "training": {"cutmix": 0.0}})
     assert changed.training.learning_rate == 0.01
-    assert changed.protocol_as_run() == "idc-2022 (changed: epochs, training.cutmix)"
+    assert changed.protocol_as_run() == "idc-2022 (changed: epochs 10, training.cutmix 0.0)"
 
 
 def score(retrain: Retrain, seed: int = 0) -> list[Evaluation]:
@@ -180,6 +180,6 @@ def test_evaluators_are_checked_before_they_evaluate() -> None:
 
 def test_another_precision_is_named_beside_the_protocol() -> None:
     retrain = Retrain.model_validate({"epochs": 3})
-    assert retrain.protocol_as_run() == "idc-2022 (changed: epochs)"
+    assert retrain.protocol_as_run() == "idc-2022 (changed: epochs 3)"
     with Execution(precision="bf16").active():
-        assert retrain.protocol_as_run() == "idc-2022 (changed: epochs, precision)"
+        assert retrain.protocol_as_run() == "idc-2022 (changed: epochs 3, precision bf16)"

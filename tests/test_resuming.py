@@ -66,10 +66,13 @@ def test_more_iterations_of_a_finished_run() -> None:
     assert "iterations = 2 is fewer than the 3 that are begun or done" in fewer.stderr
 
 
+OTHERS = ("--set", "decoder.factor=1", "--set", "seed=7")
+
+
 def test_other_fields_are_named_with_both_values() -> None:
     folder = unfinished()
     for file in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
-        result = idc("run", "small.toml", "--resume", "--set", "decoder.factor=1", "--set", "seed=7")
+        result = idc("run", "small.toml", "--resume", "--out", str(folder), *OTHERS)
         assert result.exit_code == 2
         assert "\n  seed: 0 when it began, 7 now\n" in result.stderr
         assert "\n  decoder.factor: 2 when it began, 1 now\n" in result.stderr

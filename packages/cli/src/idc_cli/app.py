@@ -71,6 +71,7 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")]
 
 
 def _set_allocator(wanted: Allocator) -> Allocator:

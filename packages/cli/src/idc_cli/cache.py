@@ -6,7 +6,7 @@ from typing import Any
 
 from idc import cache as kept
 from idc.errors import InputError
-from idc_cli.terminal import show_table
+from idc_cli.terminal import show_table, size
 
 
 def cache(*, empty: bool, json: bool) -> None:
@@ -28,14 +28,6 @@ def cache(*, empty: bool, json: bool) -> None:
         rows = [(size(each.size), *_described(each.about), each.path.name) for each in found]
         show_table(["size>", "dataset", "source", "file"], rows)
     print(f"{size(sum(each.size for each in found))} in {kept.folder()}")
-
-
-def size(count: int) -> str:
-    """Bytes for people."""
-    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= power:
-            return f"{count / power:.3g} {unit}"
-    return f"{count} bytes"
 
 
 def _described(about: Mapping[str, Any]) -> tuple[str, str]:

@@ -4,18 +4,29 @@ import json as jsonlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from idc.errors import InputError
-from idc.report import Report
+from idc.report import Evaluation, Report
+from idc.tensorfile import write_atomically
 from idc_cli.folder import PIPELINE, REPORT
 from idc_cli.terminal import metric, show_table_and_protocol
 
+if TYPE_CHECKING:
+    from idc_cli.page import Plot
 
-def compare(runs: Sequence[Path], *, json: bool) -> None:
-    """Print every score of several runs."""
+Scored = tuple[Path, Report]
+
+COLUMNS = ("run", "synset", "model", "n>", "stored numbers>", "condensed in>", "protocol")
+
+
+def compare(runs: Sequence[Path], html: Path | None, *, json: bool) -> None:
+    """Print every score of several runs, and draw them."""
     reports = list(_finished(runs))
     if not reports:
         raise InputError("none of these runs is finished and scored; give the folder of one that is")
+    if html is not None:
+        _write(reports, html)
     if json:
         print(
             jsonlib.dumps(
@@ -23,27 +34,105 @@ def compare(runs: Sequence[Path], *, json: bool) -> None:
             )
         )
         return
-    rows = [
-        (
-            str(run),
-            each.synset,
-            each.model,
-            each.summary(),
-            str(each.n),
-            f"{each.budget:,}",
-            f"{report.seconds.get('condense', 0):,.0f} s" if each.synset == report.method else "",
-            each.protocol,
-        )
-        for run, report in reports
-        for each in report.evaluations
-    ]
-    heading = metric(each for _, report in reports for each in report.evaluations)
-    show_table_and_protocol(
-        ["run", "synset", "model", f"{heading}>", "n>", "stored numbers>", "condensed in>", "protocol"], rows
+    show_table_and_protocol(_columns(reports), [_cells(*each) for each in _rows(reports)])
+
+
+def _rows(reports: Sequence[Scored]) -> Iterator[tuple[Path, Report, Evaluation]]:
+    for run, report in reports:
+        for each in report.evaluations:
+            yield run, report, each
+
+
+def _columns(reports: Sequence[Scored]) -> list[str]:
+    heading = metric(each for _, _, each in _rows(reports))
+    return [*COLUMNS[:3], f"{heading}>", *COLUMNS[3:]]
+
+
+def _cells(run: Path, report: Report, each: Evaluation) -> tuple[str, ...]:
+    return (
+        str(run),
+        each.synset,
+        each.model,
+        each.summary(),
+        str(each.n),
+        f"{each.budget:,}",
+        f"{report.seconds.get('condense', 0):,.0f} s" if each.synset == report.method else "",
+        each.protocol,
     )
 
 
-def _finished(runs: Sequence[Path]) -> Iterator[tuple[Path, Report]]:
+def _write(reports: Sequence[Scored], path: Path) -> None:
+    # Not at the top: drawing takes a second to import.
+    from idc_cli.page import render
+
+    protocols = list(dict.fromkeys(each.protocol for _, _, each in _rows(reports)))
+    columns, rows = _columns(reports), list(_rows(reports))
+    last = None if len(protocols) > 1 else -1
+    text = render(
+        "compare.html.j2",
+        runs=len(reports),
+        metric=metric(each for _, _, each in rows),
+        protocols=protocols,
+        columns=[(name.removesuffix(">"), name.endswith(">")) for name in columns[:last]],
+        rows=[
+            {"ours": each.synset == report.method, "cells": _cells(run, report, each)[:last]}
+            for run, report, each in rows
+        ],
+        plots=_plots(reports),
+    )
+    try:
+        write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"--html: cannot write {path} ({error.strerror}); choose another file") from None
+    print(f"wrote {path}", file=sys.stderr)
+
+
+def _plots(reports: Sequence[Scored]) -> "list[Plot]":
+    """Scores against what is stored, and against how long condensing took."""
+    from idc_cli.page import Plot
+    from idc_cli.plots import Curve, plot
+
+    heading = metric(each for _, _, each in _rows(reports))
+    names = dict.fromkeys((each.synset, each.model) for _, _, each in _rows(reports))
+    models = {model for _, model in names}
+    stored: list[Curve] = []
+    timed: list[Curve] = []
+    for number, (synset, model) in enumerate(names):
+        found = [
+            (report, each)
+            for _, report, each in _rows(reports)
+            if (each.synset, each.model) == (synset, model)
+        ]
+        label = synset if len(models) == 1 else f"{synset}, {model}"
+        of_runs = [(report, each) for report, each in found if synset == report.method]
+        for curves, points, x in (
+            (stored, found, [float(each.budget) for _, each in found]),
+            (timed, of_runs, [report.seconds.get("condense", 0.0) for report, _ in of_runs]),
+        ):
+            in_order = sorted(zip(x, (each for _, each in points), strict=True), key=lambda point: point[0])
+            curves.append(
+                Curve(
+                    label,
+                    [x for x, _ in in_order],
+                    [each.mean for _, each in in_order],
+                    [each.sd or 0.0 for _, each in in_order],
+                    colour=number,
+                    points=True,
+                    # Runs that differ in more than how much they store or take are not joined.
+                    line=curves is stored and len({x for x, _ in in_order}) == len(in_order),
+                )
+            )
+    timed = [curve for curve in timed if curve.x]
+    drawn = [
+        Plot(plot("Budget", "stored numbers", heading, stored, log_x=True), "Against the stored numbers.")
+    ]
+    if all(min(curve.x) > 0 for curve in timed) and timed:
+        caption = "Against the time that condensing took, on the machine that it took it on."
+        drawn.append(Plot(plot("Time", "seconds", heading, timed, log_x=True), caption))
+    return drawn
+
+
+def _finished(runs: Sequence[Path]) -> Iterator[Scored]:
     for run in runs:
         if (run / PIPELINE).exists() and not (run / REPORT).exists():
             print(f"{run}: passed over, because the run is not finished", file=sys.stderr)

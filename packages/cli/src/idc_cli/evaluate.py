@@ -1,21 +1,31 @@
-"""``idc evaluate``."""
+"""``idc evaluate``: score a synset again, and keep what was found."""
 
 import json as jsonlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
-
+from idc import artifact
+from idc import device as devices
+from idc.data import RealData
 from idc.errors import InputError
+from idc.evaluation import baselines
 from idc.evaluation import evaluate as evaluations_of
 from idc.overrides import parse_assignments
+from idc.pipeline import Pipeline
+from idc.report import Evaluation, Report, pooled
 from idc.synset import Synset
+from idc.tensorfile import write_atomically
 from idc_cli.data import load
-from idc_cli.progress import Track
+from idc_cli.folder import PAGE, REPORT
+from idc_cli.lock import Lock
+from idc_cli.progress import Display
 from idc_cli.terminal import show_scores
 
 CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
 """What a score depends on beside the synset; the rest of its pipeline is history."""
+
+COMPARABLE = ("compile", "evaluate", "model")
+"""Those of them that the table of scores names, so that scores of one report may differ in them."""
 
 
 def evaluate(
@@ -24,31 +34,89 @@ def evaluate(
     device: str,
     assignments: Sequence[str],
     *,
+    models: str | None,
+    runs: int | None,
+    with_baselines: bool,
+    save: bool,
     download: bool,
-    json: bool,
-    quiet: bool,
+    display: Display,
 ) -> None:
-    """Score a synset by its own pipeline's evaluators, changed as the assignments say."""
-    overrides = parse_assignments(assignments)
-    _refuse_history(overrides)
+    """Score a synset by its own pipeline's evaluators, changed as the settings say."""
+    settings = parse_assignments(assignments)
+    _refuse_history(settings)
     synset = Synset.load(file)
-    pipeline = synset.pipeline.override(overrides)
+    pipeline = _with_models(synset.pipeline.override(settings), models, runs)
     if not pipeline.evaluate:
         raise InputError(
             "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
-    data = load(pipeline.dataset, root, download=download, quiet=quiet)
-    with Track(Console(stderr=True), f"evaluate {synset.name}", 1, quiet=quiet) as track:
-        found = list(evaluations_of(synset, data, pipeline, device=device, progress=track.update))
-    if json:
+    data = load(pipeline.dataset, root, download=download, display=display).to(devices.choose(device))
+    synsets = [*(baselines(pipeline, data, device=device) if with_baselines else ()), synset]
+    found = pooled(_scored(synsets, data, pipeline, device, display))
+    if save:
+        _keep(artifact.locate(file), found, settings, display)
+    if display.json:
         print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
         show_scores(found)
 
 
-def _refuse_history(overrides: Mapping[str, object]) -> None:
-    for key in overrides:
+def _with_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:
+    changed: dict[str, object] = {} if pipeline.evaluate else {"evaluate": [{"type": "retrain"}]}
+    for position in range(len(pipeline.evaluate) or 1):
+        if models is not None:
+            # The pipeline's own network is meant as it is there, with its width and norm.
+            own = pipeline.model.model_dump(mode="json", exclude_none=True)
+            names = [name.strip() for name in models.split(",")]
+            changed[f"evaluate.{position}.models"] = [
+                own if name == pipeline.model.type else {"type": name} for name in names
+            ]
+        if runs is not None:
+            changed[f"evaluate.{position}.runs"] = runs
+    return pipeline if models is None and runs is None else pipeline.override(changed)
+
+
+def _scored(
+    synsets: Sequence[Synset], data: RealData, pipeline: Pipeline, device: str, display: Display
+) -> Iterator[list[Evaluation]]:
+    with display.track("evaluate", len(synsets)) as track:
+        for done, synset in enumerate(synsets):
+
+            def progress(share: float, done: int = done, name: str = synset.name) -> None:
+                track.update(done + share, of=name)
+
+            yield list(evaluations_of(synset, data, pipeline, device=device, progress=progress))
+
+
+def _keep(synset: Path, found: list[Evaluation], settings: Mapping[str, object], display: Display) -> None:
+    """Merge scores into the report of the run that the synset is of, or write them beside it."""
+    folder = synset.parent
+    other = [key for key in settings if key.split(".")[0] not in COMPARABLE]
+    if other:
+        display.say(f"not saved, because {', '.join(other)} makes them incomparable to others")
+        return
+    lock, kept = Lock(folder), folder / REPORT
+    try:
+        if kept.exists():
+            lock.take()
+            Report.load(kept).merged(found).save(kept)
+            from idc_cli.page import write
+
+            write(folder, folder / PAGE)
+        else:
+            kept = synset.with_suffix(".evaluations.json")
+            rows = jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n"
+            write_atomically(kept, lambda path: path.write_text(rows, encoding="utf-8"))
+        display.say(f"saved in {kept}")
+    except OSError as error:
+        display.say(f"note: {kept} cannot be written ({error.strerror}); the scores are below only")
+    finally:
+        lock.give_up()
+
+
+def _refuse_history(settings: Mapping[str, object]) -> None:
+    for key in settings:
         if key.split(".")[0] not in CHANGEABLE:
             raise InputError(
                 f"--set {key}: the synset is made already, so this would change nothing; allowed are keys of "

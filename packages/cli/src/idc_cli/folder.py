@@ -1,23 +1,22 @@
 """The folder of a run: what is in it, when it may be written to, and what it goes on from."""
 
+import hashlib
 import json
-import os
-import socket
+import re
 import tomllib
 import warnings
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from filelock import FileLock, Timeout
-from pydantic import TypeAdapter, ValidationError
-
 from idc.errors import InputError, Notice, RunError
 from idc.pipeline import Pipeline
-from idc.report import Evaluation, Report
+from idc.report import Report
 from idc.resuming import refuse_changes
 from idc.tensorfile import previous, write_atomically
+from idc_cli.lock import HOLDER, LOCK, Lock
+from idc_cli.log import LOG, Log
 
 if TYPE_CHECKING:
     from idc.checkpoint import Checkpoint
@@ -26,16 +25,39 @@ if TYPE_CHECKING:
 PIPELINE = "pipeline.toml"
 SYNSET = "synset.safetensors"
 REPORT = "report.json"
-LOG = "log.jsonl"
 PICTURE = "images.png"
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = previous(Path(CHECKPOINT)).name
-LOCK = ".lock"
-HOLDER = ".lock.json"
-"""Who holds the lock, for messages."""
+SNAPSHOTS = "snapshots"
+"""The folder of the synsets that were kept on the way, named by their outer iterations."""
+PAGE = "report.html"
+
+UNNAMED = ("iterations", "name")
+"""Settings that no default folder is named after: a run may be made longer, and its name is the folder's."""
+
+LONGEST = 100
+"""Characters of a default folder's name."""
 
 
-EVALUATIONS = TypeAdapter(list[Evaluation])
+def default_folder(name: str, settings: Mapping[str, object]) -> Path:
+    """Where a run is kept that is given no folder: one for each name and settings, so that none collide.
+
+    Args:
+        name: the pipeline's.
+        settings: that it was changed by; those of a run that is given a name do not count.
+    """
+    chosen = {} if "name" in settings else settings
+    parts = [
+        f"{key}-{value if isinstance(value, str) else json.dumps(value)}"
+        for key, value in sorted(chosen.items())
+        if key not in UNNAMED
+    ]
+    wanted = "-".join([name, *parts])
+    found = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-.")
+    if found != wanted or len(found) > LONGEST:
+        digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
+        found = f"{found[: LONGEST - 9]}-{digest}"
+    return Path("runs") / found
 
 
 class RunFolder:
@@ -49,25 +71,21 @@ class RunFolder:
     def __init__(self, path: Path, pipeline: Pipeline) -> None:
         self.path = path
         self._pipeline = pipeline
-        self._lock = FileLock(path / LOCK, timeout=0)
+        self.log = Log(path)
+        self._lock = Lock(path)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
     def __enter__(self) -> Self:
         if self.path.is_dir():
-            self._hold()
+            self._lock.take()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lock.is_locked:
-            if self._is_ours():
-                for name in (HOLDER, LOCK):
-                    with suppress(OSError):
-                        (self / name).unlink()
-            self._lock.release()
+        self._lock.give_up()
 
     def finished(self) -> Report | None:
         """The report, if the folder holds a finished run of this pipeline."""
@@ -105,7 +123,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._hold()
+            self._lock.take()
             if not replace:
                 self.refuse_earlier()
             # The pipeline first, without which nothing counts as a run.
@@ -153,31 +171,22 @@ class RunFolder:
         Raises:
             InputError: the folder cannot be written to.
         """
-        kept = [
-            entry
-            for entry in self._entries()
-            if entry.get("phase") == "condense" and int(entry.get("iteration", 0)) <= iterations
-        ]
-        if self._holds_the_same():
-            kept += [entry for entry in self._entries() if entry.get("phase") == "evaluate"]
-        text = "".join(json.dumps(entry) + "\n" for entry in kept)
         try:
-            for file in [self / REPORT, *self._leftovers()]:
+            for file in [self / REPORT, self / PAGE, *self._leftovers()]:
                 file.unlink(missing_ok=True)
-            write_atomically(self / LOG, lambda file: file.write_text(text, encoding="utf-8"))
+            self.log.cut(iterations, scores=self._holds_the_same())
             # Last, because a report and scores are taken for those of the pipeline beside them.
             self._write_pipeline()
         except OSError as error:
             raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
 
-    def scored(self) -> list[list[Evaluation]]:
-        """The evaluations of each contender, in their order, as far as the log has them."""
-        found: list[list[Evaluation]] = []
-        for entry in self._entries():
-            if entry.get("phase") == "evaluate" and entry.get("contender") == len(found):
-                with suppress(ValidationError):
-                    found.append(EVALUATIONS.validate_python(entry.get("evaluations")))
-        return found
+    def snapshots(self) -> list[Path]:
+        """The synsets that were kept on the way, in their order."""
+        return sorted((self / SNAPSHOTS).glob("[0-9]*.safetensors"))
+
+    def snapshot(self, iteration: int) -> Path:
+        """Where the synset after so many outer iterations is kept."""
+        return self / SNAPSHOTS / f"{iteration:06d}.safetensors"
 
     def keep(self, condensation: "Condensation", seconds: float) -> None:
         """Write a checkpoint; where that fails, say so and let the run go on."""
@@ -190,62 +199,19 @@ class RunFolder:
             reason = getattr(error, "strerror", None) or error
             warnings.warn(f"no checkpoint could be kept in {self.path} ({reason}); going on", Notice, 2)
 
-    def log(self, **entry: Any) -> None:
-        """Append a line to the log; where that fails, say so and let the run go on."""
-        try:
-            with (self / LOG).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
-        except OSError as error:
-            warnings.warn(f"{self / LOG} cannot be written ({error.strerror}); going on", Notice, 2)
-
-    def _hold(self) -> None:
-        if self._lock.is_locked:
-            return
-        try:
-            self._lock.acquire()
-        except Timeout:
-            raise InputError(
-                f"--out: {self.path} is being written to by {self._holder()}; wait for it, stop it, or "
-                "choose another folder with --out"
-            ) from None
-        except OSError as error:
-            raise InputError(
-                f"--out: cannot write to {self.path} ({error.strerror}); choose another folder"
-            ) from None
-        if (self / HOLDER).exists():
-            warnings.warn(f"{self._holder()} ended without giving up {self.path}; it was killed", Notice, 2)
-        # Only for messages, and on a full disk there is no room for it.
-        with suppress(OSError):
-            (self / HOLDER).write_text(json.dumps(_ourselves()), encoding="utf-8")
-
     def _hold_again(self) -> None:
         """Make the folder anew if it was removed, unless another run has done so."""
-        if (self / PIPELINE).exists() and self._is_ours():
+        if (self / PIPELINE).exists() and self._lock.is_ours():
             return
-        if (self / PIPELINE).exists() and (self / HOLDER).exists():
+        if (self / PIPELINE).exists() and self._lock.is_held():
             raise RunError(
-                f"{self.path} was removed, and {self._holder()} has begun another run in it; this one ends"
+                f"{self.path} was removed, and {self._lock.holder()} has begun another run in it; this one "
+                "ends"
             )
-        self._lock.release()
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._hold()
+        self._lock.take_anew()
         if not (self / PIPELINE).exists():
             warnings.warn(f"{self.path} was removed; it is made again", Notice, 2)
             self._write_pipeline()
-
-    def _is_ours(self) -> bool:
-        return self._facts_of_holder() == _ourselves()
-
-    def _holder(self) -> str:
-        facts = self._facts_of_holder()
-        return f"process {facts.get('pid')} on {facts.get('host')}" if facts else "another process"
-
-    def _facts_of_holder(self) -> dict[str, Any]:
-        try:
-            facts = json.loads((self / HOLDER).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return facts if isinstance(facts, dict) else {}
 
     def _leftovers(self) -> list[Path]:
         # What a process that was killed was writing.
@@ -256,20 +222,9 @@ class RunFolder:
             self / PIPELINE, lambda file: file.write_text(self._pipeline.toml(), encoding="utf-8")
         )
 
-    def _entries(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        with suppress(OSError):
-            for line in (self / LOG).read_text(encoding="utf-8", errors="replace").splitlines():
-                # The last line may be torn.
-                with suppress(ValueError):
-                    entry = json.loads(line)
-                    if isinstance(entry, dict):
-                        found.append(entry)
-        return found
-
     def _earlier(self) -> list[Path]:
-        names = (PIPELINE, SYNSET, REPORT, LOG, PICTURE, CHECKPOINT, PREVIOUS)
-        return [self / name for name in names if (self / name).exists()]
+        names = (PIPELINE, SYNSET, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
+        return [self / name for name in names if (self / name).exists()] + self.snapshots()
 
     def _held(self) -> dict[str, Any]:
         try:
@@ -279,7 +234,3 @@ class RunFolder:
 
     def _holds_the_same(self) -> bool:
         return self._held() == tomllib.loads(self._pipeline.toml())
-
-
-def _ourselves() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from idc import artifact
 from idc.errors import InputError
+from idc_cli.facts import contents, provenance
 from idc_cli.terminal import show_table
 
 STAGES = (
@@ -36,7 +37,9 @@ def inspect(file: Path, image: Path | None, audio: Path | None, *, json: bool) -
         }
         print(jsonlib.dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
     else:
-        show_table(("", ""), _facts(found))
+        plan = found.header.pipeline
+        stages = [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]
+        show_table(("", ""), [*contents(found), *stages, *provenance(found)])
 
 
 def _draw(file: Path, image: Path) -> None:
@@ -71,50 +74,6 @@ def _sound(file: Path, folder: Path) -> None:
     print(f"wrote {len(synset)} wavs to {folder}", file=sys.stderr)
 
 
-def _computed(header: artifact.Header) -> list[tuple[str, str]]:
-    if header.computed is None:
-        return []
-    how, precision = header.computed, header.pipeline.get("precision", "fp32")
-    compiled = "compiled" if how.compiled else "eager"
-    return [
-        (
-            "computed",
-            f"on {how.device}, {how.threads} threads, {precision}, {compiled}, {how.allocator} allocator",
-        )
-    ]
-
-
-def _facts(found: artifact.Artifact) -> list[tuple[str, str]]:
-    header, spec, plan = found.header, found.header.spec, found.header.pipeline
-    high = "unbounded" if spec.high is None else f"{spec.high:g}"
-    facts = [
-        ("pipeline", f"{plan.get('name')} (method {plan.get('method')}, seed {plan.get('seed')})"),
-        (
-            "iterations",
-            f"{header.iterations} of {plan.get('iterations')}, inner steps {plan.get('inner_steps')}",
-        ),
-        ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
-        ("images", f"{header.images} from {plan.get('images_per_class')} stored per class"),
-        ("image", f"{spec.channels}x{spec.height}x{spec.width}, values {spec.low:g} to {high}"),
-        ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
-        ("stored numbers", f"{header.budget:,}"),
-    ]
-    facts += [
-        (f"tensor {name}", f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}")
-        for name, tensor in found.tensors.items()
-    ]
-    facts += [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]
-    facts += [
-        ("trained on", f"sha256 {header.fingerprint}"),
-        *_computed(header),
-        *([("seconds", f"{header.seconds:,.1f}")] if header.seconds is not None else []),
-        *([("commit", header.commit)] if header.commit else []),
-        *([("stored tensors", f"sha256 {header.tensors}")] if header.tensors else []),
-        ("versions", ", ".join(f"{name} {version}" for name, version in header.versions.items())),
-    ]
-    return facts
-
-
 def _stage(stage: object) -> str:
     if isinstance(stage, list):
         return "; ".join(map(_stage, stage)) or "none"
@@ -123,7 +82,3 @@ def _stage(stage: object) -> str:
         name = stage.get("type", "")
         return f"{name} ({fields})".lstrip() if fields else str(name)
     return str(stage)
-
-
-def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)

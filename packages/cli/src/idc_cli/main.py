@@ -11,7 +11,7 @@ import typer
 
 from idc.errors import InputError
 from idc_cli import file_commands
-from idc_cli.app import Data, Device, Download, File, Json, Memory, Set, app
+from idc_cli.app import Data, Device, Download, File, Json, Memory, Quiet, Set, app
 
 __all__ = ["app", "file_commands"]
 
@@ -50,14 +50,29 @@ def run(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run that the folder holds.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only validate, and say what the run would take.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write the curves for TensorBoard too, if it is installed.")
+    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
     """Condense a dataset, score the result beside its baselines, and keep everything in a run folder."""
     from idc_cli.interval import Interval
-    from idc_cli.run import run as start
+    from idc_cli.progress import Display
 
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other; give one of them")
+    display = Display(quiet=quiet, json=json)
+    if dry_run:
+        from idc_cli.estimate import estimate as show
+
+        show(pipeline, data, device, assignments or [], download=download, trial=False, display=display)
+        return
+    from idc_cli.run import run as start
+
     start(
         pipeline,
         data,
@@ -69,8 +84,28 @@ def run(
         checkpoint_every=Interval.parse(checkpoint_every),
         resume=resume,
         overwrite=overwrite,
-        quiet=quiet,
+        tensorboard=tensorboard,
+        display=display,
     )
+
+
+@app.command()
+def estimate(
+    pipeline: Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")],
+    data: Data = Path("data"),
+    download: Download = False,
+    device: Device = "auto",
+    assignments: Set = None,
+    allocator: Memory = "system",
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Say what a run would store and take, after two steps of it; nothing is kept."""
+    from idc_cli.estimate import estimate as show
+    from idc_cli.progress import Display
+
+    display = Display(quiet=quiet, json=json)
+    show(pipeline, data, device, assignments or [], download=download, trial=True, display=display)
 
 
 @app.command()
@@ -81,12 +116,13 @@ def pretrain(
     device: Device = "auto",
     assignments: Set = None,
     allocator: Memory = "system",
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train the networks that a pipeline's condensation starts from, where it asks for pretrained ones."""
     from idc_cli.pretrain import pretrain as make
+    from idc_cli.progress import Display
 
-    make(pipeline, data, device, assignments or [], download=download, quiet=quiet)
+    make(pipeline, data, device, assignments or [], download=download, display=Display(quiet=quiet))
 
 
 @app.command()
@@ -104,24 +140,64 @@ def evaluate(
             "e.g. evaluate.0.runs=3; repeatable.",
         ),
     ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Architectures to train, by their types; see idc plugins."),
+    ] = None,
+    runs: Annotated[int | None, typer.Option(metavar="N", min=1, help="Networks trained of each.")] = None,
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score the pipeline's baselines too.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Merge the scores into the run's report.")
+    ] = True,
     allocator: Memory = "system",
+    quiet: Quiet = False,
     json: Json = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; only the outcome.")] = False,
 ) -> None:
     """Score a synset again, by the evaluators of the pipeline it carries."""
     from idc_cli.evaluate import evaluate as score
+    from idc_cli.progress import Display
 
-    score(file, data, device, assignments or [], download=download, json=json, quiet=quiet)
+    score(
+        file,
+        data,
+        device,
+        assignments or [],
+        models=models,
+        runs=runs,
+        with_baselines=with_baselines,
+        save=save,
+        download=download,
+        display=Display(quiet=quiet, json=json),
+    )
 
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")], json: Json = False
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    html: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="Also write a page with plots.")
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Print the scores of several runs as one table."""
     from idc_cli.compare import compare as tabulate
 
-    tabulate(runs, json=json)
+    tabulate(runs, html, json=json)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT.html", help="By default report.html in the folder.")
+    ] = None,
+) -> None:
+    """Write the report of a finished run anew: one page, readable without a network."""
+    from idc_cli.page import report as write
+
+    write(run, out)
 
 
 @app.command()
@@ -130,6 +206,18 @@ def plugins(json: Json = False) -> None:
     from idc_cli.plugins import plugins as show
 
     show(json=json)
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="decoder or objective.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What a pipeline writes as type: my-decoder.")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="By default idc-NAME.")] = None,
+) -> None:
+    """Begin a plugin of your own: an installable package with a class, its test and a pipeline."""
+    from idc_cli.new import new as begin
+
+    begin(kind, name, out)
 
 
 @app.command()

@@ -17,21 +17,57 @@ def say(console: Console, text: str) -> None:
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def show_report(report: Report) -> None:
-    """Print a run's scores; nothing if it has none."""
-    if report.evaluations:
+def size(count: int) -> str:
+    """Bytes for people."""
+    for unit, power in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= power:
+            return f"{count / power:.3g} {unit}"
+    return f"{count} bytes"
+
+
+def show_report(report: Report, *, json: bool = False) -> None:
+    """Print a run's scores, or all of its report as JSON; nothing if it has no scores."""
+    if json:
+        print(report.model_dump_json(indent=2))
+    elif report.evaluations:
         show_scores(report.evaluations, f"{report.name}: images per class {report.images_per_class}")
 
 
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
     found = list(evaluations)
+    if len({each.model for each in found}) > 1 and len({(each.protocol, each.metric) for each in found}) == 1:
+        _show_models(found, title)
+        return
     columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]
     rows = [
         (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.protocol)
         for each in found
     ]
     show_table_and_protocol(columns, rows, title)
+
+
+def _show_models(found: list[Evaluation], title: str | None) -> None:
+    """The papers' table of several architectures: a row for each synset, a column for each model."""
+    models = list(dict.fromkeys(each.model for each in found))
+    scores = {(each.synset, each.model): each for each in found}
+    budgets = {each.synset: each.budget for each in found}
+    same = {each.n for each in found}
+
+    def cell(synset: str, model: str) -> str:
+        each = scores.get((synset, model))
+        if each is None:
+            return ""
+        return each.summary() if len(same) == 1 else f"{each.summary()} ({each.n})"
+
+    columns = ["synset", "stored numbers>", *(f"{model}>" for model in models)]
+    rows = [
+        (synset, f"{budget:,}", *(cell(synset, model) for model in models))
+        for synset, budget in budgets.items()
+    ]
+    show_table(columns, rows, title)
+    n = f"n {same.pop()}" if len(same) == 1 else "n in brackets"
+    say(Console(), f"{metric(found)}, {n}; protocol: {found[0].protocol}")
 
 
 def metric(evaluations: Iterable[Evaluation]) -> str:

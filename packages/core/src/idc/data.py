@@ -1,8 +1,10 @@
 """Real images: a split is one tensor, in memory or mapped from a file."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from idc import memory
 from idc.errors import InputError, explain
+from idc.labelled import LabelledImages
 from idc.shapes import Batch, Images, Indices, Labels, Pixels, StoredImages
 from idc.spec import Content, ImageSpec
 from idc.tally import AT_A_TIME, Tally
@@ -63,6 +66,12 @@ class Split:
         # Not pixels[indices], which takes ten times as long on a CPU: it copies value by value.
         rows = self.pixels.index_select(0, indices.to(self.pixels.device))
         return rows.to(self.device, non_blocking=True)
+
+    def dataset(
+        self, transform: Callable[[Any], Any] | None = None, *, normalized: bool = True, pil: bool = False
+    ) -> LabelledImages:
+        """The images for PyTorch's data loaders; see `LabelledImages` for the arguments."""
+        return LabelledImages(self.to(torch.device("cpu")), transform, normalized=normalized, pil=pil)
 
     @cached_property
     def members(self) -> list[Indices]:

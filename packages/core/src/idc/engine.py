@@ -16,7 +16,7 @@ from idc.data import RealData, Split
 from idc.divergence import diverged, not_finite
 from idc.errors import InputError, Notice, RunError
 from idc.execution import Execution
-from idc.matching import Distances, Matching
+from idc.matching import Distances, GradientNorms, Matching
 from idc.network import Network, NetworkView
 from idc.pipeline import Pipeline
 from idc.preprocessing import Preprocessing
@@ -96,16 +96,17 @@ class Condensation:
             )
         self.velocity: Codes = {name: torch.zeros_like(code) for name, code in self.codes.items()}
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
-        self._matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
-        sweep = self._matching.operations(network)
+        self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
+        """What a sweep over the classes computes."""
+        sweep = self.matching.operations(network)
         self.execution = execution.decided(len(self) * sweep)
         """How it is computed; steps are compiled if so many are ahead that this pays."""
         large = self.execution.compiled or sweep > LARGE or classes_at_once == "auto"
         with self.execution.eager().active():
-            self.memory = self._matching.memory(network, self.codes) if large and len(self) else None
+            self.memory = self.matching.memory(network, self.codes) if large and len(self) else None
         """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
         is little."""
-        self._matching.at_once = self._classes_at_once(classes_at_once)
+        self.matching.at_once = self._classes_at_once(classes_at_once)
         self._network: Network | None = None
         self._finite = self.state
         self._suspects: Tensor | None = None
@@ -118,7 +119,7 @@ class Condensation:
             device=str(self.device),
             threads=torch.get_num_threads(),
             compiled=self.execution.compiled,
-            classes_at_once=self._matching.at_once,
+            classes_at_once=self.matching.at_once,
             allocator=allocator.chosen(),
         )
 
@@ -202,6 +203,18 @@ class Condensation:
             commit=commit,
         )
 
+    def gradient_norms(self) -> GradientNorms | None:
+        """How large the network's gradients are given what the last sweep saw; None before the first."""
+        if self._network is None:
+            return None
+        with self.execution.eager().active():
+            return self.matching.gradient_norms(self._network, self.codes, self.steps_done - 1)
+
+    @property
+    def images_per_step(self) -> int:
+        """Real and synthetic images that a sweep sees."""
+        return sum(self.matching.images())
+
     def sweep(self, network: Network, step: int) -> Distances:
         """Match every class once and step its codes.
 
@@ -215,7 +228,7 @@ class Condensation:
         plan, shared = self.pipeline, self.pipeline.decoder.shared
         codes = plan.optimizer.before(self.codes, self.velocity, shared)
         with self.execution.active():
-            gradients, distances = self._matching(network, codes, step)
+            gradients, distances = self.matching(network, codes, step)
         # Together, so that an interruption leaves the codes of a whole step.
         self.codes, self.velocity = plan.optimizer.after(codes, self.velocity, gradients, shared)
         return distances

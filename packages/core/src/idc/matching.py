@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from idc.data import Split
 from idc.device import moved_together, out_of_memory
 from idc.errors import Notice, RunError, first_line
 from idc.execution import present
-from idc.match import match
+from idc.match import both_seen, match
 from idc.memory import peak
 from idc.network import Network, NetworkView, Weights
 from idc.pipeline import Pipeline
@@ -51,6 +52,19 @@ class Seen(NamedTuple):
     """Parameters of each augmentation's siamese draw."""
 
 
+class GradientNorms(NamedTuple):
+    """L1 norms of the gradients of the cross-entropy with respect to all weights, as means over the classes.
+
+    Where a network learns the synthetic images by heart these lose their gradient while real ones keep
+    theirs, and matching stops: the paper's argument for training on real data (section 4).
+    """
+
+    real: Scalar
+    """Given a batch of real images of a class, as a match sees it."""
+    synthetic: Scalar
+    """Given the synthetic ones."""
+
+
 class Matching:
     """The matches of a pipeline.
 
@@ -80,12 +94,16 @@ class Matching:
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
+    def images(self) -> tuple[int, int]:
+        """Real and synthetic images that one sweep sees, all classes together."""
+        drawn = self.draw(0)
+        synthetic = (len(seen.kept[0]) if seen.kept else self._decoded for seen in drawn)
+        return sum(len(seen.real) for seen in drawn), sum(synthetic)
+
     def operations(self, network: Network) -> float:
         """Floating-point operations of one sweep, by and large."""
-        passes = 0
-        for seen in self.draw(0):
-            synthetic = len(seen.kept[0]) if seen.kept else self._decoded
-            passes += REAL_PASSES * len(seen.real) + SYNTHETIC_PASSES * synthetic
+        real, synthetic = self.images()
+        passes = REAL_PASSES * real + SYNTHETIC_PASSES * synthetic
         return passes * network.operations(self._train.spec.shape)
 
     def draw(self, step: int) -> list[Seen]:
@@ -156,14 +174,45 @@ class Matching:
         except Exception:
             return None
 
+    def gradient_norms(self, network: Network, codes: Codes, step: int) -> GradientNorms:
+        """Norms of the network's gradients given what a sweep sees.
+
+        Args:
+            network: what is looked through.
+            codes: of all classes.
+            step: the sweep's, which decides what is drawn.
+        """
+        plan, view = self._plan, NetworkView(network)
+        norms: list[tuple[Tensor, ...]] = []
+        for label, seen in enumerate(self.draw(step)):
+            real = self._train.at(seen.real)
+            with self._layers(step, label), torch.no_grad():
+                both = both_seen(
+                    plan.decoder,
+                    self._preprocessing,
+                    of_class(plan.decoder, codes, label),
+                    labels_of_class(codes, label, plan.images_per_class),
+                    Split(real.pixels, real.labels, self._train.spec).batch(),
+                    [Draw(draw) for draw in seen.draws],
+                    *seen.kept,
+                )
+                with torch.enable_grad():
+                    gradients = [view.gradients(batch).values() for batch in both]
+            norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
+        real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))
+        return GradientNorms(real, synthetic)
+
+    def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
+        """A block in which layers that draw do so as in the match of a class in a sweep."""
+        return self._streams.child("match", step, label).seeded("layers", device=self._train.device)
+
     def _matched(
         self, network: Network, codes: Codes, labels: list[int], seen: list[Seen], step: int
     ) -> list[tuple[Codes, Scalar]]:
         """Gradients and distances of some classes, which see equally many images."""
         function, inputs = self._work(network, codes, labels, seen)
         key = (self._key, network.architecture, len(labels) > 1)
-        device = self._train.device
-        with self._streams.child("match", step, labels[0]).seeded("layers", device=device):
+        with self._layers(step, labels[0]):
             gradients, distances = compute("the match", key, function, *inputs)
         if len(labels) == 1:
             return [(gradients, distances)]

@@ -1,5 +1,6 @@
 """How much memory a computation takes, found without having it."""
 
+import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -40,6 +41,17 @@ def available(device: torch.device) -> int | None:
         return None
     found = dict(line.split(":", 1) for line in lines)
     return int(found["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in found else None
+
+
+def used(device: torch.device) -> int | None:
+    """Bytes that this process holds on a device; None where that cannot be said."""
+    if device.type == "cuda":
+        return torch.cuda.memory_reserved(device)
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _address(storage: torch.UntypedStorage) -> int:

@@ -7,6 +7,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import nn
 from torchvision.utils import make_grid
 
+from idc.codes import of_class
+from idc.labelled import as_picture
 from idc.shapes import Images
 from idc.synset import Synset
 from idc.tensorfile import write_atomically
@@ -30,11 +32,7 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
         A picture, grey unless there are three channels; small images are enlarged by a whole factor
         without smoothing. Spectrograms have low frequencies at the bottom.
     """
-    unit = _unit(synset)
-    if synset.spec.content == "spectrogram":
-        unit = unit.flip(-2)
-    if synset.spec.channels not in (1, 3):
-        unit = unit.mean(1, keepdim=True)
+    unit = _shown(synset.images, synset)
     rows = [unit[synset.labels == label][:per_class] for label in range(len(synset.spec.classes))]
     columns = max(len(row) for row in rows)
     full = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
@@ -45,10 +43,38 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
     return _named(picture, synset.spec.classes)
 
 
+def decoded(synset: Synset, label: int, at_most: int | None = None) -> list[Image.Image]:
+    """The training images of a class as they are, each a picture.
+
+    Args:
+        synset: its value range is mapped to black … white.
+        label: of the class.
+        at_most: so many of them; all by default.
+
+    Returns:
+        Pictures as in `grid`, but not enlarged.
+    """
+    return _pictures(synset.images[synset.labels == label][:at_most], synset)
+
+
+def stored(synset: Synset, label: int, at_most: int | None = None) -> list[Image.Image]:
+    """What is stored of a class, as far as it is images; in the order of the decoder's tensors.
+
+    Args:
+        synset: as in `decoded`.
+        label: of the class.
+        at_most: so many of them; all by default.
+    """
+    found: list[Image.Image] = []
+    for code in of_class(synset.decoder, synset.codes, label).values():
+        if code.ndim == 4 and code.shape[1] == synset.spec.channels:
+            found += _pictures(code[:at_most], synset)
+    return found[:at_most]
+
+
 def picture(synset: Synset, position: int) -> Image.Image:
     """One decoded image, grey or in colour; its value range is mapped to black … white."""
-    pixels = (_unit(synset)[position] * 255).round().byte()
-    return Image.fromarray(pixels[0].numpy() if len(pixels) == 1 else pixels.permute(1, 2, 0).numpy())
+    return as_picture(_unit(synset.images[position : position + 1], synset)[0])
 
 
 def save(picture: Image.Image, path: Path) -> None:
@@ -68,7 +94,19 @@ def _named(picture: Image.Image, classes: tuple[str, ...]) -> Image.Image:
     return named
 
 
-def _unit(synset: Synset) -> Images:
+def _pictures(images: Images, synset: Synset) -> list[Image.Image]:
+    return [as_picture(each) for each in _shown(images, synset)]
+
+
+def _shown(images: Images, synset: Synset) -> Images:
+    """Grey or colour images from 0 to 1, spectrograms with low frequencies at the bottom."""
+    unit = _unit(images, synset)
+    if synset.spec.content == "spectrogram":
+        unit = unit.flip(-2)
+    return unit if synset.spec.channels in (1, 3) else unit.mean(1, keepdim=True)
+
+
+def _unit(images: Images, synset: Synset) -> Images:
     low = synset.spec.low
     high = synset.images.amax().item() if synset.spec.high is None else synset.spec.high
-    return (synset.images - low) / max(high - low, 1e-12)
+    return ((images - low) / max(high - low, 1e-12)).clamp(0, 1)

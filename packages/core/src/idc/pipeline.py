@@ -51,7 +51,20 @@ class Baseline(Table):
     draws: Annotated[int, Field(ge=1, le=10_000)] = 1
     """How often it is drawn anew: from the pipeline's seed and those that follow. All scores are pooled."""
     init: Initializer
+    """Which real images, or what noise, it is made of."""
     decoder: Decoder
+    """How it is stored, which need not be how the result is."""
+
+
+class Published(Table):
+    """A score that others have reported for the same dataset and budget, to be shown beside ours."""
+
+    synset: Name
+    """What was scored, such as ``idc``."""
+    accuracy: Annotated[float, Field(ge=0, le=100)]
+    """In percent."""
+    source: str
+    """Where the number is from."""
 
 
 def _allow_extends(schema: dict[str, Any]) -> None:
@@ -87,17 +100,32 @@ class Pipeline(Table):
     """Whether steps are compiled, which takes a minute; ``auto`` where the work ahead is worth it. Compiled
     steps round otherwise in the last digits."""
     dataset: Dataset
+    """The real images: those to condense and those to test on."""
     model: Model
+    """The network that is matched through, and that scores are taken with unless `evaluate` names others."""
     init: Initializer
+    """What the stored codes are in the beginning."""
     decoder: Decoder
+    """What is stored, and how training images are made of it."""
     augment: tuple[Augmentation, ...] = ()
     """Applied in this order and with the same draw to real and synthetic images while matching."""
     sampler: Sampler = Field(default=cast(Sampler, {"type": "epoch"}), validate_default=True)
+    """Which of a class's real and decoded images an inner step sees."""
     objective: Objective
+    """How far a synthetic batch is from a real one, as a network sees them: what condensing lowers."""
     networks: Networks
+    """Which networks that is seen through, and what they are trained on between inner steps."""
     optimizer: Optimizer
+    """The step on the codes."""
     baseline: tuple[Baseline, ...] = ()
+    """Synsets that are scored beside the result at the same stored budget."""
     evaluate: tuple[Evaluator, ...] = ()
+    """How the result and its baselines are scored; nothing is by default."""
+    snapshot_every: Annotated[int, Field(ge=1)] | None = None
+    """Outer iterations between synsets that are kept on the way, from the initial one, and scored as well;
+    none are by default."""
+    published: tuple[Published, ...] = ()
+    """What others have reported, for the report; changes nothing else."""
 
     @classmethod
     def load(cls, path: str | Path, overrides: Mapping[str, object] | None = None) -> Self:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 
 from idc.artifact import Computed
 from idc.errors import InputError
+from idc.pipeline import Published
 from idc.tensorfile import write_atomically
 
 
@@ -34,6 +35,8 @@ class Evaluation(Record):
     """What was evaluated: the pipeline's method, or the name of a baseline."""
     budget: int = 0
     """Numbers that the synset stores."""
+    iteration: int | None = None
+    """Outer iterations done, where it is a synset that was kept on the way."""
 
     @computed_field
     @property
@@ -74,6 +77,24 @@ def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
     ]
 
 
+def _kind(evaluation: Evaluation) -> tuple[str, ...]:
+    return evaluation.synset, evaluation.type, evaluation.protocol, evaluation.model, evaluation.metric
+
+
+class Iteration(Record):
+    """What an outer iteration was like, as a line of ``log.jsonl`` says."""
+
+    iteration: int
+    """Outer iterations done with this one."""
+    loss: float
+    """Mean distance over its steps and classes."""
+    steps: int
+    """Steps in the mean; fewer than the pipeline's where an interruption came between."""
+    gradient_norms: tuple[tuple[float, float], ...] = ()
+    """L1 norms of the network's gradients given real and given synthetic images, after the first and after
+    the last of its steps; empty where they were not taken."""
+
+
 class Report(Record):
     """The outcome of a run, as ``report.json`` holds it."""
 
@@ -93,6 +114,18 @@ class Report(Record):
     """Wall time of each phase on this machine."""
     versions: dict[str, str]
     evaluations: tuple[Evaluation, ...]
+    snapshots: tuple[Evaluation, ...] = ()
+    """Of the synsets that were kept on the way, in their order."""
+    published: tuple[Published, ...] = ()
+    """What the pipeline says others have reported."""
+
+    def merged(self, evaluations: Iterable[Evaluation]) -> Self:
+        """The report with more scores: in place of those of the same synset and kind, or after all others."""
+        found = {_kind(each): each for each in self.evaluations}
+        found |= {_kind(each): each for each in evaluations}
+        models = [each.model for each in found.values()]
+        by_model = sorted(found.values(), key=lambda each: models.index(each.model))
+        return self.model_copy(update={"evaluations": tuple(by_model)})
 
     def save(self, path: Path) -> None:
         """Write the report as JSON; the file is whole or not there."""

@@ -1,8 +1,10 @@
 """The condensed dataset: what is stored, and what a network is trained on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from pydantic import ValidationError
@@ -16,6 +18,7 @@ from idc.codes import budget, decode, digest
 from idc.data import Split
 from idc.errors import InputError, explain
 from idc.kinds import Decoder
+from idc.labelled import LabelledImages
 from idc.pipeline import Pipeline
 from idc.shapes import Batch, Codes, Images, Labels
 from idc.spec import ImageSpec
@@ -147,6 +150,18 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def split(self) -> Split:
         """The decoded images as a split, to train on."""
         return Split(self.images, self.labels, self.spec)
+
+    def dataset(
+        self, transform: Callable[[Any], Any] | None = None, *, normalized: bool = True, pil: bool = False
+    ) -> LabelledImages:
+        """The decoded images for PyTorch's data loaders, normalised unless asked otherwise.
+
+        Args:
+            transform: as torchvision's datasets take it; see `LabelledImages`, as for the others.
+            normalized: by mean and standard deviation, after the transform.
+            pil: whether the transform takes PIL images.
+        """
+        return self.split().dataset(transform, normalized=normalized, pil=pil)
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.spec.shape))

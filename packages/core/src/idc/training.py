@@ -31,9 +31,13 @@ class Training(Table):
     """SGD with momentum on the mean cross-entropy of augmented images."""
 
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
+    """Step on the weights."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    """Share of its last step that a weight makes again."""
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    """Share of each weight that is added to its gradient."""
     batch_size: Annotated[int, Field(ge=1)] = 64
+    """Images of a step; the last batch of a pass may be smaller."""
     augment: tuple[Augmentation, ...] = ()
     """Applied in this order, drawn for each image."""
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0

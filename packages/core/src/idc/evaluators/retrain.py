@@ -52,6 +52,7 @@ class Retrain(Evaluator):
     """Also report the best accuracy of each run, at a quarter, half, three quarters and the end: a number
     that is selected on the test split, so never a headline."""
     training: Training
+    """How networks are trained on the synset."""
 
     @model_validator(mode="before")
     @classmethod
@@ -66,19 +67,18 @@ class Retrain(Evaluator):
         return merged(PROTOCOLS[name], table)
 
     def protocol_as_run(self) -> str:
-        """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs)``."""
+        """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
         published = Retrain.model_validate({"protocol": self.protocol})
-        changed = [
-            name
-            for name in ("epochs", "milestones", "decay", "restart")
-            if getattr(self, name) != getattr(published, name)
-        ]
-        changed += [
-            f"training.{name}"
-            for name in Training.model_fields
-            if getattr(self.training, name) != getattr(published.training, name)
-        ]
-        changed += ["precision"] if present().precision != "fp32" else []
+        fields = [(name, self, published) for name in ("epochs", "milestones", "decay", "restart")]
+        fields += [(name, self.training, published.training) for name in Training.model_fields]
+        changed: list[str] = []
+        for name, ours, theirs in fields:
+            value = getattr(ours, name)
+            if value != getattr(theirs, name):
+                place = name if ours is self else f"training.{name}"
+                # So that scores that differ in a number are not taken for the same.
+                changed.append(f"{place} {value}" if isinstance(value, int | float | str) else place)
+        changed += [f"precision {present().precision}"] if present().precision != "fp32" else []
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
 
     def learning_rate(self, epoch: int, epochs: int) -> float:
@@ -96,6 +96,18 @@ class Retrain(Evaluator):
             for position, model in enumerate(self.models):
                 with within(f"models.{position}"):
                     Network.fresh(model, spec, Streams(0), torch.device("cpu"))
+
+    def operations(self, images: int, spec: ImageSpec, model: Model) -> float:
+        """Forward and backward passes of all networks over all epochs."""
+        cpu = torch.device("cpu")
+        networks = [Network.fresh(each, spec, Streams(0), cpu) for each in self.models or (model,)]
+        passes = 3 * self.runs * self._epochs(images, spec) * images
+        return passes * sum(network.operations(spec.shape) for network in networks)
+
+    def _epochs(self, images: int, spec: ImageSpec) -> int:
+        if self.epochs == "by-images":
+            return epochs_by_images(images // len(spec.classes), len(spec.classes))
+        return self.epochs
 
     def evaluate(
         self,
@@ -154,9 +166,7 @@ class Retrain(Evaluator):
     ) -> list[float]:
         """Accuracies of one network on the test split: the last one, after those that `best` asks for."""
         split = synset.split().to(data.test.device)
-        epochs = self.epochs
-        if epochs == "by-images":
-            epochs = epochs_by_images(len(split) // len(split.spec.classes), len(split.spec.classes))
+        epochs = self._epochs(len(split), split.spec)
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = Network.fresh(model, split.spec, streams, split.device)
         per_epoch = self.training.batches_per_epoch(split)

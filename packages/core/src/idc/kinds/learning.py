@@ -91,6 +91,16 @@ class Networks(Stage):
         """Whether `start` of an outer iteration may give back the network of the one before."""
         return False
 
+    def trained_images(self, inner_steps: int, real: "Split", synthetic: int) -> int:
+        """Images that the network of an outer iteration is trained on altogether; for estimates only.
+
+        Args:
+            inner_steps: of the outer iteration.
+            real: the training split.
+            synthetic: training images that the codes decode to.
+        """
+        return 0
+
     @abstractmethod
     def train(self, network: "Network", real: "Split", synthetic: "Callable[[], Split]") -> "Network":
         """The network after the training between two inner steps.
@@ -110,6 +120,16 @@ class Evaluator(Stage):
     @abstractmethod
     def refuse_unfit(self, spec: "ImageSpec") -> None:
         """Refuse fields that do not fit such images; called before a run begins."""
+
+    def operations(self, images: int, spec: "ImageSpec", model: Model) -> float:
+        """Floating-point operations that scoring a synset takes, by and large; for estimates only.
+
+        Args:
+            images: training images of the synset.
+            spec: what they are.
+            model: the pipeline's.
+        """
+        return 0.0
 
     @abstractmethod
     def evaluate(

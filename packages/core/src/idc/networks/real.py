@@ -28,6 +28,7 @@ class Real(Networks):
     pretrained: Pretrained | None = None
     """Start from networks trained beforehand instead of fresh ones."""
     training: Training = Training()
+    """How they are trained."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images, and absent networks."""
@@ -56,6 +57,12 @@ class Real(Networks):
     def lasts(self, iteration: int) -> bool:
         """Whether the network's `every` outer iterations are not over yet."""
         return iteration % self.every > 0
+
+    def trained_images(self, inner_steps: int, real: Split, synthetic: int) -> int:
+        """Those of the warm-up, and after each inner step `images`, filled up to whole batches."""
+        batch = self.training.batch_size
+        each = min(-(-self.images // batch) * batch, len(real))
+        return self.warmup_epochs * len(real) // self.every + inner_steps * each
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network after at least ``images`` real images, but no more than one pass over the data."""

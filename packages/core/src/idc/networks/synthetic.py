@@ -10,6 +10,7 @@ from idc.errors import within
 from idc.kinds import Model, Networks
 from idc.network import Network
 from idc.seeding import Streams
+from idc.spec import ImageSpec
 from idc.training import Training
 
 PUBLISHED = {30: 20, 40: 15}
@@ -20,8 +21,11 @@ class SyntheticTraining(Training):
     """Plain SGD, as DC's code trains on the synthetic images."""
 
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of its last step that a weight makes again."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Share of each weight that is added to its gradient."""
     batch_size: Annotated[int, Field(ge=1)] = 256
+    """Images of a step; the last batch of a pass may be smaller."""
 
 
 @final
@@ -37,6 +41,7 @@ class Synthetic(Networks):
     """Passes over the synthetic images between two inner steps; by default about 500 / images per class, as
     DC's code has it for 10, 20, 30, 40 and 50."""
     training: SyntheticTraining = SyntheticTraining()
+    """How they are trained."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
         """Refuse augmentations of the training that do not fit such images."""
@@ -49,10 +54,17 @@ class Synthetic(Networks):
         """A fresh network."""
         return Network.fresh(model, real.spec, streams, real.device)
 
+    def trained_images(self, inner_steps: int, real: Split, synthetic: int) -> int:
+        """`epochs` passes over the synthetic images after each inner step."""
+        return inner_steps * self._passes(synthetic, real.spec) * synthetic
+
+    def _passes(self, synthetic: int, spec: ImageSpec) -> int:
+        return self.epochs or default_epochs(synthetic // len(spec.classes))
+
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network after `epochs` more passes over the present synthetic images."""
         split = synthetic()
-        epochs = self.epochs or default_epochs(len(split) // len(split.spec.classes))
+        epochs = self._passes(len(split), split.spec)
         return self.training.steps(network, split, epochs * self.training.batches_per_epoch(split))
 
 

@@ -1,0 +1,86 @@
+"""The synthetic images as parts of a page: pictures within its text."""
+
+import base64
+import io
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from PIL import Image
+
+from idc import pictures
+from idc.codes import of_class
+from idc.synset import Synset
+
+MOST = 600
+"""Images of a kind on a page, by and large: a class shows fewer the more classes there are."""
+
+MOST_OF_A_CLASS = 20
+
+SMALL, LARGEST = 64, 160
+"""Pixels: up to which images are kept exactly, and above which they are made smaller."""
+
+SHOWN = 52
+"""Pixels of a screen that a small image takes at least; whole multiples of its own."""
+
+
+class Picture(NamedTuple):
+    """An image of a page."""
+
+    source: str
+    """Its bytes, as an address."""
+    width: int
+    """On the screen, in pixels."""
+    height: int
+
+
+class OfClass(NamedTuple):
+    """What a page shows of a class."""
+
+    name: str
+    stored: list[Picture]
+    """What is stored, as far as it is images."""
+    codes: str
+    """What is stored, in words."""
+    decoded: list[Picture]
+
+
+def gallery(synset: Synset) -> Iterator[OfClass]:
+    """Stored and decoded images of each class."""
+    classes = synset.spec.classes
+    most = max(1, min(MOST_OF_A_CLASS, MOST // len(classes)))
+    for label, name in enumerate(classes):
+        codes = of_class(synset.decoder, synset.codes, label)
+        yield OfClass(
+            name,
+            [_picture(image) for image in pictures.stored(synset, label, most)],
+            ", ".join(f"{each} {'x'.join(map(str, code.shape))}" for each, code in codes.items()),
+            [_picture(image) for image in pictures.decoded(synset, label, most)],
+        )
+
+
+def shown(synset: Synset) -> str:
+    """What of the synset the gallery shows, for its caption."""
+    most = max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
+    height, width = synset.spec.height, synset.spec.width
+    count = len(synset) // len(synset.spec.classes)
+    parts = [f"Left what is stored, right what networks are trained on: {count} images a class"]
+    parts += [f"the first {most} are shown"] if count > most else []
+    parts += [f"made smaller from {width}x{height} pixels"] if max(height, width) > LARGEST else []
+    return ", ".join(parts) + "."
+
+
+def _picture(image: Image.Image) -> Picture:
+    exact = max(image.size) <= SMALL
+    if max(image.size) > LARGEST:
+        image = image.copy()
+        image.thumbnail((LARGEST, LARGEST))
+    written = io.BytesIO()
+    if exact:
+        image.save(written, format="PNG", optimize=True)
+    else:
+        image.save(written, format="WEBP", quality=85)
+    address = (
+        f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(written.getvalue()).decode()}"
+    )
+    times = max(1, -(-SHOWN // max(image.size)))
+    return Picture(address, times * image.width, times * image.height)

@@ -1,0 +1,97 @@
+"""The log of a run: a line for each outer iteration and for each synset scored."""
+
+import json
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from idc.errors import Notice
+from idc.report import Evaluation, Iteration
+from idc.tensorfile import write_atomically
+
+LOG = "log.jsonl"
+CONDENSE, EVALUATE = "condense", "evaluate"
+"""What a line's ``phase`` may be."""
+
+EVALUATIONS = TypeAdapter(list[Evaluation])
+
+
+class Log:
+    """The log in a run folder, which need not be there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOG
+
+    def iterated(self, iteration: Iteration, seconds: float) -> None:
+        """Append an outer iteration.
+
+        Args:
+            iteration: the last one.
+            seconds: since the run began, without interruptions.
+        """
+        entry = iteration.model_dump(mode="json", exclude_defaults=True)
+        self._append({"phase": CONDENSE, **entry, "seconds": round(seconds, 3)})
+
+    def scored(self, contender: int, evaluations: list[Evaluation]) -> None:
+        """Append the scores of a synset.
+
+        Args:
+            contender: its number in the order of scoring.
+            evaluations: of all evaluators.
+        """
+        rows = [evaluation.model_dump(mode="json") for evaluation in evaluations]
+        self._append({"phase": EVALUATE, "contender": contender, "evaluations": rows})
+
+    def iterations(self) -> list[Iteration]:
+        """The outer iterations, as far as they are there."""
+        found: list[Iteration] = []
+        for entry in self._entries(CONDENSE):
+            with suppress(ValidationError):
+                found.append(Iteration.model_validate(entry))
+        return found
+
+    def scores(self) -> list[list[Evaluation]]:
+        """The evaluations of each contender, in their order, as far as they are there."""
+        found: list[list[Evaluation]] = []
+        for entry in self._entries(EVALUATE):
+            if entry.get("contender") == len(found):
+                with suppress(ValidationError):
+                    found.append(EVALUATIONS.validate_python(entry.get("evaluations")))
+        return found
+
+    def cut(self, iterations: int, *, scores: bool) -> None:
+        """Leave only what was logged up to an outer iteration.
+
+        Args:
+            iterations: the last that stays.
+            scores: whether scores stay.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        kept = [entry for entry in self._entries(CONDENSE) if int(entry.get("iteration", 0)) <= iterations]
+        kept += self._entries(EVALUATE) if scores else []
+        text = "".join(json.dumps(entry) + "\n" for entry in kept)
+        write_atomically(self._path, lambda file: file.write_text(text, encoding="utf-8"))
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry) + "\n")
+        except OSError as error:
+            # A run is worth more than its log.
+            warnings.warn(f"{self._path} cannot be written ({error.strerror}); going on", Notice, 2)
+
+    def _entries(self, phase: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        with suppress(OSError):
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+                # The last line may be torn.
+                with suppress(ValueError):
+                    entry = json.loads(line)
+                    if isinstance(entry, dict) and entry.get("phase") == phase:
+                        found.append(entry)
+        return found

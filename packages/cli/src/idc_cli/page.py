@@ -1,0 +1,198 @@
+"""``report.html``: all that came of a run on one page that needs no network and no script."""
+
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from idc import artifact
+from idc.errors import InputError
+from idc.report import Evaluation, Iteration, Report
+from idc.synset import Synset
+from idc.tensorfile import write_atomically
+from idc_cli.facts import contents, provenance
+from idc_cli.folder import PAGE, PIPELINE, SYNSET
+from idc_cli.gallery import gallery, shown
+from idc_cli.log import Log
+from idc_cli.plots import Curve, Level, plot
+from idc_cli.progress import duration
+from idc_cli.terminal import metric
+
+
+class Plot(NamedTuple):
+    """A plot of a page, and what there is to say of it."""
+
+    svg: str
+    caption: str
+
+
+def report(run: Path, out: Path | None) -> None:
+    """``idc report``: write the page of a finished run.
+
+    Raises:
+        InputError: the folder holds no finished run, or the page cannot be written.
+    """
+    path = out or run / PAGE
+    try:
+        write(run, path)
+    except OSError as error:
+        raise InputError(f"--out: cannot write {path} ({error.strerror}); choose another file") from None
+    print(f"wrote {path}")
+
+
+def write(folder: Path, path: Path) -> None:
+    """Write the page of the run in a folder; the file is whole or not there.
+
+    Raises:
+        InputError: the folder holds no finished run.
+        OSError: the page cannot be written.
+    """
+    found, synset = Report.load(folder), Synset.load(folder / SYNSET)
+    pipeline = (folder / PIPELINE).read_text(encoding="utf-8")
+    described = artifact.read(folder / SYNSET)
+    text = render(
+        "report.html.j2",
+        report=found,
+        images=len(synset),
+        condensed_in=duration(found.seconds["condense"]) if found.seconds.get("condense") else "",
+        metric=metric(found.evaluations),
+        rows=_rows(found),
+        protocols=list(dict.fromkeys(each.protocol for each in found.evaluations)),
+        sources=[f"{each.synset}, {each.source}" for each in found.published],
+        classes=gallery(synset),
+        pictured=shown(synset),
+        plots=[*_curves(Log(folder).iterations()), *_on_the_way(found)],
+        folder=str(folder),
+        reproduce=_again(folder, found),
+        facts=[*contents(described), *provenance(described)],
+        pipeline=pipeline,
+    )
+    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of a template.
+
+    Args:
+        template: its file.
+        values: by the names that it knows them by.
+    """
+    return _templates().get_template(template).render(version=artifact.versions()["idc-core"], **values)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("idc_cli"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _rows(found: Report) -> list[dict[str, Any]]:
+    published = {each.synset: f"{each.accuracy:.1f}" for each in found.published}
+    rows = [
+        {
+            "ours": each.synset == found.method,
+            "synset": each.synset,
+            "budget": f"{each.budget:,}",
+            "model": each.model,
+            "score": each.summary(),
+            "n": each.n,
+            "published": published.get(each.synset, ""),
+            "protocol": each.protocol,
+        }
+        for each in found.evaluations
+    ]
+    unscored = [name for name in published if name not in {each.synset for each in found.evaluations}]
+    empty = {"ours": False, "budget": "", "model": "", "score": "", "n": "", "protocol": ""}
+    return rows + [{**empty, "synset": name, "published": published[name]} for name in unscored if rows]
+
+
+def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
+    if len(iterations) < 2:
+        return []
+    x = [each.iteration for each in iterations]
+    loss = Curve("loss", x, [each.loss for each in iterations])
+    plots = [
+        Plot(
+            plot("Loss", "outer iteration", "loss", [loss], log_y=_positive(loss.y), whole_x=True),
+            "Distance between real and synthetic images as the networks see them, mean over the classes and "
+            "the inner steps of an outer iteration.",
+        )
+    ]
+    taken = [each for each in iterations if each.gradient_norms]
+    if len(taken) < 2:
+        return plots
+    x = [each.iteration for each in taken]
+    both = len(taken[0].gradient_norms) > 1
+    norms = [
+        Curve("real, last inner step", x, [each.gradient_norms[-1][0] for each in taken], colour=1),
+        Curve("synthetic, last inner step", x, [each.gradient_norms[-1][1] for each in taken], colour=0),
+    ]
+    if both:
+        norms += [
+            Curve("real, first", x, [each.gradient_norms[0][0] for each in taken], colour=1, dashed=True),
+            Curve("synthetic, first", x, [each.gradient_norms[0][1] for each in taken], dashed=True),
+        ]
+    y = [value for curve in norms for value in curve.y]
+    drawn = plot("Gradient norms", "outer iteration", "L1 norm", norms, log_y=_positive(y), whole_x=True)
+    caption = (
+        "L1 norm of the network's gradient given real and given synthetic images, mean over the classes. "
+        "Where the synthetic one vanishes within the inner steps, the network has learnt the synthetic "
+        "images by heart and there is little left to match."
+    )
+    return [*plots, Plot(drawn, caption)]
+
+
+def _on_the_way(found: Report) -> list[Plot]:
+    ours = [each for each in found.evaluations if each.synset == found.method]
+    if not found.snapshots or not ours:
+        return []
+    curves: list[Curve] = []
+    for number, model in enumerate(dict.fromkeys((each.model, each.metric) for each in found.snapshots)):
+        points = [
+            (each.iteration or 0, each) for each in found.snapshots if (each.model, each.metric) == model
+        ]
+        points += [(found.iterations, each) for each in ours if (each.model, each.metric) == model]
+        curves.append(
+            Curve(
+                found.method if number == 0 else model[0],
+                [iteration for iteration, _ in points],
+                [each.mean for _, each in points],
+                [each.sd or 0.0 for _, each in points],
+                colour=number,
+                points=True,
+            )
+        )
+    first = found.snapshots[0]
+    others = [each for each in found.evaluations if each.synset != found.method and _alike(each, first)]
+    levels = [Level(each.synset, each.mean, 1 + number) for number, each in enumerate(others)]
+    drawn = plot("Scores", "outer iteration", metric([first]), curves, levels, whole_x=True)
+    return [
+        Plot(
+            drawn, f"{metric([first])} of networks trained on what the synset was on the way; bars are ± sd."
+        )
+    ]
+
+
+def _alike(one: Evaluation, other: Evaluation) -> bool:
+    return (one.model, one.metric, one.protocol) == (other.model, other.metric, other.protocol)
+
+
+def _positive(values: Sequence[float]) -> bool:
+    return min(values) > 0
+
+
+def _again(folder: Path, found: Report) -> str:
+    command = ["idc", "run", str(folder / PIPELINE), "--out", f"{folder}-again", "--device", found.device]
+    if found.computed is None:
+        return shlex.join(command)
+    command += ["--classes-at-once", str(found.computed.classes_at_once)]
+    command += ["--allocator", found.computed.allocator]
+    return f"OMP_NUM_THREADS={found.computed.threads} {shlex.join(command)}"

@@ -1,0 +1,146 @@
+"""Curves as SVG whose colours are the page's, so that they are light or dark as it is."""
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter, MaxNLocator
+
+INK, FAINT = "#010203", "#040506"
+SERIES = ("#070809", "#0a0b0c", "#0d0e0f", "#101112", "#131415", "#161718")
+"""Stand-ins that no one chooses, each replaced by a variable of the page's style."""
+
+VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)"} | {
+    colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)
+}
+SUPERFLUOUS = (
+    r"<metadata>.*?</metadata>|<style.*?</style>",
+    r' xmlns(:xlink)?="[^"]*"| version="1.1"',
+    # Names of groups, the same in every plot of a page.
+    r' id="[^"]*_[^"]*"',
+    # The page's font instead.
+    r"font-family: [^;\"]*;? ?|(?<=: )(\d+px) 'DejaVu[^;\"]*",
+)
+"""What a file of its own needs but a part of a page does not."""
+
+STYLE: dict[Any, Any] = {
+    # Text stays text: it is drawn in the reader's font, can be searched, and is a tenth of the size.
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "legend.frameon": False,
+}
+
+
+class Curve(NamedTuple):
+    """Points of one line, or points alone."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    deviation: Sequence[float] | None = None
+    """Half the length of a bar around each point."""
+    colour: int = 0
+    """Number of the series."""
+    dashed: bool = False
+    points: bool = False
+    """Whether each point is marked, as where there are few."""
+    line: bool = True
+    """Whether they are joined."""
+
+
+class Level(NamedTuple):
+    """A horizontal line to compare with."""
+
+    name: str
+    y: float
+    colour: int = 0
+
+
+def plot(
+    name: str,
+    x: str,
+    y: str,
+    curves: Sequence[Curve],
+    levels: Sequence[Level] = (),
+    *,
+    log_x: bool = False,
+    log_y: bool = False,
+    whole_x: bool = False,
+) -> str:
+    """A plot as an SVG element for a page that defines the variables of its colours.
+
+    Args:
+        name: says what it shows, to those who cannot see it; different for every plot of a page.
+        x: label of the axis.
+        y: likewise.
+        curves: to draw.
+        levels: to compare them with.
+        log_x: logarithmic axis.
+        log_y: likewise.
+        whole_x: ticks at whole numbers only.
+    """
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        for curve in curves:
+            colour = SERIES[curve.colour % len(SERIES)]
+            axes.errorbar(
+                curve.x,
+                curve.y,
+                yerr=curve.deviation,
+                label=curve.name,
+                color=colour,
+                linestyle=("--" if curve.dashed else "-") if curve.line else "",
+                marker="o" if curve.points else "",
+                markersize=4,
+                linewidth=1.5,
+                elinewidth=1,
+                capsize=2,
+            )
+        for level in levels:
+            colour = SERIES[level.colour % len(SERIES)]
+            axes.axhline(level.y, label=level.name, color=colour, linestyle=":", linewidth=1.2)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+        axes.set_xscale("log" if log_x else "linear")
+        axes.set_yscale("log" if log_y else "linear")
+        for axis in [axes.xaxis] * log_x + [axes.yaxis] * log_y:
+            # Plain numbers, and between the powers only where there are few of them.
+            axis.set_major_formatter(LogFormatter())
+            axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+        if whole_x and not log_x:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(axis="y")
+        if len(curves) + len(levels) > 1:
+            # Outside, where no curve can be.
+            figure.legend(loc="outside upper left", ncols=3, fontsize=9, handlelength=1.6, columnspacing=1.2)
+        return _inline(figure, name)
+
+
+def _inline(figure: Figure, name: str) -> str:
+    written = io.StringIO()
+    # Without a date, so that the same run gives the same page.
+    FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    for superfluous in SUPERFLUOUS:
+        text = re.sub(superfluous, "", text, flags=re.DOTALL)
+    text = text.replace("xlink:href", "href").replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, variable)
+    return text

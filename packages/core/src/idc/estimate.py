@@ -1,0 +1,131 @@
+"""What a run would store and take, by and large, without doing it."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from idc.data import RealData
+from idc.engine import Condensation
+from idc.evaluation import evaluate
+from idc.network import Network
+from idc.report import Record
+from idc.seeding import Streams
+from idc.synset import Synset
+
+
+class Estimate(Record):
+    """What a run would store and take."""
+
+    stored_images: int
+    """All classes together, counted in images of the dataset's size."""
+    images: int
+    """Training images that they decode to."""
+    budget: int
+    """Stored numbers."""
+    steps: int
+    """Sweeps over the classes."""
+    condense_operations: float
+    """Floating-point operations of convolutions and linear layers in matching and in training between."""
+    evaluate_operations: float
+    """Likewise, of all networks trained on the synset, its baselines and snapshots; 0 where not known."""
+    synsets: int
+    """Synsets that are scored."""
+    memory: int | None
+    """Bytes that matching one class takes at most, if computed eagerly; None where it cannot be told."""
+    device: str
+    compiled: bool
+    """Whether steps would be compiled."""
+    condense_seconds: float | None = None
+    """On this machine, judged by two steps; None without a trial."""
+    evaluate_seconds: float | None = None
+    """Likewise, judged by two epochs."""
+
+
+class _EnoughError(Exception):
+    pass
+
+
+def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
+    """What a run would store and take.
+
+    Args:
+        condensation: not begun yet; a trial makes two of its steps.
+        trial: whether to make two steps, and train a network for two epochs, to judge the time by.
+    """
+    plan, spec = condensation.pipeline, condensation.data.spec
+    synset = condensation.synset()
+    network = Network.fresh(plan.model, spec, Streams(0), condensation.device)
+    count = synset.header.images
+    trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
+    draws = sum(baseline.draws for baseline in plan.baseline)
+    snapshots = len(range(0, plan.iterations, plan.snapshot_every)) if plan.snapshot_every else 0
+    synsets = 1 + draws + snapshots if plan.evaluate else 0
+    scoring = sum(evaluator.operations(count, spec, plan.model) for evaluator in plan.evaluate)
+    matched = len(condensation) * condensation.matching.operations(network)
+    with condensation.execution.eager().active():
+        memory = condensation.matching.memory(network, condensation.codes)
+    return Estimate(
+        stored_images=plan.images_per_class * len(spec.classes),
+        images=count,
+        budget=synset.header.budget,
+        steps=len(condensation),
+        # Forwards, and backwards to the images and to the weights.
+        condense_operations=matched + 3 * trained * network.operations(spec.shape),
+        evaluate_operations=synsets * scoring,
+        synsets=synsets,
+        memory=memory,
+        device=str(condensation.device),
+        compiled=condensation.execution.compiled,
+        condense_seconds=_condensing(condensation) if trial else None,
+        evaluate_seconds=synsets * _scoring(synset, condensation.data, condensation.device)
+        if trial
+        else None,
+    )
+
+
+def _condensing(condensation: Condensation) -> float:
+    plan = condensation.pipeline
+    streams = Streams(plan.seed).child("estimate")
+    wait = _waiting(condensation.device)
+    start, first, second = 0.0, 0.0, 0.0
+    if len(condensation):
+        train = condensation.data.train
+        start = _seconds(lambda: plan.networks.start(0, None, plan.model, train, streams), wait)
+        first = _seconds(lambda: next(condensation), wait)
+    if len(condensation) > 1:
+        second = _seconds(lambda: next(condensation), wait)
+    # The first step began a network and may have compiled; so did the second where each has its own.
+    again = (plan.iterations - 1) * start if plan.inner_steps > 1 else 0.0
+    return first + (len(condensation) - 1) * second + again
+
+
+def _scoring(synset: Synset, data: RealData, device: torch.device) -> float:
+    """Seconds that all evaluators take for one synset."""
+    seen: list[tuple[float, float]] = [(time.monotonic(), 0.0)]
+
+    def progress(share: float) -> None:
+        seen.append((time.monotonic(), share))
+        if len(seen) > 3:
+            raise _EnoughError
+
+    try:
+        for _ in evaluate(synset, data, device=str(device), progress=progress):
+            pass
+    except _EnoughError:
+        # From the first report on: before it something may have been compiled.
+        (_, _), (first, begun), *_, (last, done) = seen
+        return (first - seen[0][0]) + (last - first) / (done - begun) * (1 - begun)
+    return time.monotonic() - seen[0][0]
+
+
+def _seconds(step: Callable[[], object], wait: Callable[[], None]) -> float:
+    began = time.monotonic()
+    step()
+    wait()
+    return time.monotonic() - began
+
+
+def _waiting(device: torch.device) -> Callable[[], None]:
+    """Waits until a device has done what it was given."""
+    return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)
