@@ -62,6 +62,14 @@ def test_the_readmes_table_is_what_the_committed_run_printed() -> None:
         assert shown.text in printed
 
 
+def test_the_estimate_and_the_example_are_what_the_committed_run_printed() -> None:
+    printed = (ROOT / "benchmarks/results/quickstart.txt").read_text()
+    (shown,) = blocks(ROOT / "docs/reports.md", "text")
+    assert shown.text in printed
+    (accuracy,) = re.findall(r"`(.+ real test images)`", (ROOT / "docs/synsets.md").read_text())
+    assert accuracy in printed
+
+
 def test_the_table_of_methods_is_what_the_committed_benchmark_printed() -> None:
     printed = (ROOT / "benchmarks/results/compare_methods.txt").read_text()
     (shown,) = blocks(ROOT / "docs/reproducing.md", "text")

@@ -230,7 +230,7 @@ def test_a_browser_without_scripts_shows_all_of_it(
     assert all(box and box["width"] > 200 and box["height"] > 100 for box in boxes)
     assert _contrast(page.evaluate(COLOURS.format(element="document.querySelector('td')"))) > 7
     assert _contrast(page.evaluate(COLOURS.format(element="document.querySelector('svg text')"))) > 7
-    assert _contrast(page.evaluate(COLOURS.format(element="document.querySelector('caption')"))) > 4.5
+    assert _contrast(page.evaluate(COLOURS.format(element="document.querySelector('figcaption')"))) > 4.5
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (_luminance(paper) > 0.5) is (scheme == "light")
     context.close()

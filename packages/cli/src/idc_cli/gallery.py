@@ -63,7 +63,7 @@ def shown(synset: Synset) -> str:
     most = max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
     height, width = synset.spec.height, synset.spec.width
     count = len(synset) // len(synset.spec.classes)
-    parts = [f"Left what is stored, right what networks are trained on: {count} images a class"]
+    parts = [f"First what is stored, then what networks are trained on: {count} images a class"]
     parts += [f"the first {most} are shown"] if count > most else []
     parts += [f"made smaller from {width}x{height} pixels"] if max(height, width) > LARGEST else []
     return ", ".join(parts) + "."

@@ -121,7 +121,7 @@ def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
     loss = Curve("loss", x, [each.loss for each in iterations])
     plots = [
         Plot(
-            plot("Loss", "outer iteration", "loss", [loss], log_y=_positive(loss.y), whole_x=True),
+            plot("Loss", "outer iteration", "loss", [loss], log_y=_spread(loss.y), whole_x=True),
             "Distance between real and synthetic images as the networks see them, mean over the classes and "
             "the inner steps of an outer iteration.",
         )
@@ -141,7 +141,7 @@ def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
             Curve("synthetic, first", x, [each.gradient_norms[0][1] for each in taken], dashed=True),
         ]
     y = [value for curve in norms for value in curve.y]
-    drawn = plot("Gradient norms", "outer iteration", "L1 norm", norms, log_y=_positive(y), whole_x=True)
+    drawn = plot("Gradient norms", "outer iteration", "L1 norm", norms, log_y=_spread(y), whole_x=True)
     caption = (
         "L1 norm of the network's gradient given real and given synthetic images, mean over the classes. "
         "Where the synthetic one vanishes within the inner steps, the network has learnt the synthetic "
@@ -174,19 +174,17 @@ def _on_the_way(found: Report) -> list[Plot]:
     others = [each for each in found.evaluations if each.synset != found.method and _alike(each, first)]
     levels = [Level(each.synset, each.mean, 1 + number) for number, each in enumerate(others)]
     drawn = plot("Scores", "outer iteration", metric([first]), curves, levels, whole_x=True)
-    return [
-        Plot(
-            drawn, f"{metric([first])} of networks trained on what the synset was on the way; bars are ± sd."
-        )
-    ]
+    caption = "Networks trained on what the synset was on the way; bars are ± the standard deviation."
+    return [Plot(drawn, caption)]
 
 
 def _alike(one: Evaluation, other: Evaluation) -> bool:
     return (one.model, one.metric, one.protocol) == (other.model, other.metric, other.protocol)
 
 
-def _positive(values: Sequence[float]) -> bool:
-    return min(values) > 0
+def _spread(values: Sequence[float]) -> bool:
+    """Whether values are told apart better on a logarithmic axis."""
+    return min(values) > 0 and max(values) > 20 * min(values)
 
 
 def _again(folder: Path, found: Report) -> str:

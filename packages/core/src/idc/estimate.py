@@ -39,7 +39,11 @@ class Estimate(Record):
     condense_seconds: float | None = None
     """On this machine, judged by two steps; None without a trial."""
     evaluate_seconds: float | None = None
-    """Likewise, judged by two epochs."""
+    """Likewise, judged by two epochs, or as many as a second holds."""
+
+
+TRIAL = 1.0
+"""Seconds that networks are trained for at least, because two epochs may be too short to judge by."""
 
 
 class _EnoughError(Exception):
@@ -106,16 +110,16 @@ def _scoring(synset: Synset, data: RealData, device: torch.device) -> float:
 
     def progress(share: float) -> None:
         seen.append((time.monotonic(), share))
-        if len(seen) > 3:
+        if len(seen) > 3 and seen[-1][0] - seen[1][0] > TRIAL:
             raise _EnoughError
 
     try:
         for _ in evaluate(synset, data, device=str(device), progress=progress):
             pass
     except _EnoughError:
-        # From the first report on: before it something may have been compiled.
-        (_, _), (first, begun), *_, (last, done) = seen
-        return (first - seen[0][0]) + (last - first) / (done - begun) * (1 - begun)
+        # From the first report on: before it something may have been compiled, once for all synsets.
+        _, (first, begun), *_, (last, done) = seen
+        return (last - first) / (done - begun)
     return time.monotonic() - seen[0][0]
 
 
