@@ -364,7 +364,7 @@ def test_version() -> None:
     ("setting", "message"),
     [
         ("objective.type=gradent", "objective: unknown type 'gradent'; did you mean 'gradient'?"),
-        ("objective.metrc=l1", "objective.metrc: not a field of 'gradient' (fields: metric, bias, fc)"),
+        ("objective.metrc=l1", "objective.metrc: not a field of 'gradient'; did you mean 'metric'? (fields:"),
         ("images_per_class=0", "images_per_class: 0 is not allowed; it must be greater than or equal to 1"),
         ("images_per_class=100", "class '0' has 143 training images"),
         ("decoder.factor=9", "decoder.factor: 9 is larger than the image (8x8 pixels); allowed are 1, 2"),
@@ -403,3 +403,28 @@ def test_an_absent_device_is_one_clear_message() -> None:
 def test_a_folder_that_cannot_be_written_is_one_clear_message() -> None:
     Path("file").write_text("in the way")
     assert refused("run", "small.toml", "--out", "file/run").startswith("--out: cannot write to file/run")
+
+
+def test_curves_for_tensorboard(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert idc("run", "small.toml", "--tensorboard", "--set", "evaluate=[]", "--quiet").exit_code == 0
+    (folder,) = Path("runs").glob("*/tensorboard")
+    events = EventAccumulator(str(folder)).Reload()
+    assert events.Tags()["scalars"] == ["loss", "gradient norm/real", "gradient norm/synthetic"]
+    logged = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text().splitlines()]
+    drawn = [(event.step, pytest.approx(event.value)) for event in events.Scalars("loss")]
+    assert drawn == [(entry["iteration"], entry["loss"]) for entry in logged]
+    monkeypatch.setattr("idc_cli.condensing.find_spec", lambda name: None)
+    assert refused("run", "small.toml", "--tensorboard").startswith("--tensorboard: TensorBoard is not ins")
+
+
+def test_json_is_the_report_and_the_progress_in_objects() -> None:
+    done = idc("run", "small.toml", "--json", "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == json.loads(Path("runs/small/report.json").read_text())
+    phases = [json.loads(line).get("phase") for line in done.stderr.splitlines()]
+    assert {"condense", "evaluate"} <= set(phases)
+    again = idc("run", "small.toml", "--json", "--device", "cpu")
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+    assert "holds this run, finished" in json.loads(again.stderr)["message"]

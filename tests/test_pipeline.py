@@ -67,7 +67,7 @@ def test_the_schema_refuses_what_the_pipeline_refuses() -> None:
 
 def test_an_unknown_key_of_a_stage_lists_the_fields() -> None:
     assert message(objective={"type": "gradient", "metrc": "l2"}) == (
-        "objective.metrc: not a field of 'gradient' (fields: metric, bias, fc)"
+        "objective.metrc: not a field of 'gradient'; did you mean 'metric'? (fields: metric, bias, fc)"
     )
 
 
@@ -79,9 +79,9 @@ def test_an_unknown_key_in_a_list_of_stages_has_its_position() -> None:
 
 def test_an_unknown_table_lists_the_fields() -> None:
     assert message(decodr={"type": "raw"}) == (
-        "decodr: not a field of the pipeline table (fields: name, method, seed, images_per_class, "
-        "iterations, inner_steps, precision, compile, dataset, model, init, decoder, augment, sampler, "
-        "objective, networks, optimizer, baseline, evaluate)"
+        "decodr: not a field of the pipeline table; did you mean 'decoder'? (fields: name, method, seed, "
+        "images_per_class, iterations, inner_steps, precision, compile, dataset, model, init, decoder, "
+        "augment, sampler, objective, networks, optimizer, baseline, evaluate, snapshot_every, published)"
     )
 
 
@@ -227,8 +227,13 @@ def test_names_are_plain(name: str) -> None:
         ),
         (
             {"evaluate": {"type": "retrain"}},
-            "evaluate: {'type': 'retrain'} is not allowed; it must be a list; a list of tables is written "
-            "[[name]]",
+            "evaluate: {'type': 'retrain'} is not allowed; it must be a list; of tables it is [[name]] in a "
+            "file, and name=[{type=...}] with --set",
+        ),
+        ({"compile": "maybe"}, "compile: 'maybe' is not allowed; it must be true or false or 'auto'"),
+        (
+            {"evaluate": [{"type": "retrain", "epochs": "lots"}]},
+            "evaluate.0.epochs: 'lots' is not allowed; it must be a whole number or 'by-images'",
         ),
     ],
 )

@@ -1,38 +1,53 @@
 """The caller that drives a condensation: progress, log, checkpoints, and what is kept however it ends."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from idc import artifact, memory
 from idc.engine import Condensation
 from idc.errors import InputError, RunError
 from idc.history import recorded, scalars
+from idc.report import Iteration
 from idc.synset import Synset
 from idc_cli.folder import PICTURE, SYNSET, RunFolder
 from idc_cli.interruption import asked_to_stop
 from idc_cli.interval import Interval
 from idc_cli.progress import Display, Fact, Track
 
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
-
 TENSORBOARD = "tensorboard"
 
 
-def tracker(folder: RunFolder) -> "SummaryWriter":
-    """A writer of TensorBoard's files below a run folder.
+def refuse_without_tensorboard() -> None:
+    """Refuse to write for TensorBoard where it is not installed.
 
     Raises:
-        InputError: TensorBoard is not installed.
+        InputError: it is not.
     """
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
+    if find_spec("tensorboard") is None:
         raise InputError(
             "--tensorboard: TensorBoard is not installed; pip install tensorboard, or leave the flag out"
-        ) from None
-    return SummaryWriter(folder / TENSORBOARD)
+        )
+
+
+@contextmanager
+def _curves(folder: Path | None) -> Iterator[Callable[[Iteration], None]]:
+    """Writes iterations for TensorBoard, or where there is no folder does nothing."""
+    if folder is None:
+        yield lambda iteration: None
+        return
+    # Not at the top: it is an optional dependency, and takes seconds.
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(folder) as writer:
+
+        def write(iteration: Iteration) -> None:
+            for name, value in scalars(iteration).items():
+                writer.add_scalar(name, value, iteration.iteration)
+
+        yield write
 
 
 def condensed(
@@ -59,16 +74,16 @@ def condensed(
         _drive(condensation, folder, checkpoint_every, began, display, tensorboard=tensorboard)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        _saved(condensation, folder / SYNSET, time.monotonic() - began)
+        _saved(condensation, folder, time.monotonic() - began)
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     except RunError as error:
-        _saved(condensation, folder / SYNSET, time.monotonic() - began)
+        _saved(condensation, folder, time.monotonic() - began)
         raise RunError(f"{error}, and are in {folder / SYNSET}") from error
     spent = time.monotonic() - began
     # So that more iterations can follow, and an interrupted evaluation need not condense again.
     folder.keep(condensation, spent)
-    synset = _saved(condensation, folder / SYNSET, spent)
+    synset = _saved(condensation, folder, spent)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc import pictures
 
@@ -90,11 +105,11 @@ def _drive(
 ) -> None:
     plan, before = condensation.pipeline, condensation.steps_done
     due = checkpoint_every.started(condensation.iteration)
-    writer = tracker(folder) if tensorboard else None
-    if plan.snapshot_every and not before:
-        _saved(condensation, folder.snapshot(0), 0.0)
+    if not before:
+        _keep_snapshot(condensation, folder, 0.0, display)
     with (
         display.track("condense", max(len(condensation), 1), before) as track,
+        _curves(folder / TENSORBOARD if tensorboard else None) as draw,
         asked_to_stop() as stopping,
     ):
         for step, finished in recorded(condensation):
@@ -103,18 +118,25 @@ def _drive(
             if finished is not None:
                 spent = time.monotonic() - began
                 folder.log.iterated(finished, spent)
-                if writer is not None:
-                    for name, value in scalars(finished).items():
-                        writer.add_scalar(name, value, finished.iteration)
-                if plan.snapshot_every and condensation.iteration % plan.snapshot_every == 0:
-                    _saved(condensation, folder.snapshot(condensation.iteration), spent)
+                draw(finished)
+                _keep_snapshot(condensation, folder, spent, display)
             stop = stopping()
             if due(condensation.iteration) or stop:
                 folder.keep(condensation, time.monotonic() - began)
             if stop:
                 raise KeyboardInterrupt
-    if writer is not None:
-        writer.close()
+
+
+def _keep_snapshot(condensation: Condensation, folder: RunFolder, seconds: float, display: Display) -> None:
+    """Keep the synset as it is, if the pipeline wants to know of this iteration."""
+    every = condensation.pipeline.snapshot_every
+    if every is None or condensation.iteration % every:
+        return
+    path = folder.snapshot(condensation.iteration)
+    try:
+        condensation.synset(seconds, artifact.commit()).save(path)
+    except OSError as error:
+        display.say(f"note: {path} cannot be written ({error.strerror}); going on")
 
 
 def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, Fact]:
@@ -130,12 +152,12 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
     return facts
 
 
-def _saved(condensation: Condensation, path: Path, seconds: float) -> Synset:
+def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
     synset = condensation.synset(seconds, artifact.commit())
     try:
-        synset.save(path)
+        synset.save(folder / SYNSET)
     except OSError as error:
         raise RunError(
-            f"{path} cannot be written ({error.strerror}); make room and go on with --resume"
+            f"{folder / SYNSET} cannot be written ({error.strerror}); make room and go on with --resume"
         ) from None
     return synset

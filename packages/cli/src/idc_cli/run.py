@@ -15,7 +15,7 @@ from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
 from idc.report import Evaluation, Report
 from idc.synset import Synset
-from idc_cli.condensing import condensed
+from idc_cli.condensing import condensed, refuse_without_tensorboard
 from idc_cli.data import load
 from idc_cli.folder import PAGE, PIPELINE, REPORT, RunFolder, default_folder
 from idc_cli.interval import Interval
@@ -40,6 +40,8 @@ def run(
     display: Display,
 ) -> None:
     """Condense, save, score, report."""
+    if tensorboard:
+        refuse_without_tensorboard()
     settings = parse_assignments(assignments)
     pipeline = Pipeline.load(path, settings)
     chosen = devices.choose(device)

@@ -1,7 +1,10 @@
 """What goes wrong, said to the user: the value, what is allowed, and the fix."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
+from itertools import groupby
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -22,7 +25,7 @@ PLAIN = {
     "path_type": "it must be a path in quotes",
     "string_type": "it must be text in quotes",
     "too_short": "it must not be empty",
-    "tuple_type": "it must be a list; a list of tables is written [[name]]",
+    "tuple_type": "it must be a list; of tables it is [[name]] in a file, and name=[{type=...}] with --set",
 }
 """What pydantic says in terms of Python, by its error types."""
 
@@ -57,6 +60,12 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``; did you mean 'metric'?`` where something known is spelt much like a name, else nothing."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
 def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object]) -> ValidationError:
     """The error for keys that a table's validator refuses, each with its own message.
 
@@ -89,11 +98,23 @@ def explain(error: ValidationError, missing: Mapping[str, str] | None = None) ->
     Returns:
         The lines, joined by newlines: ``objective.metrc: not a field of 'gradient' (fields: …)``.
     """
-    return "\n".join(_line(details, missing or {}) for details in error.errors(include_url=False))
+    problems = groupby(error.errors(include_url=False), lambda details: _place(details["loc"]))
+    return "\n".join(_line(place, list(members), missing or {}) for place, members in problems)
 
 
-def _line(details: Mapping[str, Any], missing: Mapping[str, str]) -> str:
-    place = ".".join(map(str, details["loc"]))
+MEMBER = re.compile(r"(constrained-)?(bool|float|int|str)|literal\[.*\]")
+"""What pydantic calls a member of a union; no field is called so."""
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    # Each member of a union refuses a value for itself, under a name that no file has.
+    inner = len(location) > 1 and isinstance(location[-1], str) and MEMBER.fullmatch(location[-1])
+    return ".".join(map(str, location[:-1] if inner else location))
+
+
+def _line(place: str, problems: list[Any], missing: Mapping[str, str]) -> str:
+    """What is wrong at a place; several problems are those of a union's members with one value."""
+    details = problems[0]
     value, kind = details["input"], details["type"]
     message = str(details["msg"]).replace("Input should be", "it must be")
     if kind in (OURS, "value_error"):
@@ -103,8 +124,14 @@ def _line(details: Mapping[str, Any], missing: Mapping[str, str]) -> str:
     elif kind in ("model_type", "model_attributes_type"):
         sentence = f"{_shorten(value)} is not a table; write [{place}] and its keys below it"
     else:
-        sentence = f"{_shorten(value)} is not allowed; {PLAIN.get(kind, message[:1].lower() + message[1:])}"
+        sentence = f"{_shorten(value)} is not allowed; {' or '.join(map(_allowed, problems))}"
+        sentence = sentence.replace(" or it must be ", " or ")
     return f"{place}: {sentence}" if place else sentence
+
+
+def _allowed(details: Mapping[str, Any]) -> str:
+    message = str(details["msg"]).replace("Input should be", "it must be")
+    return PLAIN.get(details["type"], message[:1].lower() + message[1:])
 
 
 def _shorten(value: object) -> str:

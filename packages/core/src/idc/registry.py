@@ -1,10 +1,11 @@
 """Names to classes: stages are found through entry points and imported only when a pipeline names them."""
 
 import sys
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from typing import NamedTuple, cast
+
+from idc.errors import suggestion
 
 
 class RegistryError(ValueError):
@@ -46,7 +47,7 @@ def load(group: str, name: str) -> type:
     """
     points = [point for point in _points(group) if point.name == name]
     if not points:
-        raise RegistryError(f"unknown type {name!r}{_suggestion(name, names(group))} ({_choices(group)})")
+        raise RegistryError(f"unknown type {name!r}{suggestion(name, names(group))} ({_choices(group)})")
     if len(points) > 1:
         claims = " and ".join(f"{_describe(point).distribution} ({point.value})" for point in points)
         raise RegistryError(f"type {name!r} is registered by {claims}; uninstall one of them")
@@ -93,11 +94,6 @@ def _describe(point: EntryPoint) -> Installed:
     dist = point.dist
     name, version = (dist.name, dist.version) if dist else ("unknown", "unknown")
     return Installed(point.group, point.name, name, version, point.value)
-
-
-def _suggestion(name: str, known: list[str]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _choices(group: str) -> str:

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from idc import registry
-from idc.errors import refused
+from idc.errors import refused, suggestion
 
 
 class Table(BaseModel):
@@ -29,9 +29,10 @@ class Table(BaseModel):
     def _refuse_unknown_keys(cls, value: object) -> object:
         if isinstance(value, Mapping):
             table = cast(Mapping[str, object], value)
-            fields = ", ".join(name for name in cls.model_fields if name != "type")
+            fields = [name for name in cls.model_fields if name != "type"]
+            named = f"fields: {', '.join(fields) or 'none'}"
             problems = {
-                key: f"not a field of {cls.title()} (fields: {fields or 'none'})"
+                key: f"not a field of {cls.title()}{suggestion(key, fields)} ({named})"
                 if key not in cls.model_fields
                 else f"{given!r} is not allowed; it must be {_described(cls.model_fields[key].annotation)}"
                 for key, given in table.items()
