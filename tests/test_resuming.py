@@ -141,3 +141,43 @@ def test_a_run_that_another_process_has_made_meanwhile_is_kept() -> None:
         with pytest.raises(InputError, match="holds an unfinished run of this pipeline"):
             folder.begin(replace=False)
     assert (Path("runs/small") / "checkpoint.safetensors").exists()
+
+
+def test_a_longer_run_scores_what_it_was_on_the_way_too() -> None:
+    every = (
+        "run",
+        "small.toml",
+        "--device",
+        "cpu",
+        "--quiet",
+        "--set",
+        "name=kept",
+        "--set",
+        "snapshot_every=1",
+    )
+    assert idc(*every).exit_code == 0
+    short = Report.load(Path("runs/kept"))
+    assert [each.iteration for each in short.snapshots] == [0, 1]
+    assert idc(*every, "--set", "iterations=3", "--resume").exit_code == 0
+    longer = Report.load(Path("runs/kept"))
+    assert [each.iteration for each in longer.snapshots] == [0, 1, 2]
+    assert longer.snapshots[:2] == short.snapshots
+    (then,) = (each for each in short.evaluations if each.synset == "idc")
+    assert longer.snapshots[2].values == then.values, "what was the result is now on the way"
+
+
+def test_a_snapshot_that_is_gone_costs_its_score_only() -> None:
+    every = ("run", "small.toml", "--device", "cpu", "--set", "name=kept", "--set", "snapshot_every=1")
+    assert idc(*every, "--quiet").exit_code == 0
+    folder = Path("runs/kept")
+    before = Report.load(folder)
+    (folder / "report.json").unlink()
+    (folder / "snapshots/000000.safetensors").unlink()
+    # Its own score is in the log, and must not be taken for another's.
+    log = (folder / "log.jsonl").read_text().splitlines()
+    (folder / "log.jsonl").write_text("\n".join(log[:-1]) + "\n")
+    result = idc(*every, "--resume")
+    assert result.exit_code == 0, result.output
+    assert "note: the synset after 0 iterations is not scored" in result.stderr
+    (left,) = Report.load(folder).snapshots
+    assert left == before.snapshots[1]

@@ -103,7 +103,7 @@ def _drive(
     *,
     tensorboard: bool,
 ) -> None:
-    plan, before = condensation.pipeline, condensation.steps_done
+    before = condensation.steps_done
     due = checkpoint_every.started(condensation.iteration)
     if not before:
         _keep_snapshot(condensation, folder, 0.0, display)

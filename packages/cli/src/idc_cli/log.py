@@ -53,13 +53,14 @@ class Log:
                 found.append(Iteration.model_validate(entry))
         return found
 
-    def scores(self) -> list[list[Evaluation]]:
-        """The evaluations of each contender, in their order, as far as they are there."""
-        found: list[list[Evaluation]] = []
+    def scores(self) -> dict[int, list[Evaluation]]:
+        """The evaluations of each contender by its number, as far as they are there."""
+        found: dict[int, list[Evaluation]] = {}
         for entry in self._entries(EVALUATE):
-            if entry.get("contender") == len(found):
+            contender = entry.get("contender")
+            if isinstance(contender, int):
                 with suppress(ValidationError):
-                    found.append(EVALUATIONS.validate_python(entry.get("evaluations")))
+                    found[contender] = EVALUATIONS.validate_python(entry.get("evaluations"))
         return found
 
     def cut(self, iterations: int, *, scores: bool) -> None:

@@ -51,38 +51,41 @@ def scores(
             'nothing is scored, because the pipeline has no [[evaluate]]; add type = "retrain" to one'
         )
         return [], []
-    synsets = [*contenders, *_snapshots(folder, pipeline, display)]
-    found = folder.log.scores()[: len(synsets)]
+    snapshots = _snapshots(folder, pipeline, len(contenders), display)
+    synsets = dict(enumerate(contenders)) | snapshots
+    found = {number: scored for number, scored in folder.log.scores().items() if number in synsets}
     try:
         with display.track("evaluate", len(synsets), len(found)) as track:
-            for done, synset in list(enumerate(synsets))[len(found) :]:
+            for number, synset in synsets.items():
+                if number in found:
+                    continue
+                done = len(found)
 
                 def progress(share: float, done: int = done, name: str = synset.name) -> None:
                     track.update(done + share, of=name)
 
-                found.append([])
-                found[-1] += evaluate(synset, data, pipeline, device=device, progress=progress)
-                folder.log.scored(done, found[-1])
+                scored = list(evaluate(synset, data, pipeline, device=device, progress=progress))
+                found[number] = scored
+                folder.log.scored(number, scored)
     except KeyboardInterrupt:
-        display.say(
-            f"the synset is complete, in {folder.path}; {len(found) - 1} of {len(synsets)} are scored"
-        )
+        display.say(f"the synset is complete, in {folder.path}; {len(found)} of {len(synsets)} are scored")
         raise
     on_the_way = [
         evaluation.model_copy(update={"iteration": synset.header.iterations})
-        for synset, evaluations in zip(synsets[len(contenders) :], found[len(contenders) :], strict=True)
-        for evaluation in evaluations
+        for number, synset in snapshots.items()
+        for evaluation in found[number]
     ]
-    return pooled(found[: len(contenders)]), on_the_way
+    return pooled(found[number] for number in range(len(contenders))), on_the_way
 
 
-def _snapshots(folder: RunFolder, pipeline: Pipeline, display: Display) -> list[Synset]:
-    found: list[Synset] = []
-    if not pipeline.snapshot_every:
+def _snapshots(folder: RunFolder, pipeline: Pipeline, first: int, display: Display) -> dict[int, Synset]:
+    """What the synset was on the way, by numbers that stay the same where one is missing."""
+    found: dict[int, Synset] = {}
+    if pipeline.snapshot_every is None:
         return found
-    for iteration in range(0, pipeline.iterations, pipeline.snapshot_every):
+    for number, iteration in enumerate(range(0, pipeline.iterations, pipeline.snapshot_every), first):
         try:
-            found.append(Synset.load(folder.snapshot(iteration)))
+            found[number] = Synset.load(folder.snapshot(iteration))
         except InputError as error:
             display.say(f"note: the synset after {iteration} iterations is not scored ({error})")
     return found
