@@ -19,8 +19,8 @@ MOST_OF_A_CLASS = 20
 SMALL, LARGEST = 64, 160
 """Pixels: up to which images are kept exactly, and above which they are made smaller."""
 
-SHOWN = 52
-"""Pixels of a screen that a small image takes at least; whole multiples of its own."""
+SHOWN, SHOWN_LARGE = 52, 88
+"""Pixels of a screen that a small image takes at least, in whole multiples of its own, and a large one."""
 
 
 class Picture(NamedTuple):
@@ -58,6 +58,11 @@ def gallery(synset: Synset) -> Iterator[OfClass]:
         )
 
 
+def large(synset: Synset) -> bool:
+    """Whether the images need more room than small ones."""
+    return max(synset.spec.height, synset.spec.width) > SMALL
+
+
 def shown(synset: Synset) -> str:
     """What of the synset the gallery shows, for its caption."""
     most = max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
@@ -82,5 +87,5 @@ def _picture(image: Image.Image) -> Picture:
     address = (
         f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(written.getvalue()).decode()}"
     )
-    times = max(1, -(-SHOWN // max(image.size)))
-    return Picture(address, times * image.width, times * image.height)
+    times = max(1, -(-SHOWN // max(image.size))) if exact else SHOWN_LARGE / max(image.size)
+    return Picture(address, round(times * image.width), round(times * image.height))

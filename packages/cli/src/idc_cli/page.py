@@ -15,7 +15,7 @@ from idc.synset import Synset
 from idc.tensorfile import write_atomically
 from idc_cli.facts import contents, provenance
 from idc_cli.folder import PAGE, PIPELINE, SYNSET
-from idc_cli.gallery import gallery, shown
+from idc_cli.gallery import gallery, large, shown
 from idc_cli.log import Log
 from idc_cli.plots import Curve, Level, plot
 from idc_cli.progress import duration
@@ -64,6 +64,7 @@ def write(folder: Path, path: Path) -> None:
         sources=[f"{each.synset}, {each.source}" for each in found.published],
         classes=gallery(synset),
         pictured=shown(synset),
+        large=large(synset),
         plots=[*_curves(Log(folder).iterations()), *_on_the_way(found)],
         folder=str(folder),
         reproduce=_again(folder, found),
