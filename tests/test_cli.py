@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from idc.pipeline import Pipeline
 from idc.report import Report
 from idc.synset import Synset
 from idc_cli.folder import default_folder
+from idc_cli.typed import typed
 from small import small_pipeline
 
 OUTPUTS = {"pipeline.toml", "synset.safetensors", "report.json", "log.jsonl", "images.png"}
@@ -202,7 +204,8 @@ def test_an_interrupted_evaluation_says_how_to_go_on() -> None:
         when=lambda: log.exists() and log.read_text().count("\n") >= 3,
     )
     assert "the synset is complete, in runs/small; " in errors
-    assert "go on with: idc run runs/small/pipeline.toml --out runs/small --data data --device cpu" in errors
+    again = "idc run runs/small/pipeline.toml --out runs/small --data data --device cpu"
+    assert f"go on with: {typed([])}{again}" in errors
     assert Synset.load("runs/small").header.iterations == 2
 
 
@@ -291,6 +294,13 @@ def test_compare(run: Path) -> None:
     shown = idc("compare", str(run), "runs/b").stdout
     for text in ("runs/small", "runs/b", "random", "idc", "1,280"):
         assert text in shown
+    means = [
+        next(each.mean for each in Report.load(folder).evaluations if each.synset == "idc")
+        for folder in (run, Path("runs/b"))
+    ]
+    over = f"{statistics.fmean(means):.1f} ± {statistics.stdev(means):.1f}"
+    assert re.search(rf"runs/small, runs/b +idc .* {over} +2\n", shown), "over the two seeds"
+    assert "over seeds" not in idc("compare", str(run)).stdout
     both = json.loads(idc("compare", str(run), "runs/b", "--json").stdout)
     assert [each["run"] for each in both] == ["runs/small", "runs/b"]
 

@@ -68,6 +68,13 @@ def test_the_command_line_prints_it_and_leaves_nothing(
     as_json = Estimate.model_validate(json.loads(idc(*arguments, "--device", "cpu", "--json").stdout))
     assert as_json.budget == 1280
     assert [path.name for path in Path().iterdir()] == ["small.toml"]
+    Path("runs/small").mkdir(parents=True)
+    Path("runs/small/pipeline.toml").write_text("name = 'another'")
+    again = idc(*arguments, "--device", "cpu")
+    assert again.exit_code == 0
+    assert ("note: the run would be refused: --out: runs/small holds another run" in again.stderr) is (
+        arguments[0] == "run"
+    )
     refused = idc(*arguments, "--set", "decoder.factor=20")
     assert refused.exit_code == 2
     assert "decoder.factor: 20 is larger than the image" in refused.stderr

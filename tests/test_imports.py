@@ -52,7 +52,9 @@ TORCH_FREE = {
         "new",
         "plugins",
         "progress",
+        "seeds",
         "terminal",
+        "typed",
     },
 }
 NEEDS_TORCHVISION = {

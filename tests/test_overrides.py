@@ -39,7 +39,7 @@ def test_overrides_reach_into_tables_and_lists() -> None:
     assert pipeline.table() == expected
 
 
-NUMBERED = "evaluate is a list of 1 and {} is none of their numbers; they begin at 0, as in evaluate.0"
+NUMBERED = "evaluate is a list of 1, and {} is not a position in it; positions begin at 0, as in evaluate.0"
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,17 @@ from idc.errors import InputError
 from idc.report import Evaluation, Report
 from idc.tensorfile import write_atomically
 from idc_cli.folder import PIPELINE, REPORT
-from idc_cli.terminal import metric, show_table_and_protocol
+from idc_cli.seeds import OverSeeds, over_seeds
+from idc_cli.terminal import metric, show_table, show_table_and_protocol
 
 if TYPE_CHECKING:
     from idc_cli.page import Plot
 
 Scored = tuple[Path, Report]
 
-COLUMNS = ("run", "synset", "model", "n>", "stored numbers>", "condensed in>", "protocol")
+OVER_SEEDS = "over seeds: mean ± standard deviation of the runs' means"
+
+COLUMNS = ("run", "synset", "model", "n>", "stored numbers>", "iterations>", "condensed in>", "protocol")
 
 
 def compare(runs: Sequence[Path], html: Path | None, *, json: bool) -> None:
@@ -35,6 +38,9 @@ def compare(runs: Sequence[Path], html: Path | None, *, json: bool) -> None:
         )
         return
     show_table_and_protocol(_columns(reports), [_cells(*each) for each in _rows(reports)])
+    if seeds := over_seeds(reports):
+        print()
+        show_table(_seed_columns(reports), [_seed_cells(each) for each in seeds], OVER_SEEDS)
 
 
 def _rows(reports: Sequence[Scored]) -> Iterator[tuple[Path, Report, Evaluation]]:
@@ -56,9 +62,22 @@ def _cells(run: Path, report: Report, each: Evaluation) -> tuple[str, ...]:
         each.summary(),
         str(each.n),
         f"{each.budget:,}",
+        f"{report.iterations:,}" if each.synset == report.method else "",
         f"{report.seconds.get('condense', 0):,.0f} s" if each.synset == report.method else "",
         each.protocol,
     )
+
+
+def _seed_columns(reports: Sequence[Scored]) -> list[str]:
+    heading = metric(each for _, _, each in _rows(reports))
+    return ["runs", "synset", "model", f"{heading}>", "seeds>"]
+
+
+def _seed_cells(each: OverSeeds) -> tuple[str, ...]:
+    runs = [str(run) for run in each.runs]
+    shown = f"{runs[0]} … {runs[-1]}" if len(runs) > 2 else ", ".join(runs)
+    found = each.evaluation
+    return shown, found.synset, found.model, found.summary(), str(found.n)
 
 
 def _write(reports: Sequence[Scored], path: Path) -> None:
@@ -73,10 +92,19 @@ def _write(reports: Sequence[Scored], path: Path) -> None:
         runs=len(reports),
         metric=metric(each for _, _, each in rows),
         protocols=protocols,
-        columns=[(name.removesuffix(">"), name.endswith(">")) for name in columns[:last]],
+        columns=_headings(columns[:last]),
         rows=[
             {"ours": each.synset == report.method, "cells": _cells(run, report, each)[:last]}
             for run, report, each in rows
+        ],
+        over_seeds=OVER_SEEDS,
+        seed_columns=_headings(_seed_columns(reports)),
+        seed_rows=[
+            {
+                "ours": each.evaluation.synset in {report.method for _, report in reports},
+                "cells": _seed_cells(each),
+            }
+            for each in over_seeds(reports)
         ],
         plots=_plots(reports),
     )
@@ -85,6 +113,11 @@ def _write(reports: Sequence[Scored], path: Path) -> None:
     except OSError as error:
         raise InputError(f"--html: cannot write {path} ({error.strerror}); choose another file") from None
     print(f"wrote {path}", file=sys.stderr)
+
+
+def _headings(columns: Sequence[str]) -> list[tuple[str, bool]]:
+    """Names of columns, and whether they hold numbers."""
+    return [(name.removesuffix(">"), name.endswith(">")) for name in columns]
 
 
 def _plots(reports: Sequence[Scored]) -> "list[Plot]":

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from idc.engine import condense
+from idc.errors import InputError
 from idc.estimate import Estimate
 from idc.estimate import estimate as estimated
 from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
 from idc_cli.data import load
+from idc_cli.folder import RunFolder, default_folder
 from idc_cli.progress import Display, duration
-from idc_cli.terminal import show_table, size
+from idc_cli.terminal import operations, show_table, size
 
 
 def estimate(
@@ -22,9 +24,29 @@ def estimate(
     download: bool,
     trial: bool,
     display: Display,
+    folder: Path | None = None,
+    replace: bool = True,
 ) -> None:
-    """Validate a pipeline and print what its run would store and take."""
-    pipeline = Pipeline.load(path, parse_assignments(assignments))
+    """Validate a pipeline and print what its run would store and take.
+
+    Args:
+        path: the pipeline's.
+        root: of the data.
+        device: to compute on.
+        assignments: that change the pipeline.
+        download: whether the data may be fetched.
+        trial: whether to make two steps.
+        display: for the progress.
+        folder: the run's.
+        replace: whether what the folder holds would not stand in the way.
+
+    Raises:
+        InputError: the pipeline cannot be run.
+    """
+    settings = parse_assignments(assignments)
+    pipeline = Pipeline.load(path, settings)
+    if not replace:
+        _mention_earlier(RunFolder(folder or default_folder(pipeline.name, settings), pipeline), display)
     data = load(pipeline.dataset, root, download=download, display=display)
     condensation = condense(pipeline, data, device=device)
     if trial:
@@ -37,6 +59,16 @@ def estimate(
         show_table(("", ""), _rows(pipeline, found))
 
 
+def _mention_earlier(folder: RunFolder, display: Display) -> None:
+    try:
+        if folder.finished() is None:
+            folder.refuse_earlier()
+        else:
+            display.say(f"note: {folder.path} holds this run, finished; --overwrite would run it again")
+    except InputError as error:
+        display.say(f"note: the run would be refused: {error}")
+
+
 def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
     how = f"on {found.device}, {'compiled' if found.compiled else 'eager'}"
     rows = [
@@ -44,7 +76,7 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
         ("training images", f"{found.images:,}"),
         ("steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),
-        ("arithmetic", _both(_operations, found.condense_operations, found.evaluate_operations)),
+        ("arithmetic", _both(operations, found.condense_operations, found.evaluate_operations)),
         ("memory", "not known" if found.memory is None else f"{size(found.memory)} for a match"),
     ]
     if found.condense_seconds is not None and found.evaluate_seconds is not None:
@@ -56,10 +88,3 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
 
 def _both(shown: Callable[[float], str], condensing: float, scoring: float) -> str:
     return f"{shown(condensing)} condensing" + (f", {shown(scoring)} scoring" if scoring else "")
-
-
-def _operations(number: float) -> str:
-    for unit, power in (("exa", 1e18), ("peta", 1e15), ("tera", 1e12), ("giga", 1e9)):
-        if number >= power:
-            return f"{number / power:.3g} {unit}flop"
-    return f"{number / 1e6:.3g} megaflop"

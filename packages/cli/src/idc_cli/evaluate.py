@@ -1,7 +1,8 @@
 """``idc evaluate``: score a synset again, and keep what was found."""
 
 import json as jsonlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 from idc import artifact
@@ -19,7 +20,7 @@ from idc_cli.data import load
 from idc_cli.folder import PAGE, REPORT
 from idc_cli.lock import Lock
 from idc_cli.progress import Display
-from idc_cli.terminal import show_scores
+from idc_cli.terminal import operations, show_scores
 
 CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
 """What a score depends on beside the synset; the rest of its pipeline is history."""
@@ -53,9 +54,14 @@ def evaluate(
         )
     data = load(pipeline.dataset, root, download=download, display=display).to(devices.choose(device))
     synsets = [*(baselines(pipeline, data, device=device) if with_baselines else ()), synset]
-    found = pooled(_scored(synsets, data, pipeline, device, display))
-    if save:
-        _keep(artifact.locate(file), found, settings, display)
+    taken: list[list[Evaluation]] = []
+    try:
+        _score(synsets, data, pipeline, device, display, taken)
+    finally:
+        # What is finished is kept, however it ends.
+        found = pooled(_whole(synsets, taken))
+        if save and found:
+            _keep(artifact.locate(file), found, settings, display)
     if display.json:
         print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
     else:
@@ -77,16 +83,40 @@ def _with_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pi
     return pipeline if models is None and runs is None else pipeline.override(changed)
 
 
-def _scored(
-    synsets: Sequence[Synset], data: RealData, pipeline: Pipeline, device: str, display: Display
-) -> Iterator[list[Evaluation]]:
+def _score(
+    synsets: Sequence[Synset],
+    data: RealData,
+    pipeline: Pipeline,
+    device: str,
+    display: Display,
+    taken: list[list[Evaluation]],
+) -> None:
+    """Score synsets, adding to what is taken of each as soon as an architecture's networks are trained."""
+    work = sum(
+        evaluator.operations(len(synset), data.spec, pipeline.model)
+        for evaluator in pipeline.evaluate
+        for synset in synsets
+    )
+    if work:
+        display.mention(f"evaluate: {operations(work)} of arithmetic; fewer epochs or runs are less")
     with display.track("evaluate", len(synsets)) as track:
         for done, synset in enumerate(synsets):
 
             def progress(share: float, done: int = done, name: str = synset.name) -> None:
                 track.update(done + share, of=name)
 
-            yield list(evaluations_of(synset, data, pipeline, device=device, progress=progress))
+            taken.append([])
+            for evaluation in evaluations_of(synset, data, pipeline, device=device, progress=progress):
+                taken[-1].append(evaluation)
+
+
+def _whole(synsets: Sequence[Synset], taken: Sequence[list[Evaluation]]) -> list[list[Evaluation]]:
+    """Those evaluations that all draws of a name have: fewer draws would stand for all of them."""
+    least: dict[str, int] = {}
+    for synset, found in zip_longest(synsets, taken, fillvalue=[]):
+        assert isinstance(synset, Synset)
+        least[synset.name] = min(least.get(synset.name, len(found)), len(found))
+    return [found[: least[synset.name]] for synset, found in zip(synsets, taken, strict=False)]
 
 
 def _keep(synset: Path, found: list[Evaluation], settings: Mapping[str, object], display: Display) -> None:

@@ -23,6 +23,10 @@ SHOWN, SHOWN_LARGE = 52, 88
 """Pixels of a screen that a small image takes at least, in whole multiples of its own, and a large one."""
 
 
+SHORT = 8
+"""Letters of a class's name that stand beside its images without a line of their own."""
+
+
 class Picture(NamedTuple):
     """An image of a page."""
 
@@ -58,9 +62,11 @@ def gallery(synset: Synset) -> Iterator[OfClass]:
         )
 
 
-def large(synset: Synset) -> bool:
-    """Whether the images need more room than small ones."""
-    return max(synset.spec.height, synset.spec.width) > SMALL
+def wide(synset: Synset) -> bool:
+    """Whether a class takes a whole line: its images are large or many, or its name is long."""
+    classes = synset.spec.classes
+    large = max(synset.spec.height, synset.spec.width) > SMALL
+    return large or len(synset) > 4 * len(classes) or max(map(len, classes)) > SHORT
 
 
 def shown(synset: Synset) -> str:

@@ -69,7 +69,17 @@ def run(
     if dry_run:
         from idc_cli.estimate import estimate as show
 
-        show(pipeline, data, device, assignments or [], download=download, trial=False, display=display)
+        show(
+            pipeline,
+            data,
+            device,
+            assignments or [],
+            download=download,
+            trial=False,
+            display=display,
+            folder=out,
+            replace=resume or overwrite,
+        )
         return
     from idc_cli.run import run as start
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from idc import registry
 from idc.errors import InputError
 from idc.kinds import KINDS
+from idc_cli.typed import typed
 
 OF_KIND = {
     "decoder": {"article": "A", "method": "decode", "field": "pixels", "default": "1", "other": "2"},
@@ -167,10 +168,10 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _next(folder: Path, name: str) -> list[str]:
-    # uv says where it is to what it runs; pip alone would install into another environment then.
-    pip, run = ("uv pip", "uv run ") if "UV" in os.environ else ("pip", "")
+    # Where uv runs idc, pip alone would install into another environment.
+    pip = "uv pip" if "UV" in os.environ else "pip"
     return [
         f"{pip} install -e {shlex.quote(f'{folder}[test]')}",
-        f"{run}pytest {shlex.quote(str(folder / 'tests'))}",
-        f"{run}idc run {shlex.quote(str(folder / f'{name}.toml'))}",
+        typed(["pytest", folder / "tests"]),
+        typed(["idc", "run", folder / f"{name}.toml"]),
     ]

@@ -1,6 +1,5 @@
 """``report.html``: all that came of a run on one page that needs no network and no script."""
 
-import shlex
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -15,11 +14,12 @@ from idc.synset import Synset
 from idc.tensorfile import write_atomically
 from idc_cli.facts import contents, provenance
 from idc_cli.folder import PAGE, PIPELINE, SYNSET
-from idc_cli.gallery import gallery, large, shown
+from idc_cli.gallery import gallery, shown, wide
 from idc_cli.log import Log
 from idc_cli.plots import Curve, Level, plot
 from idc_cli.progress import duration
 from idc_cli.terminal import metric
+from idc_cli.typed import typed
 
 
 class Plot(NamedTuple):
@@ -64,7 +64,7 @@ def write(folder: Path, path: Path) -> None:
         sources=[f"{each.synset}, {each.source}" for each in found.published],
         classes=gallery(synset),
         pictured=shown(synset),
-        large=large(synset),
+        wide=wide(synset),
         plots=[*_curves(Log(folder).iterations()), *_on_the_way(found)],
         folder=str(folder),
         reproduce=_again(folder, found),
@@ -191,7 +191,7 @@ def _spread(values: Sequence[float]) -> bool:
 def _again(folder: Path, found: Report) -> str:
     command = ["idc", "run", str(folder / PIPELINE), "--out", f"{folder}-again", "--device", found.device]
     if found.computed is None:
-        return shlex.join(command)
+        return typed(command)
     command += ["--classes-at-once", str(found.computed.classes_at_once)]
     command += ["--allocator", found.computed.allocator]
-    return f"OMP_NUM_THREADS={found.computed.threads} {shlex.join(command)}"
+    return f"OMP_NUM_THREADS={found.computed.threads} {typed(command)}"

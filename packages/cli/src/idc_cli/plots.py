@@ -121,8 +121,8 @@ def plot(
         axes.set_yscale("log" if log_y else "linear")
         for axis in [axes.xaxis] * log_x + [axes.yaxis] * log_y:
             # Plain numbers, and between the powers only where there are few of them.
-            axis.set_major_formatter(LogFormatter())
-            axis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.5)))
+            axis.set_major_formatter(_Plain())
+            axis.set_minor_formatter(_Plain(minor_thresholds=(1.5, 0.5)))
         if whole_x and not log_x:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(axis="y")
@@ -130,6 +130,13 @@ def plot(
             # Outside, where no curve can be.
             figure.legend(loc="outside upper left", ncols=3, fontsize=9, handlelength=1.6, columnspacing=1.2)
         return _inline(figure, name)
+
+
+class _Plain(LogFormatter):
+    """Says 10,000, not 1e4."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:,.6g}" if super().__call__(x, pos) else ""
 
 
 def _inline(figure: Figure, name: str) -> str:

@@ -1,6 +1,5 @@
 """``idc run``: condense, score, and keep everything in a run folder."""
 
-import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +21,7 @@ from idc_cli.interval import Interval
 from idc_cli.progress import Display
 from idc_cli.scoring import drawn_baselines, scores
 from idc_cli.terminal import show_report
+from idc_cli.typed import typed
 
 
 def run(
@@ -81,7 +81,7 @@ def run(
 
         again = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", root, "--device", device]
         again += ["--classes-at-once", classes_at_once, "--allocator", allocator.chosen()]
-        going_on = shlex.join([*map(str, again), "--checkpoint-every", str(checkpoint_every), "--resume"])
+        going_on = typed([*again, "--checkpoint-every", checkpoint_every, "--resume"])
         try:
             synset, spent = condensed(
                 condensation, folder, checkpoint_every, spent, display, tensorboard=tensorboard

@@ -25,6 +25,14 @@ def size(count: int) -> str:
     return f"{count} bytes"
 
 
+def operations(number: float) -> str:
+    """Floating-point operations for people."""
+    for unit, power in (("exa", 1e18), ("peta", 1e15), ("tera", 1e12), ("giga", 1e9)):
+        if number >= power:
+            return f"{number / power:.3g} {unit}flop"
+    return f"{number / 1e6:.3g} megaflop"
+
+
 def show_report(report: Report, *, json: bool = False) -> None:
     """Print a run's scores, or all of its report as JSON; nothing if it has no scores."""
     if json:

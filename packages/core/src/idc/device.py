@@ -1,6 +1,7 @@
 """Where a run computes: a flag of the machine, never part of the experiment."""
 
 from functools import lru_cache
+from textwrap import shorten
 from typing import TypeVar
 
 import torch
@@ -27,7 +28,7 @@ def choose(name: str = "auto") -> torch.device:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = first_line(error)[:100].rstrip(" ,")
+        reason = shorten(first_line(error), 100, placeholder=" …")
         others = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
         raise InputError(f"device: {name!r} cannot be used here ({reason}); choose {others}") from None
     return device

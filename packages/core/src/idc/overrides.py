@@ -64,8 +64,8 @@ def _put(node: Any, path: Sequence[str], value: object, key: str) -> Any:
         items = list(cast(Sequence[object], node))
         if not head.isdecimal() or int(head) >= len(items):
             raise InputError(
-                f"{key}: {key.split('.')[0]} is a list of {len(items)} and {head!r} is none of their "
-                f"numbers; they begin at 0, as in {key.split('.')[0]}.0"
+                f"{key}: {key.split('.')[0]} is a list of {len(items)}, and {head!r} is not a position in "
+                f"it; positions begin at 0, as in {key.split('.')[0]}.0"
             )
         items[int(head)] = _put(items[int(head)], rest, value, key)
         return items

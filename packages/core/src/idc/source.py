@@ -52,7 +52,12 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         )
     base: dict[str, Any] = {}
     for parent in cast(list[str], parents):
-        base = merged(base, _read(path.parent / parent, (*above, path.resolve())))
+        below = path.parent / parent
+        if not below.exists():
+            raise InputError(
+                f"{path}: extends {parent!r}, but there is no {below}; it is relative to the file"
+            )
+        base = merged(base, _read(below, (*above, path.resolve())))
     return merged(base, table)
 
 

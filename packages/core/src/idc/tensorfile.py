@@ -42,8 +42,10 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, StoredTensor]]:
     size = path.stat().st_size
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, LONGEST_HEADER):
-            raise ValueError(f"its header would be {length} bytes long in a file of {size}")
+        if not 2 <= length <= size - 8:
+            raise ValueError("it does not begin with a header, or is shorter than that says")
+        if length > LONGEST_HEADER:
+            raise ValueError(f"its header would be {length} bytes long")
         text = file.read(length)
     try:
         values = json.loads(text)
