@@ -8,7 +8,8 @@ import torch
 from idc.codes import decode
 from idc.data import Split
 from idc.engine import Condensation, condense
-from idc.history import MOST_NORMS, recorded, scalars
+from idc.errors import Notice
+from idc.history import STEPS_FOR_NORMS, recorded, scalars
 from idc.network import NetworkView
 from idc.preprocessing import Preprocessing
 from idc.report import Iteration
@@ -28,7 +29,9 @@ def test_iterations_have_the_mean_loss_and_norms_after_the_first_and_the_last_st
     iterations = [each for each in finished if each]
     assert [(each.iteration, each.steps) for each in iterations] == [(1, 3), (2, 3)]
     assert iterations[1].loss == pytest.approx(sum(losses[3:]) / 3, rel=1e-6)
-    assert all(len(each.gradient_norms) == 2 for each in iterations)
+    assert iterations[0].first_norms
+    assert iterations[0].last_norms
+    assert iterations[0].first_norms != iterations[0].last_norms
     for code, unseen in zip(run.codes.values(), plain.codes.values(), strict=True):
         assert torch.equal(code, unseen), "looking changes nothing"
 
@@ -69,7 +72,7 @@ def test_a_network_that_learns_the_synthetic_images_by_heart_gets_no_gradient_fr
             **{"init": {"type": "random"}, "decoder": {"type": "raw"}, "model__width": 16},
             networks=networks,
         )
-        (((_, _), (real, synthetic)),) = [each.gradient_norms for _, each in recorded(run) if each]
+        ((real, synthetic),) = [each.last_norms for _, each in recorded(run) if each and each.last_norms]
         return synthetic / real
 
     training = {"learning_rate": 0.1}
@@ -77,19 +80,33 @@ def test_a_network_that_learns_the_synthetic_images_by_heart_gets_no_gradient_fr
     assert after({"type": "real", "images": 10_000, "training": training}) > 0.2
 
 
-def test_few_iterations_of_many_are_looked_at() -> None:
-    run = condensation(iterations=3 * MOST_NORMS, inner_steps=1)
-    looked_at: list[int] = []
-    for _, finished in recorded(run):
-        assert finished is not None
-        if finished.gradient_norms:
-            looked_at.append(finished.iteration)
-        if finished.iteration == 7:
-            break
-    assert looked_at == [1, 4, 7]
+def test_few_iterations_are_looked_at_so_that_it_costs_little() -> None:
+    run = condensation(iterations=3 * STEPS_FOR_NORMS, inner_steps=1)
+    finished = [each for _, each in recorded(run) if each]
+    assert [each.iteration for each in finished if each.last_norms] == [1, 21, 41]
+    assert all(each.first_norms == each.last_norms for each in finished), "an iteration of one step"
+
+
+def test_an_iteration_that_was_interrupted_has_norms_of_its_last_step_alone() -> None:
+    run = condensation(iterations=1, inner_steps=3)
+    next(run)
+    ((_, _), (_, finished)) = recorded(run)
+    assert finished is not None
+    assert (finished.steps, finished.first_norms) == (2, None)
+    assert finished.last_norms is not None
+
+
+def test_norms_that_cannot_be_taken_cost_only_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(condensation: Condensation) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Condensation, "gradient_norms", fails)
+    with pytest.warns(Notice, match=r"gradient norms cannot be taken \(out of memory\); going on"):
+        finished = [each for _, each in recorded(condensation()) if each]
+    assert [each.last_norms for each in finished] == [None, None]
 
 
 def test_trackers_get_numbers_by_name() -> None:
-    iteration = Iteration(iteration=3, loss=0.5, steps=2, gradient_norms=((1.0, 2.0), (3.0, 4.0)))
+    iteration = Iteration(iteration=3, loss=0.5, steps=2, first_norms=(1.0, 2.0), last_norms=(3.0, 4.0))
     assert scalars(iteration) == {"loss": 0.5, "gradient norm/real": 3.0, "gradient norm/synthetic": 4.0}
     assert scalars(Iteration(iteration=3, loss=0.5, steps=2)) == {"loss": 0.5}

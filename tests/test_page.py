@@ -5,12 +5,14 @@ import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from command_line import idc
+from idc.evaluation import evaluate as scores_of
 from idc.report import Evaluation, Report
+from idc_cli.lock import Lock
 from small import small_pipeline
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ PUBLISHED += [{"synset": "herding", "accuracy": 41.7, "source": "another"}]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("page")
-    pipeline = small_pipeline(snapshot_every=1, published=PUBLISHED)
+    pipeline = small_pipeline(iterations=4, inner_steps=10, snapshot_every=2, published=PUBLISHED)
     (folder / "small.toml").write_text(pipeline.toml())
     done = idc("run", str(folder / "small.toml"), "--out", str(folder / "run"), "--device", "cpu", "--quiet")
     assert done.exit_code == 0, done.output
@@ -39,6 +41,7 @@ class Elements(HTMLParser):
         super().__init__()
         self.found: list[tuple[str, dict[str, str | None]]] = []
         self.text = ""
+        self.cells: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -46,6 +49,8 @@ class Elements(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.text += data
+        if self.found and self.found[-1][0] == "td":
+            self.cells.append(data)
 
     def of(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for each, attributes in self.found if each == tag]
@@ -69,8 +74,8 @@ def test_a_report_shows_all_that_came_of_the_run(run: Path) -> None:
     assert len(images) == 10 * (2 + 8)
     assert all((each["src"] or "").startswith("data:image/png;base64,") for each in images)
     assert all(each["alt"] for each in images)
-    assert [each["aria-label"] for each in page.of("svg")] == ["Loss", "Gradient norms", "Scores"]
-    assert f'Synset.load("{run}")' in page.text
+    assert [each["aria-label"] for each in page.of("svg")] == ["Loss", "Gradient norms", "Scores, accuracy"]
+    assert f"Synset.load({str(run)!r})" in page.text
     assert f"idc run {run / 'pipeline.toml'} --out {run}-again" in page.text
     assert 'type = "multiformation"' in page.text
     for fact in ("trained on", "versions", "stored tensors", "computed"):
@@ -96,10 +101,10 @@ def test_the_same_run_gives_the_same_page(run: Path, tmp_path: Path) -> None:
 
 def test_snapshots_are_scored_apart(run: Path) -> None:
     report = Report.load(run)
-    assert [each.iteration for each in report.snapshots] == [0, 1]
+    assert [each.iteration for each in report.snapshots] == [0, 2]
     assert [each.synset for each in report.evaluations] == ["random", "idc"]
     assert [path.name for path in sorted((run / "snapshots").iterdir())] == [
-        f"{iteration:06d}.safetensors" for iteration in (0, 1, 2)
+        f"{iteration:06d}.safetensors" for iteration in (0, 2, 4)
     ]
 
 
@@ -148,10 +153,10 @@ def test_scores_taken_later_are_merged_into_the_report(run: Path, tmp_path: Path
     after = Report.load(folder).evaluations
     assert [(each.synset, each.model, each.n) for each in after] == [
         ("random", before[0].model, 2),
-        ("idc", before[0].model, 1),
+        ("idc", before[0].model, 2),
         ("idc", "mlp", 1),
     ]
-    assert after[1].values == before[1].values[:1], "the first network is the same one"
+    assert after[1] == before[1], "one of the same two networks says no more than both"
     assert "mlp" in (folder / "report.html").read_text()
 
 
@@ -179,18 +184,78 @@ def test_scores_that_cannot_be_compared_are_not_merged(run: Path, tmp_path: Path
     assert Report.load(folder) == Report.load(run)
 
 
+def test_scores_of_another_synset_in_the_folder_are_not_the_runs(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    shutil.copy(folder / "snapshots/000000.safetensors", folder / "other.safetensors")
+    for name, kept in (("other", "other.evaluations.json"), ("synset", "synset.evaluations.json")):
+        if name == "synset":
+            shutil.copy(folder / "other.safetensors", folder / "synset.safetensors")
+        done = idc("evaluate", str(folder / f"{name}.safetensors"), "--runs", "1", "--quiet")
+        assert f"saved in {folder / kept}" in done.stderr, done.output
+    assert Report.load(folder) == Report.load(run)
+
+
+def test_scores_that_cannot_be_saved_are_printed_all_the_same(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "report.json").write_text("{}")
+    done = idc("evaluate", str(folder), "--runs", "1", "--quiet")
+    assert done.exit_code == 0
+    assert "note: the scores are not saved in" in done.stderr
+    assert "not a report of idc" in done.stderr
+    assert "idc" in done.stdout
+    with Lock(folder)._lock:  # pyright: ignore[reportPrivateUsage]
+        done = idc("evaluate", str(folder), "--runs", "1", "--quiet")
+    assert done.exit_code == 0
+    assert "is being written to by another process" in done.stderr
+
+
+def test_what_an_interruption_leaves_of_scoring_is_kept(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+
+    def interrupted(*arguments: Any, **named: Any) -> Iterator[Evaluation]:
+        yield next(scores_of(*arguments, **named))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("idc_cli.evaluate.evaluations_of", interrupted)
+    done = idc("evaluate", str(folder), "--models", "mlp,convnet", "--runs", "1", "--quiet")
+    assert done.exit_code == 130
+    assert [each.model for each in Report.load(folder).evaluations][-1] == "mlp"
+
+
+def test_only_one_score_stands_beside_a_published_one(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    assert idc("evaluate", str(folder), "--models", "mlp", "--runs", "1", "--quiet").exit_code == 0
+    assert Elements((folder / "report.html").read_text()).cells.count("67.5") == 1
+
+
+def test_a_report_without_its_pipeline_is_one_clear_message(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    (folder / "pipeline.toml").unlink()
+    assert refused("report", str(folder)).startswith(f"{folder / 'pipeline.toml'}: cannot be read")
+
+
 def test_a_merged_report_keeps_what_differs_in_kind() -> None:
     def one(model: str, value: float, protocol: str = "p") -> Evaluation:
         return Evaluation(
             type="retrain", protocol=protocol, model=model, metric="accuracy", values=(value,), synset="idc"
         )
 
-    report = Report.model_construct(evaluations=(one("a", 1.0), one("b", 2.0)))
-    merged = report.merged([one("a", 3.0), one("a", 4.0, "q")])
+    twice = (one("a", 1.0), one("b", 2.0), one("b", 2.5))
+    report = Report.model_construct(evaluations=twice)
+    merged = report.merged([one("a", 3.0), one("a", 4.0, "q"), one("c", 5.0)])
     assert [(each.model, each.protocol, each.mean) for each in merged.evaluations] == [
         ("a", "p", 3.0),
         ("a", "q", 4.0),
         ("b", "p", 2.0),
+        ("b", "p", 2.5),
+        ("c", "p", 5.0),
     ]
 
 

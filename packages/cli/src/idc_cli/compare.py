@@ -125,18 +125,21 @@ def _plots(reports: Sequence[Scored]) -> "list[Plot]":
     from idc_cli.page import Plot
     from idc_cli.plots import Curve, plot
 
-    heading = metric(each for _, _, each in _rows(reports))
-    names = dict.fromkeys((each.synset, each.model) for _, _, each in _rows(reports))
-    models = {model for _, model in names}
+    # The field's score: others are in the table.
+    rows = [row for row in _rows(reports) if row[2].metric == "accuracy"] or list(_rows(reports))
+    heading = metric(each for _, _, each in rows)
+    names = dict.fromkeys((each.synset, each.model, each.protocol) for _, _, each in rows)
+    models, protocols = {model for _, model, _ in names}, {protocol for _, _, protocol in names}
     stored: list[Curve] = []
     timed: list[Curve] = []
-    for number, (synset, model) in enumerate(names):
+    for number, (synset, model, protocol) in enumerate(names):
         found = [
             (report, each)
-            for _, report, each in _rows(reports)
-            if (each.synset, each.model) == (synset, model)
+            for _, report, each in rows
+            if (each.synset, each.model, each.protocol) == (synset, model, protocol)
         ]
-        label = synset if len(models) == 1 else f"{synset}, {model}"
+        parts = [synset] + [model] * (len(models) > 1) + [protocol] * (len(protocols) > 1)
+        label = ", ".join(parts)
         of_runs = [(report, each) for report, each in found if synset == report.method]
         for curves, points, x in (
             (stored, found, [float(each.budget) for _, each in found]),
@@ -156,9 +159,9 @@ def _plots(reports: Sequence[Scored]) -> "list[Plot]":
                 )
             )
     timed = [curve for curve in timed if curve.x]
-    drawn = [
-        Plot(plot("Budget", "stored numbers", heading, stored, log_x=True), "Against the stored numbers.")
-    ]
+    known = all(min(curve.x) > 0 for curve in stored)
+    budget = plot("Budget", "stored numbers", heading, stored, log_x=known)
+    drawn = [Plot(budget, "Against the stored numbers.")]
     if all(min(curve.x) > 0 for curve in timed) and timed:
         caption = "Against the time that condensing took, on the machine that it took it on."
         drawn.append(Plot(plot("Time", "seconds", heading, timed, log_x=True), caption))

@@ -12,12 +12,10 @@ from idc.errors import InputError, RunError
 from idc.history import recorded, scalars
 from idc.report import Iteration
 from idc.synset import Synset
-from idc_cli.folder import PICTURE, SYNSET, RunFolder
+from idc_cli.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
 from idc_cli.interruption import asked_to_stop
 from idc_cli.interval import Interval
 from idc_cli.progress import Display, Fact, Track
-
-TENSORBOARD = "tensorboard"
 
 
 def refuse_without_tensorboard() -> None:

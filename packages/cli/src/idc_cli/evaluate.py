@@ -9,7 +9,6 @@ from idc import artifact
 from idc import device as devices
 from idc.data import RealData
 from idc.errors import InputError
-from idc.evaluation import baselines
 from idc.evaluation import evaluate as evaluations_of
 from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
@@ -17,9 +16,10 @@ from idc.report import Evaluation, Report, pooled
 from idc.synset import Synset
 from idc.tensorfile import write_atomically
 from idc_cli.data import load
-from idc_cli.folder import PAGE, REPORT
+from idc_cli.folder import PAGE, PIPELINE, REPORT, SYNSET
 from idc_cli.lock import Lock
 from idc_cli.progress import Display
+from idc_cli.scoring import drawn_baselines
 from idc_cli.terminal import operations, show_scores
 
 CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
@@ -53,19 +53,21 @@ def evaluate(
             """--set 'evaluate=[{type="retrain"}]'"""
         )
     data = load(pipeline.dataset, root, download=download, display=display).to(devices.choose(device))
-    synsets = [*(baselines(pipeline, data, device=device) if with_baselines else ()), synset]
-    taken: list[list[Evaluation]] = []
+    if with_baselines and not pipeline.baseline:
+        raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
+    drawn = drawn_baselines(pipeline, data, device, display) if with_baselines else []
+    synsets, taken = [*drawn, synset], list[list[Evaluation]]()
     try:
         _score(synsets, data, pipeline, device, display, taken)
     finally:
         # What is finished is kept, however it ends.
         found = pooled(_whole(synsets, taken))
+        if found and display.json:
+            print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        elif found:
+            show_scores(found)
         if save and found:
-            _keep(artifact.locate(file), found, settings, display)
-    if display.json:
-        print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
-    else:
-        show_scores(found)
+            _keep(artifact.locate(file), synset, found, settings, display)
 
 
 def _with_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:
@@ -119,30 +121,47 @@ def _whole(synsets: Sequence[Synset], taken: Sequence[list[Evaluation]]) -> list
     return [found[: least[synset.name]] for synset, found in zip(synsets, taken, strict=False)]
 
 
-def _keep(synset: Path, found: list[Evaluation], settings: Mapping[str, object], display: Display) -> None:
+def _keep(
+    path: Path, synset: Synset, found: list[Evaluation], settings: Mapping[str, object], display: Display
+) -> None:
     """Merge scores into the report of the run that the synset is of, or write them beside it."""
-    folder = synset.parent
     other = [key for key in settings if key.split(".")[0] not in COMPARABLE]
     if other:
         display.say(f"not saved, because {', '.join(other)} makes them incomparable to others")
         return
-    lock, kept = Lock(folder), folder / REPORT
+    folder, lock = path.parent, Lock(path.parent)
     try:
-        if kept.exists():
+        if (folder / PIPELINE).exists():
             lock.take()
-            Report.load(kept).merged(found).save(kept)
+        if (report := _of_run(path, synset)) is not None:
+            kept = folder / REPORT
+            report.merged(found).save(kept)
             from idc_cli.page import write
 
             write(folder, folder / PAGE)
         else:
-            kept = synset.with_suffix(".evaluations.json")
+            kept = path.with_suffix(".evaluations.json")
             rows = jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n"
             write_atomically(kept, lambda path: path.write_text(rows, encoding="utf-8"))
         display.say(f"saved in {kept}")
-    except OSError as error:
-        display.say(f"note: {kept} cannot be written ({error.strerror}); the scores are below only")
+    except (OSError, InputError) as error:
+        reason = getattr(error, "strerror", None) or error
+        display.say(f"note: the scores are not saved in {folder} ({reason})")
     finally:
         lock.give_up()
+
+
+def _of_run(path: Path, synset: Synset) -> Report | None:
+    """The report of the run that a synset is the result of; None where it is not in the folder of one."""
+    if path.name != SYNSET or not (path.parent / REPORT).exists():
+        return None
+    report, header = Report.load(path.parent), synset.header
+    same = (report.method, report.budget, report.iterations) == (
+        synset.name,
+        header.budget,
+        header.iterations,
+    )
+    return report if same else None
 
 
 def _refuse_history(settings: Mapping[str, object]) -> None:

@@ -6,6 +6,7 @@ import re
 import tomllib
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -31,6 +32,10 @@ PREVIOUS = previous(Path(CHECKPOINT)).name
 SNAPSHOTS = "snapshots"
 """The folder of the synsets that were kept on the way, named by their outer iterations."""
 PAGE = "report.html"
+SCORES = "synset.evaluations.json"
+"""Scores that were taken of an unfinished run's synset by ``idc evaluate``."""
+TENSORBOARD = "tensorboard"
+"""The folder of the files that TensorBoard reads."""
 
 UNNAMED = ("iterations", "name")
 """Settings that no default folder is named after: a run may be made longer, and its name is the folder's."""
@@ -154,12 +159,12 @@ class RunFolder:
                 continue
             if found:
                 warnings.warn(f"{found[0]}; going on from the one before, {file}", Notice, 2)
-            refuse_changes(read.facts.pipeline, self._pipeline.table(), read.facts.step)
+            refuse_changes(_experiment(read.facts.pipeline), self._wanted(), read.facts.step)
             return read
         if found:
             raise InputError(f"--resume: {'; '.join(found)}. Begin anew with --overwrite")
         if self._earlier() and not self._holds_the_same():
-            refuse_changes(self._held(), self._pipeline.table(), 0)
+            refuse_changes(_experiment(self._held()), self._wanted(), 0)
         return None
 
     def go_on(self, iterations: int) -> None:
@@ -223,8 +228,9 @@ class RunFolder:
         )
 
     def _earlier(self) -> list[Path]:
-        names = (PIPELINE, SYNSET, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
-        return [self / name for name in names if (self / name).exists()] + self.snapshots()
+        names = (PIPELINE, SYNSET, SCORES, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
+        found = [self / name for name in names if (self / name).exists()]
+        return [*found, *(self / SNAPSHOTS).glob("[0-9]*.*"), *(self / TENSORBOARD).glob("events.out.*")]
 
     def _held(self) -> dict[str, Any]:
         try:
@@ -233,4 +239,14 @@ class RunFolder:
             return {}
 
     def _holds_the_same(self) -> bool:
-        return self._held() == tomllib.loads(self._pipeline.toml())
+        return _experiment(self._held()) == self._wanted()
+
+    def _wanted(self) -> dict[str, Any]:
+        return _experiment(tomllib.loads(self._pipeline.toml()))
+
+
+def _experiment(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved pipeline without what changes nothing, and as this version resolves it."""
+    with suppress(InputError):
+        table = Pipeline.parse(table).table()
+    return {key: value for key, value in table.items() if key != "published"}

@@ -36,12 +36,12 @@ class Lock:
             self._lock.acquire()
         except Timeout:
             raise InputError(
-                f"--out: {self._folder} is being written to by {self.holder()}; wait for it, stop it, or "
-                "choose another folder with --out"
+                f"{self._folder} is being written to by {self.holder()}; wait for it, stop it, or choose "
+                "another folder"
             ) from None
         except OSError as error:
             raise InputError(
-                f"--out: cannot write to {self._folder} ({error.strerror}); choose another folder"
+                f"cannot write to {self._folder} ({error.strerror}); choose another folder"
             ) from None
         if self._path.exists():
             warnings.warn(f"{self.holder()} ended without giving up {self._folder}; it was killed", Notice, 2)

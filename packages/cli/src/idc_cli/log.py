@@ -73,7 +73,7 @@ class Log:
         Raises:
             OSError: the file cannot be written.
         """
-        kept = [entry for entry in self._entries(CONDENSE) if int(entry.get("iteration", 0)) <= iterations]
+        kept = [entry for entry in self._entries(CONDENSE) if _iteration(entry) <= iterations]
         kept += self._entries(EVALUATE) if scores else []
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
         write_atomically(self._path, lambda file: file.write_text(text, encoding="utf-8"))
@@ -96,3 +96,9 @@ class Log:
                     if isinstance(entry, dict) and entry.get("phase") == phase:
                         found.append(entry)
         return found
+
+
+def _iteration(entry: dict[str, Any]) -> float:
+    """Of a line; beyond all others where it is damaged."""
+    iteration = entry.get("iteration")
+    return iteration if isinstance(iteration, int) else float("inf")

@@ -30,7 +30,10 @@ def run(
     data: Data = Path("data"),
     download: Download = False,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Run folder; by default runs/<pipeline name>.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Run folder; by default in runs/, named after the pipeline and what was set."
+        ),
     ] = None,
     device: Device = "auto",
     assignments: Set = None,
@@ -66,6 +69,7 @@ def run(
     if resume and overwrite:
         raise InputError("--resume and --overwrite exclude each other; give one of them")
     display = Display(quiet=quiet, json=json)
+    at_once, interval = _count_or_auto(classes_at_once), Interval.parse(checkpoint_every)
     if dry_run:
         from idc_cli.estimate import estimate as show
 
@@ -90,8 +94,8 @@ def run(
         device,
         assignments or [],
         download=download,
-        classes_at_once=_count_or_auto(classes_at_once),
-        checkpoint_every=Interval.parse(checkpoint_every),
+        classes_at_once=at_once,
+        checkpoint_every=interval,
         resume=resume,
         overwrite=overwrite,
         tensorboard=tensorboard,

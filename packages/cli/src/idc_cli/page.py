@@ -51,7 +51,10 @@ def write(folder: Path, path: Path) -> None:
         OSError: the page cannot be written.
     """
     found, synset = Report.load(folder), Synset.load(folder / SYNSET)
-    pipeline = (folder / PIPELINE).read_text(encoding="utf-8")
+    try:
+        pipeline = (folder / PIPELINE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder / PIPELINE}: cannot be read ({error}); it belongs to the run") from None
     described = artifact.read(folder / SYNSET)
     text = render(
         "report.html.j2",
@@ -59,6 +62,7 @@ def write(folder: Path, path: Path) -> None:
         images=len(synset),
         condensed_in=duration(found.seconds["condense"]) if found.seconds.get("condense") else "",
         metric=metric(found.evaluations),
+        metrics=len({each.metric for each in found.evaluations}),
         rows=_rows(found),
         protocols=list(dict.fromkeys(each.protocol for each in found.evaluations)),
         sources=[f"{each.synset}, {each.source}" for each in found.published],
@@ -66,7 +70,7 @@ def write(folder: Path, path: Path) -> None:
         pictured=shown(synset),
         wide=wide(synset),
         plots=[*_curves(Log(folder).iterations()), *_on_the_way(found)],
-        folder=str(folder),
+        folder=repr(str(_named(folder))),
         reproduce=_again(folder, found),
         facts=[*contents(described), *provenance(described)],
         pipeline=pipeline,
@@ -95,24 +99,33 @@ def _templates() -> Environment:
     )
 
 
+def _named(folder: Path) -> Path:
+    """A folder by its name, even where that is only the present one."""
+    return folder if folder.name else folder.resolve()
+
+
 def _rows(found: Report) -> list[dict[str, Any]]:
+    # Beside one score each: those of other networks are no match for it.
     published = {each.synset: f"{each.accuracy:.1f}" for each in found.published}
-    rows = [
-        {
-            "ours": each.synset == found.method,
-            "synset": each.synset,
-            "budget": f"{each.budget:,}",
-            "model": each.model,
-            "score": each.summary(),
-            "n": each.n,
-            "published": published.get(each.synset, ""),
-            "protocol": each.protocol,
-        }
-        for each in found.evaluations
-    ]
-    unscored = [name for name in published if name not in {each.synset for each in found.evaluations}]
-    empty = {"ours": False, "budget": "", "model": "", "score": "", "n": "", "protocol": ""}
-    return rows + [{**empty, "synset": name, "published": published[name]} for name in unscored if rows]
+    rows: list[dict[str, Any]] = []
+    for each in found.evaluations:
+        comparable = each.metric == "accuracy"
+        rows.append(
+            {
+                "ours": each.synset == found.method,
+                "synset": each.synset,
+                "budget": f"{each.budget:,}",
+                "model": each.model,
+                "metric": metric([each]),
+                "score": each.summary(),
+                "n": each.n,
+                "published": published.pop(each.synset, "") if comparable else "",
+                "protocol": each.protocol,
+            }
+        )
+    empty = dict.fromkeys(("budget", "model", "metric", "score", "n", "protocol"), "") | {"ours": False}
+    left = [{**empty, "synset": name, "published": accuracy} for name, accuracy in published.items()]
+    return rows + left if rows else []
 
 
 def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
@@ -127,20 +140,16 @@ def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
             "the inner steps of an outer iteration.",
         )
     ]
-    taken = [each for each in iterations if each.gradient_norms]
-    if len(taken) < 2:
+    norms: list[Curve] = []
+    for side, (name, colour) in enumerate((("real", 1), ("synthetic", 0))):
+        last = [(each.iteration, each.last_norms[side]) for each in iterations if each.last_norms]
+        first = [(each.iteration, each.first_norms[side]) for each in iterations if each.first_norms]
+        norms.append(Curve(f"{name}, last inner step", *_columns(last), colour=colour))
+        if first != last:
+            norms.append(Curve(f"{name}, first", *_columns(first), colour=colour, dashed=True))
+    norms = [curve for curve in norms if len(curve.x) > 1]
+    if not norms:
         return plots
-    x = [each.iteration for each in taken]
-    both = len(taken[0].gradient_norms) > 1
-    norms = [
-        Curve("real, last inner step", x, [each.gradient_norms[-1][0] for each in taken], colour=1),
-        Curve("synthetic, last inner step", x, [each.gradient_norms[-1][1] for each in taken], colour=0),
-    ]
-    if both:
-        norms += [
-            Curve("real, first", x, [each.gradient_norms[0][0] for each in taken], colour=1, dashed=True),
-            Curve("synthetic, first", x, [each.gradient_norms[0][1] for each in taken], dashed=True),
-        ]
     y = [value for curve in norms for value in curve.y]
     drawn = plot("Gradient norms", "outer iteration", "L1 norm", norms, log_y=_spread(y), whole_x=True)
     caption = (
@@ -151,32 +160,33 @@ def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
     return [*plots, Plot(drawn, caption)]
 
 
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
 def _on_the_way(found: Report) -> list[Plot]:
+    """A plot for each metric of what the synset was on the way, with a curve for each model and protocol."""
     ours = [each for each in found.evaluations if each.synset == found.method]
-    if not found.snapshots or not ours:
-        return []
-    curves: list[Curve] = []
-    for number, model in enumerate(dict.fromkeys((each.model, each.metric) for each in found.snapshots)):
-        points = [
-            (each.iteration or 0, each) for each in found.snapshots if (each.model, each.metric) == model
-        ]
-        points += [(found.iterations, each) for each in ours if (each.model, each.metric) == model]
-        curves.append(
-            Curve(
-                found.method if number == 0 else model[0],
-                [iteration for iteration, _ in points],
-                [each.mean for _, each in points],
-                [each.sd or 0.0 for _, each in points],
-                colour=number,
-                points=True,
-            )
-        )
-    first = found.snapshots[0]
-    others = [each for each in found.evaluations if each.synset != found.method and _alike(each, first)]
-    levels = [Level(each.synset, each.mean, 1 + number) for number, each in enumerate(others)]
-    drawn = plot("Scores", "outer iteration", metric([first]), curves, levels, whole_x=True)
-    caption = "Networks trained on what the synset was on the way; bars are ± the standard deviation."
-    return [Plot(drawn, caption)]
+    plots: list[Plot] = []
+    for name in dict.fromkeys(each.metric for each in found.snapshots):
+        there = [each for each in found.snapshots if each.metric == name]
+        kinds = {(each.model, each.protocol): each for each in there}
+        curves: list[Curve] = []
+        for number, kind in enumerate(kinds.values()):
+            points = [(each.iteration or 0, each) for each in there if _alike(each, kind)]
+            points += [(found.iterations, each) for each in ours if _alike(each, kind)]
+            scores = [each for _, each in points]
+            label = found.method if len(kinds) == 1 else kind.model
+            label += f", {kind.protocol}" if len({protocol for _, protocol in kinds}) > 1 else ""
+            x, y = [iteration for iteration, _ in points], [each.mean for each in scores]
+            curves.append(Curve(label, x, y, [each.sd or 0.0 for each in scores], number, points=True))
+        others = [each for each in found.evaluations if each.synset != found.method]
+        compared = [each for each in others if _alike(each, there[0])] if len(kinds) == 1 else []
+        levels = [Level(each.synset, each.mean, 1 + number) for number, each in enumerate(compared)]
+        drawn = plot(f"Scores, {name}", "outer iteration", metric(there), curves, levels, whole_x=True)
+        caption = "Networks trained on what the synset was on the way; bars are ± the standard deviation."
+        plots.append(Plot(drawn, caption))
+    return plots
 
 
 def _alike(one: Evaluation, other: Evaluation) -> bool:
@@ -189,6 +199,7 @@ def _spread(values: Sequence[float]) -> bool:
 
 
 def _again(folder: Path, found: Report) -> str:
+    folder = _named(folder)
     command = ["idc", "run", str(folder / PIPELINE), "--out", f"{folder}-again", "--device", found.device]
     if found.computed is None:
         return typed(command)

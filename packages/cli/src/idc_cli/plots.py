@@ -14,6 +14,12 @@ INK, FAINT = "#010203", "#040506"
 SERIES = ("#070809", "#0a0b0c", "#0d0e0f", "#101112", "#131415", "#161718")
 """Stand-ins that no one chooses, each replaced by a variable of the page's style."""
 
+MARKERS = "osD^v"
+"""One after the other, when the colours begin anew."""
+
+LEGEND_LETTERS = 90
+"""That the names in a line of a legend have at most."""
+
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)
 }
@@ -95,7 +101,10 @@ def plot(
         whole_x: ticks at whole numbers only.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+        names = [each.name for each in (*curves, *levels)]
+        beside = max(1, min(3, LEGEND_LETTERS // (max(map(len, names)) + 8)))
+        rows = -(-len(names) // beside)
+        figure = Figure(figsize=(5.6, 3.2 + 0.17 * rows), layout="constrained")
         axes = figure.add_subplot()
         for curve in curves:
             colour = SERIES[curve.colour % len(SERIES)]
@@ -106,7 +115,7 @@ def plot(
                 label=curve.name,
                 color=colour,
                 linestyle=("--" if curve.dashed else "-") if curve.line else "",
-                marker="o" if curve.points else "",
+                marker=MARKERS[curve.colour // len(SERIES) % len(MARKERS)] if curve.points else "",
                 markersize=4,
                 linewidth=1.5,
                 elinewidth=1,
@@ -128,7 +137,9 @@ def plot(
         axes.grid(axis="y")
         if len(curves) + len(levels) > 1:
             # Outside, where no curve can be.
-            figure.legend(loc="outside upper left", ncols=3, fontsize=9, handlelength=1.6, columnspacing=1.2)
+            figure.legend(
+                loc="outside upper left", ncols=beside, fontsize=9, handlelength=1.6, columnspacing=1.2
+            )
         return _inline(figure, name)
 
 

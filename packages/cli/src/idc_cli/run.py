@@ -81,6 +81,7 @@ def run(
 
         again = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", root, "--device", device]
         again += ["--classes-at-once", classes_at_once, "--allocator", allocator.chosen()]
+        again += ["--tensorboard"] if tensorboard else []
         going_on = typed([*again, "--checkpoint-every", checkpoint_every, "--resume"])
         try:
             synset, spent = condensed(

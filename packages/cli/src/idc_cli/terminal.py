@@ -44,7 +44,9 @@ def show_report(report: Report, *, json: bool = False) -> None:
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
     found = list(evaluations)
-    if len({each.model for each in found}) > 1 and len({(each.protocol, each.metric) for each in found}) == 1:
+    kinds = {(each.protocol, each.metric) for each in found}
+    distinct = len({(each.synset, each.model) for each in found}) == len(found)
+    if len({each.model for each in found}) > 1 and len(kinds) == 1 and distinct:
         _show_models(found, title)
         return
     columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -210,7 +211,7 @@ class Condensation:
         with self.execution.eager().active():
             return self.matching.gradient_norms(self._network, self.codes, self.steps_done - 1)
 
-    @property
+    @cached_property
     def images_per_step(self) -> int:
         """Real and synthetic images that a sweep sees."""
         return sum(self.matching.images())

@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 import torch
 
-from idc.data import RealData
+from idc.codes import decode_class
 from idc.engine import Condensation
+from idc.errors import within
 from idc.evaluation import evaluate
 from idc.network import Network
+from idc.pipeline import Pipeline
 from idc.report import Record
 from idc.seeding import Streams
+from idc.spec import ImageSpec
 from idc.synset import Synset
 
 
@@ -37,9 +40,9 @@ class Estimate(Record):
     compiled: bool
     """Whether steps would be compiled."""
     condense_seconds: float | None = None
-    """On this machine, judged by two steps; None without a trial."""
+    """On this machine, judged by two steps, or three where they are compiled; None without a trial."""
     evaluate_seconds: float | None = None
-    """Likewise, judged by two epochs, or as many as a second holds."""
+    """Likewise, judged by two epochs of the first network, or as many as a second holds."""
 
 
 TRIAL = 1.0
@@ -62,10 +65,10 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     network = Network.fresh(plan.model, spec, Streams(0), condensation.device)
     count = synset.header.images
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
-    draws = sum(baseline.draws for baseline in plan.baseline)
-    snapshots = len(range(0, plan.iterations, plan.snapshot_every)) if plan.snapshot_every else 0
-    synsets = 1 + draws + snapshots if plan.evaluate else 0
-    scoring = sum(evaluator.operations(count, spec, plan.model) for evaluator in plan.evaluate)
+    scored = _scored(plan, spec, count) if plan.evaluate else []
+    scoring = sum(
+        evaluator.operations(images, spec, plan.model) for evaluator in plan.evaluate for images in scored
+    )
     matched = len(condensation) * condensation.matching.operations(network)
     with condensation.execution.eager().active():
         memory = condensation.matching.memory(network, condensation.codes)
@@ -76,16 +79,28 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         steps=len(condensation),
         # Forwards, and backwards to the images and to the weights.
         condense_operations=matched + 3 * trained * network.operations(spec.shape),
-        evaluate_operations=synsets * scoring,
-        synsets=synsets,
+        evaluate_operations=scoring,
+        synsets=len(scored),
         memory=memory,
         device=str(condensation.device),
         compiled=condensation.execution.compiled,
         condense_seconds=_condensing(condensation) if trial else None,
-        evaluate_seconds=synsets * _scoring(synset, condensation.data, condensation.device)
-        if trial
-        else None,
+        evaluate_seconds=sum(scored) / count * _scoring(synset, condensation) if trial else None,
     )
+
+
+def _scored(plan: Pipeline, spec: ImageSpec, count: int) -> list[int]:
+    """Training images of each synset that is scored: the result, what it was on the way, and baselines."""
+    snapshots = len(range(0, plan.iterations, plan.snapshot_every)) if plan.snapshot_every else 0
+    found = [count] * (1 + snapshots)
+    for baseline in plan.baseline:
+        with within(f"baseline {baseline.name!r}"):
+            baseline.decoder.capacity(plan.images_per_class, spec)
+        grey = torch.zeros(1, plan.images_per_class, *spec.shape)
+        codes = baseline.decoder.encode(grey, plan.images_per_class)
+        decoded = decode_class(baseline.decoder.for_evaluation(), codes, 0, plan.images_per_class)
+        found += [len(decoded) * len(spec.classes)] * baseline.draws
+    return found
 
 
 def _condensing(condensation: Condensation) -> float:
@@ -97,15 +112,18 @@ def _condensing(condensation: Condensation) -> float:
         train = condensation.data.train
         start = _seconds(lambda: plan.networks.start(0, None, plan.model, train, streams), wait)
         first = _seconds(lambda: next(condensation), wait)
-    if len(condensation) > 1:
+    # The second step of a network is the first that trains it, and compiles that too.
+    for _ in range(min(len(condensation) - 1, 2 if condensation.execution.compiled else 1)):
         second = _seconds(lambda: next(condensation), wait)
-    # The first step began a network and may have compiled; so did the second where each has its own.
-    again = (plan.iterations - 1) * start if plan.inner_steps > 1 else 0.0
-    return first + (len(condensation) - 1) * second + again
+    # The first step began a network; so did the second where each has its own.
+    begun = sum(not plan.networks.lasts(iteration) for iteration in range(1, plan.iterations))
+    again = begun * start if plan.inner_steps > 1 else 0.0
+    return first + max(len(condensation) - 1, 0) * second + again
 
 
-def _scoring(synset: Synset, data: RealData, device: torch.device) -> float:
-    """Seconds that all evaluators take for one synset."""
+def _scoring(synset: Synset, condensation: Condensation) -> float:
+    """Seconds that all evaluators take for the result, as if all networks took as long as the first."""
+    data, device = condensation.data, condensation.device
     seen: list[tuple[float, float]] = [(time.monotonic(), 0.0)]
 
     def progress(share: float) -> None:

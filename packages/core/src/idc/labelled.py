@@ -69,7 +69,8 @@ class LabelledImages(torch.utils.data.Dataset[tuple[Any, int]]):
         return (image - self._mean) / self._std if self._normalized else image, self.targets[at]
 
     def _picture(self, image: Tensor) -> Image.Image:
-        low, high = self.spec.low, self.spec.high or 1.0
+        low, high = self.spec.low, self.spec.high
+        assert high is not None, "refused at the beginning"
         return as_picture((image - low) / (high - low))
 
 

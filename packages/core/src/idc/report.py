@@ -90,9 +90,11 @@ class Iteration(Record):
     """Mean distance over its steps and classes."""
     steps: int
     """Steps in the mean; fewer than the pipeline's where an interruption came between."""
-    gradient_norms: tuple[tuple[float, float], ...] = ()
-    """L1 norms of the network's gradients given real and given synthetic images, after the first and after
-    the last of its steps; empty where they were not taken."""
+    first_norms: tuple[float, float] | None = None
+    """L1 norms of the network's gradients given real and given synthetic images, after the first of its
+    steps; None where they were not taken."""
+    last_norms: tuple[float, float] | None = None
+    """Likewise, after the last."""
 
 
 class Report(Record):
@@ -120,12 +122,20 @@ class Report(Record):
     """What the pipeline says others have reported."""
 
     def merged(self, evaluations: Iterable[Evaluation]) -> Self:
-        """The report with more scores: in place of those of the same synset and kind, or after all others."""
-        found = {_kind(each): each for each in self.evaluations}
-        found |= {_kind(each): each for each in evaluations}
-        models = [each.model for each in found.values()]
-        by_model = sorted(found.values(), key=lambda each: models.index(each.model))
-        return self.model_copy(update={"evaluations": tuple(by_model)})
+        """The report with more scores: in place of those of the same synset and kind, or after all others.
+
+        Of the same networks, the score that more of them have stays.
+        """
+        found = list(self.evaluations)
+        for new in evaluations:
+            same = [position for position, each in enumerate(found) if _kind(each) == _kind(new)]
+            if not same:
+                found.append(new)
+            elif found[same[0]].values[: new.n] != new.values:
+                found[same[0]] = new
+        models = list(dict.fromkeys(each.model for each in found))
+        found.sort(key=lambda each: models.index(each.model))
+        return self.model_copy(update={"evaluations": tuple(found)})
 
     def save(self, path: Path) -> None:
         """Write the report as JSON; the file is whole or not there."""

@@ -1,5 +1,6 @@
 """The field's score: train fresh networks on the synset alone and test them on real images."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal, cast, final
 
@@ -76,8 +77,8 @@ class Retrain(Evaluator):
             value = getattr(ours, name)
             if value != getattr(theirs, name):
                 place = name if ours is self else f"training.{name}"
-                # So that scores that differ in a number are not taken for the same.
-                changed.append(f"{place} {value}" if isinstance(value, int | float | str) else place)
+                # So that scores that differ in this alone are not taken for the same.
+                changed.append(f"{place} {_said(value)}")
         changed += [f"precision {present().precision}"] if present().precision != "fp32" else []
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
 
@@ -183,3 +184,15 @@ class Retrain(Evaluator):
                 accuracies.append(accuracy(network, data.test, split.spec))
             progress((epoch + 1) / epochs)
         return [*accuracies, accuracy(network, data.test, split.spec)]
+
+
+def _said(value: Any) -> str:
+    """A value in a few characters: as it is, augmentations by their types with a digest of their fields."""
+    if isinstance(value, int | float | str):
+        return str(value)
+    if not value:
+        return "none"
+    if all(isinstance(each, float) for each in value):
+        return "/".join(map(str, value))
+    fields = "".join(each.model_dump_json() for each in value)
+    return f"{'+'.join(each.type for each in value)}-{hashlib.sha256(fields.encode()).hexdigest()[:4]}"

@@ -59,10 +59,11 @@ class Real(Networks):
         return iteration % self.every > 0
 
     def trained_images(self, inner_steps: int, real: Split, synthetic: int) -> int:
-        """Those of the warm-up, and after each inner step `images`, filled up to whole batches."""
+        """Those of the warm-up, and between two inner steps `images`, filled up to whole batches."""
         batch = self.training.batch_size
         each = min(-(-self.images // batch) * batch, len(real))
-        return self.warmup_epochs * len(real) // self.every + inner_steps * each
+        between = self.every * inner_steps - 1
+        return (self.warmup_epochs * len(real) + between * each) // self.every
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
         """The network after at least ``images`` real images, but no more than one pass over the data."""

@@ -55,8 +55,8 @@ class Synthetic(Networks):
         return Network.fresh(model, real.spec, streams, real.device)
 
     def trained_images(self, inner_steps: int, real: Split, synthetic: int) -> int:
-        """`epochs` passes over the synthetic images after each inner step."""
-        return inner_steps * self._passes(synthetic, real.spec) * synthetic
+        """`epochs` passes over the synthetic images between two inner steps."""
+        return (inner_steps - 1) * self._passes(synthetic, real.spec) * synthetic
 
     def _passes(self, synthetic: int, spec: ImageSpec) -> int:
         return self.epochs or default_epochs(synthetic // len(spec.classes))
