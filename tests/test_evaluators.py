@@ -97,6 +97,19 @@ def test_the_protocol_fills_in_what_the_table_leaves_out() -> None:
     assert changed.protocol_as_run() == "idc-2022 (changed: epochs 10, training.cutmix 0.0)"
 
 
+def test_protocols_that_differ_in_their_augmentation_have_other_names() -> None:
+    augmentations = ([], [{"type": "dsa"}], [{"type": "dsa", "strategy": "color_crop"}])
+    names = [
+        Retrain.model_validate({"training": {"augment": augment}}).protocol_as_run()
+        for augment in augmentations
+    ]
+    assert names[0] == "idc-2022 (changed: training.augment none)"
+    assert len(set(names)) == 3
+    assert all("training.augment dsa-" in name for name in names[1:])
+    milestones = Retrain.model_validate({"milestones": [0.5, 0.75]})
+    assert milestones.protocol_as_run() == "idc-2022 (changed: milestones 0.5/0.75)"
+
+
 def score(retrain: Retrain, seed: int = 0) -> list[Evaluation]:
     synset, _ = toy_synset(RealData(toy_split(), toy_split(100, seed=1)))
     data = RealData(toy_split(), toy_split(100, seed=1))

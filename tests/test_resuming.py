@@ -181,3 +181,33 @@ def test_a_snapshot_that_is_gone_costs_its_score_only() -> None:
     assert "note: the synset after 0 iterations is not scored" in result.stderr
     (left,) = Report.load(folder).snapshots
     assert left == before.snapshots[1]
+
+
+def test_a_damaged_line_of_the_log_is_left_out() -> None:
+    folder = unfinished()
+    log = (folder / "log.jsonl").read_text()
+    (folder / "log.jsonl").write_text('{"phase": "condense", "iteration": null}\n[1]\n{"phase": 3}\n' + log)
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet", "--resume").exit_code == 0
+    assert (folder / "log.jsonl").read_text() == log
+
+
+def test_a_run_that_an_older_version_began_is_known_again() -> None:
+    folder = unfinished()
+    pipeline = (folder / "pipeline.toml").read_text()
+    assert "published = []\n" in pipeline
+    (folder / "pipeline.toml").write_text(pipeline.replace("published = []\n", ""))
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet", "--resume").exit_code == 0
+    number = "published=[{synset='idc', accuracy=1.0, source='us'}]"
+    again = idc("run", "small.toml", "--device", "cpu", "--out", str(folder), "--set", number)
+    assert "holds this run, finished" in again.stderr
+
+
+def test_what_others_left_in_the_folder_goes_with_the_run_it_was_of() -> None:
+    folder = unfinished()
+    (folder / "synset.evaluations.json").write_text("[]")
+    (folder / "tensorboard").mkdir()
+    (folder / "tensorboard/events.out.tfevents.1").write_text("")
+    anew = ("--out", str(folder), "--set", "seed=1", "--overwrite")
+    assert idc("run", "small.toml", "--device", "cpu", "--quiet", *anew).exit_code == 0
+    assert not (folder / "synset.evaluations.json").exists()
+    assert not list((folder / "tensorboard").iterdir())
