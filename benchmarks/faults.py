@@ -29,12 +29,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 from safetensors.torch import load_file
 
-import idc_cli.run
+import idc_cli.condensing
+import idc_cli.page
 from idc import checkpoint, pictures, tensorfile
 from idc.evaluators import retrain
 from idc.pipeline import Pipeline
 from idc_cli.folder import RunFolder
 from idc_cli.main import app
+from idc_cli.typed import typed
 
 PIPELINE = """
 method = "idc"
@@ -252,7 +254,7 @@ def signalled(table: Table, number: signal.Signals, times: int) -> None:
             os.kill(child, number)
             time.sleep(0.001)
         outcome = table.runs.wait(child, folder)
-        stopped = outcome.code == 130 and "go on with: idc run" in outcome.output
+        stopped = outcome.code == 130 and f"go on with: {typed(['idc', 'run'])}" in outcome.output
         survived, same, lost = table.resumed(folder, steps_done(table.runs, folder))
         outcomes.append((survived and stopped, same, max(lost or 0, 0)))
     table.row(f"{number.name}{' twice' if times > 1 else ''}", outcomes)
@@ -286,7 +288,8 @@ def flip(path: Path) -> None:
 
 def without_room(table: Table) -> None:
     """No file can grow as large as a synset, as on a full disk, until the run is gone on with."""
-    limit = (table.runs.work / "whole" / "synset.safetensors").stat().st_size - 1
+    # Well below it, because the header's seconds have more or fewer digits.
+    limit = (table.runs.work / "whole" / "synset.safetensors").stat().st_size - 100
 
     def prepare() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -374,8 +377,9 @@ def main() -> None:
         killed_when(table, "before it is verified", before_a_call(tensorfile, "write_atomically", 3))
         for calls in (4, 5, 6):
             killed_when(table, f"at renaming {calls} of checkpoints", before_a_rename(calls))
-        killed_when(table, "before the synset is written", before_a_call(idc_cli.run, "_saved", 1))
+        killed_when(table, "before the synset is written", before_a_call(idc_cli.condensing, "_saved", 1))
         killed_when(table, "before the picture is written", before_a_call(pictures, "save", 1))
+        killed_when(table, "before the page is written", before_a_call(idc_cli.page, "write", 1))
         killed_when(table, "during evaluation", before_a_call(retrain, "accuracy", 2))
         killed_when(table, "between two evaluations", before_a_call(retrain, "accuracy", 3))
         interrupted_twice_while_scoring(table)

@@ -47,6 +47,8 @@ def run(
     chosen = devices.choose(device)
     with RunFolder(out or default_folder(pipeline.name, settings), pipeline) as folder:
         if not overwrite and (report := folder.finished()):
+            if not (folder / PAGE).exists():
+                _write_page(folder, display)
             show_report(report, json=display.json)
             display.say(f"{folder.path} holds this run, finished; --overwrite runs it again")
             return
