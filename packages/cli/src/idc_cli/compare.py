@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from idc.errors import InputError
 from idc.report import Evaluation, Report
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_text
 from idc_cli.folder import PIPELINE, REPORT
 from idc_cli.seeds import OverSeeds, over_seeds
 from idc_cli.terminal import metric, show_table, show_table_and_protocol
@@ -28,8 +28,9 @@ def compare(runs: Sequence[Path], html: Path | None, *, json: bool) -> None:
     reports = list(_finished(runs))
     if not reports:
         raise InputError("none of these runs is finished and scored; give the folder of one that is")
+    seeds = over_seeds(reports)
     if html is not None:
-        _write(reports, html)
+        _write(reports, seeds, html)
     if json:
         print(
             jsonlib.dumps(
@@ -38,7 +39,7 @@ def compare(runs: Sequence[Path], html: Path | None, *, json: bool) -> None:
         )
         return
     show_table_and_protocol(_columns(reports), [_cells(*each) for each in _rows(reports)])
-    if seeds := over_seeds(reports):
+    if seeds:
         print()
         show_table(_seed_columns(reports), [_seed_cells(each) for each in seeds], OVER_SEEDS)
 
@@ -80,7 +81,7 @@ def _seed_cells(each: OverSeeds) -> tuple[str, ...]:
     return shown, found.synset, found.model, found.summary(), str(found.n)
 
 
-def _write(reports: Sequence[Scored], path: Path) -> None:
+def _write(reports: Sequence[Scored], seeds: Sequence[OverSeeds], path: Path) -> None:
     # Not at the top: drawing takes a second to import.
     from idc_cli.page import render
 
@@ -104,12 +105,12 @@ def _write(reports: Sequence[Scored], path: Path) -> None:
                 "ours": each.evaluation.synset in {report.method for _, report in reports},
                 "cells": _seed_cells(each),
             }
-            for each in over_seeds(reports)
+            for each in seeds
         ],
         plots=_plots(reports),
     )
     try:
-        write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+        write_text(path, text)
     except OSError as error:
         raise InputError(f"--html: cannot write {path} ({error.strerror}); choose another file") from None
     print(f"wrote {path}", file=sys.stderr)

@@ -14,7 +14,7 @@ from idc.overrides import parse_assignments
 from idc.pipeline import Pipeline
 from idc.report import Evaluation, Report, pooled
 from idc.synset import Synset
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_text
 from idc_cli.data import load
 from idc_cli.folder import PAGE, PIPELINE, REPORT, SYNSET
 from idc_cli.lock import Lock
@@ -142,7 +142,7 @@ def _keep(
         else:
             kept = path.with_suffix(".evaluations.json")
             rows = jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n"
-            write_atomically(kept, lambda path: path.write_text(rows, encoding="utf-8"))
+            write_text(kept, rows)
         display.say(f"saved in {kept}")
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error

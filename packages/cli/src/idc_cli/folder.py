@@ -15,7 +15,7 @@ from idc.errors import InputError, Notice, RunError
 from idc.pipeline import Pipeline
 from idc.report import Report
 from idc.resuming import refuse_changes
-from idc.tensorfile import previous, write_atomically
+from idc.tensorfile import previous, write_text
 from idc_cli.lock import HOLDER, LOCK, Lock
 from idc_cli.log import LOG, Log
 
@@ -185,10 +185,6 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
 
-    def snapshots(self) -> list[Path]:
-        """The synsets that were kept on the way, in their order."""
-        return sorted((self / SNAPSHOTS).glob("[0-9]*.safetensors"))
-
     def snapshot(self, iteration: int) -> Path:
         """Where the synset after so many outer iterations is kept."""
         return self / SNAPSHOTS / f"{iteration:06d}.safetensors"
@@ -223,9 +219,7 @@ class RunFolder:
         return [path for path in self.path.glob(".*") if path.name not in (LOCK, HOLDER) and path.is_file()]
 
     def _write_pipeline(self) -> None:
-        write_atomically(
-            self / PIPELINE, lambda file: file.write_text(self._pipeline.toml(), encoding="utf-8")
-        )
+        write_text(self / PIPELINE, self._pipeline.toml())
 
     def _earlier(self) -> list[Path]:
         names = (PIPELINE, SYNSET, SCORES, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
@@ -242,11 +236,16 @@ class RunFolder:
         return _experiment(self._held()) == self._wanted()
 
     def _wanted(self) -> dict[str, Any]:
-        return _experiment(tomllib.loads(self._pipeline.toml()))
+        return _without_published(self._pipeline.table())
 
 
 def _experiment(table: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved pipeline without what changes nothing, and as this version resolves it."""
+    """What a run was made with, as this version resolves it."""
     with suppress(InputError):
         table = Pipeline.parse(table).table()
+    return _without_published(table)
+
+
+def _without_published(table: Mapping[str, Any]) -> dict[str, Any]:
+    # Which changes nothing but the report.
     return {key: value for key, value in table.items() if key != "published"}

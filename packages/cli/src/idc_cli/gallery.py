@@ -50,9 +50,8 @@ class OfClass(NamedTuple):
 
 def gallery(synset: Synset) -> Iterator[OfClass]:
     """Stored and decoded images of each class."""
-    classes = synset.spec.classes
-    most = max(1, min(MOST_OF_A_CLASS, MOST // len(classes)))
-    for label, name in enumerate(classes):
+    most = _most(synset)
+    for label, name in enumerate(synset.spec.classes):
         codes = of_class(synset.decoder, synset.codes, label)
         yield OfClass(
             name,
@@ -71,13 +70,18 @@ def wide(synset: Synset) -> bool:
 
 def shown(synset: Synset) -> str:
     """What of the synset the gallery shows, for its caption."""
-    most = max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
+    most = _most(synset)
     height, width = synset.spec.height, synset.spec.width
     count = len(synset) // len(synset.spec.classes)
     parts = [f"First what is stored, then what networks are trained on: {count} images a class"]
     parts += [f"the first {most} are shown"] if count > most else []
     parts += [f"made smaller from {width}x{height} pixels"] if max(height, width) > LARGEST else []
     return ", ".join(parts) + "."
+
+
+def _most(synset: Synset) -> int:
+    """Images of a kind that are shown of a class."""
+    return max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
 
 
 def _picture(image: Image.Image) -> Picture:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from idc.errors import Notice
 from idc.report import Evaluation, Iteration
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_text
 
 LOG = "log.jsonl"
 CONDENSE, EVALUATE = "condense", "evaluate"
@@ -76,7 +76,7 @@ class Log:
         kept = [entry for entry in self._entries(CONDENSE) if _iteration(entry) <= iterations]
         kept += self._entries(EVALUATE) if scores else []
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
-        write_atomically(self._path, lambda file: file.write_text(text, encoding="utf-8"))
+        write_text(self._path, text)
 
     def _append(self, entry: dict[str, Any]) -> None:
         try:

@@ -11,7 +11,7 @@ from idc import artifact
 from idc.errors import InputError
 from idc.report import Evaluation, Iteration, Report
 from idc.synset import Synset
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_text
 from idc_cli.facts import contents, provenance
 from idc_cli.folder import PAGE, PIPELINE, SYNSET
 from idc_cli.gallery import gallery, shown, wide
@@ -75,7 +75,7 @@ def write(folder: Path, path: Path) -> None:
         facts=[*contents(described), *provenance(described)],
         pipeline=pipeline,
     )
-    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+    write_text(path, text)
 
 
 def render(template: str, **values: Any) -> str:

@@ -57,10 +57,8 @@ def run(
             folder.refuse_earlier()
 
         # Once, rather than for every baseline and every score.
-        device, data = (
-            str(chosen),
-            load(pipeline.dataset, root, download=download, display=display).to(chosen),
-        )
+        data = load(pipeline.dataset, root, download=download, display=display).to(chosen)
+        device = str(chosen)
         condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
         if begun is not None:
             checkpoint.restore(begun, condensation)

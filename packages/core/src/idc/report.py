@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 from idc.artifact import Computed
 from idc.errors import InputError
 from idc.pipeline import Published
-from idc.tensorfile import write_atomically
+from idc.tensorfile import write_text
 
 
 class Record(BaseModel):
@@ -140,7 +140,7 @@ class Report(Record):
     def save(self, path: Path) -> None:
         """Write the report as JSON; the file is whole or not there."""
         text = self.model_dump_json(indent=2) + "\n"
-        write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+        write_text(path, text)
 
     @classmethod
     def load(cls, path: Path) -> Self:

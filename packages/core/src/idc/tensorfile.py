@@ -97,6 +97,15 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         write(temporary)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text; the file is whole or not there.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
 def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", metadata: Mapping[str, str]) -> None:
     """Fill a file with tensors on the CPU.
 
