@@ -20,10 +20,11 @@ from pathlib import Path
 import torch
 from cases import compiled, machine, prepared
 
-from idc import allocator, cache
-from idc.data import RealData, Split
-from idc.datasets.image_folder import ImageFolder
+from idc.data import cache
+from idc.data.split import RealData, Split
 from idc.shapes import Indices
+from idc.stages.datasets.image_folder import ImageFolder
+from idc_cli.app import keep_freed_memory
 
 BATCH = 64
 ROUNDS = 15
@@ -84,11 +85,11 @@ def match_seconds(data: RealData) -> float:
     split = Split(few.pixels, few.labels, spec)
     plan = compiled("imagenet-10-ipc10-idc", changes={"networks.warmup_epochs": 0, "init": {"type": "noise"}})
     condensation, network = prepared(plan, split, torch.device("cpu"))
-    condensation.sweep(network, 0)
+    condensation.inner_step(network, 0)
     taken: list[float] = []
     for step in range(1, 4):
         began = time.perf_counter()
-        condensation.sweep(network, step)
+        condensation.inner_step(network, step)
         taken.append(time.perf_counter() - began)
     return statistics.median(taken) / len(names)
 
@@ -103,7 +104,7 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=100)
     given = parser.parse_args()
     os.environ[cache.VARIABLE] = str(given.work / "cache")
-    allocator.keep_memory()
+    keep_freed_memory()
     linked(given.images, given.work / "images", given.count, given.classes)
     print(machine(torch.device("cpu")), platform.system())
 

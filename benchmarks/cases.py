@@ -7,13 +7,14 @@ from pathlib import Path
 
 import torch
 
-from idc import allocator
-from idc.data import RealData, Split
-from idc.engine import Condensation
+from idc.condensation.loop import Condensation
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData, Split
 from idc.network import Network
-from idc.pipeline import Pipeline, Precision
+from idc.runtime.options import Precision
 from idc.seeding import Streams
 from idc.spec import ImageSpec
+from idc_cli.app import keep_freed_memory
 
 PRESETS = Path(__file__).parent.parent / "pipelines"
 CIFAR10 = "cifar10-ipc10-idc"
@@ -57,7 +58,7 @@ def begin(description: str | None) -> torch.device:
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(parser.parse_args().device)
-    allocator.keep_memory()
+    keep_freed_memory()
     torch.set_float32_matmul_precision("high")
     return device
 
@@ -72,4 +73,4 @@ def machine(device: torch.device) -> str:
     """What results depend on beside the code."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     threads = f"{torch.get_num_threads()} threads"
-    return f"torch {torch.__version__}, {name}, {device}, {threads}, {allocator.chosen()} allocator"
+    return f"torch {torch.__version__}, {name}, {device}, {threads}"

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from idc import Pipeline, condense
-from idc.evaluation import baselines, evaluate
+from idc.experiment.score import baselines, evaluate
 
 DATASET = "fashion-mnist-ipc1"
 COMMON: dict[str, Any] = {"model.width": 32, "sampler.batch_size": 64}

@@ -31,9 +31,11 @@ from safetensors.torch import load_file
 
 import idc_cli.condensing
 import idc_cli.page
-from idc import checkpoint, pictures, tensorfile
-from idc.evaluators import retrain
-from idc.pipeline import Pipeline
+from idc.condensation import checkpoint
+from idc.config.pipeline import Pipeline
+from idc.files import tensorfile
+from idc.stages.evaluators import retrain
+from idc.synset import pictures
 from idc_cli.folder import RunFolder
 from idc_cli.main import app
 from idc_cli.typed import typed

@@ -19,10 +19,10 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from idc.engine import Condensation
+from idc.condensation.loop import Condensation
 from idc.network import Network
-from idc.networks.real import Real
-from idc.pipeline import Precision
+from idc.runtime.options import Precision
+from idc.stages.networks.real import Real
 
 CONVOLUTIONS = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward)
 CASES = {"ConvNet-3, factor 2": CIFAR10, "ConvNet-3, factor 1": "cifar10-ipc10-idc-i"}

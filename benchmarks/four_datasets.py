@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from idc.pipeline import Pipeline
-from idc.report import Report
+from idc.config.pipeline import Pipeline
+from idc.experiment.report import Report
 
 HERE = Path(__file__).parent
 NAMES = ("fashion-mnist", "cifar10-jpeg", "imagenette", "spoken-digits")
@@ -29,7 +29,7 @@ def command(name: str, seed: int, data: Path, out: Path) -> list[str]:
     """What a user would type."""
     pipeline = (HERE / "four_datasets" / f"{name}.toml").relative_to(HERE.parent)
     run = ["idc", "run", str(pipeline), "--data", str(data), "--set", f"seed={seed}"]
-    return [*run, "--out", str(out / f"{name}-{seed}"), "--allocator", "keep", "--quiet"]
+    return [*run, "--out", str(out / f"{name}-{seed}"), "--quiet"]
 
 
 def summary(values: Iterable[float]) -> str:

@@ -26,10 +26,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import tomli_w
 
-from idc import artifact, checkpoint, condense
+from idc import condense
+from idc.condensation import checkpoint
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError
-from idc.pipeline import Pipeline
-from idc.synset import Synset
+from idc.synset import header as artifact
+from idc.synset.synset import Synset
 
 SECONDS = 10
 MEMORY = 1_000_000_000

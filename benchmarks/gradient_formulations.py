@@ -14,12 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from idc.decoders.tiles import enlarged_tiles
 from idc.network import Network, NetworkView
-from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
 from idc.shapes import Batch
 from idc.spec import ImageSpec
+from idc.stages.decoders.tiles import enlarged_tiles
+from idc.stages.objectives.gradient import Gradient
 from idc_models.convnet import ConvNet
 
 ROUNDS = 15

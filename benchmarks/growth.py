@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
 from floor import median_seconds
+from idc_cli.app import keep_freed_memory
 
-from idc import allocator
 
 BASE = {"images per class": 10, "factor": 2, "classes": 10, "size": 32}
 VALUES = {
@@ -45,7 +45,7 @@ def measure(case: dict[str, int]) -> dict[str, Any]:
     condensation, network = prepared(plan, split, device)
     before, steps = resident(), iter(range(10**9))
     # Eagerly it is more; compiling takes memory too, but in processes of its own.
-    seconds = median_seconds(lambda: condensation.sweep(network, next(steps)), device, ROUNDS)
+    seconds = median_seconds(lambda: condensation.inner_step(network, next(steps)), device, ROUNDS)
     seen = min(case["images per class"] * case["factor"] ** 2, 128)
     return {**case, "synthetic": seen, "seconds": seconds, "bytes": resident() - before}
 
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--case", type=json.loads, help="measure this one and print JSON")
     parser.add_argument("--plot", type=Path, help="a picture of the table; needs matplotlib")
     given = parser.parse_args()
-    allocator.keep_memory()
+    keep_freed_memory()
     if given.case:
         print(json.dumps(measure(given.case)))
         return

@@ -14,9 +14,9 @@ from floor import median_seconds
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from idc.compiling import compute
-from idc.execution import Execution, present
 from idc.network import Network, Weights
+from idc.runtime.compiler import compute
+from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
 
 SEEDS, ROUNDS = 3, 7
@@ -33,7 +33,7 @@ def main() -> None:
 
     def step(weights: Weights, images: Tensor, labels: Tensor) -> Weights:
         def loss(weights: Weights) -> Tensor:
-            with present().layers():
+            with current_execution().layers():
                 logits = functional_call(module, weights, (images,))
             return torch.nn.functional.cross_entropy(logits, labels)
 

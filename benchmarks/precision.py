@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 
 from idc import Pipeline, condense, evaluate
-from idc.pipeline import Precision
+from idc.runtime.options import Precision
 
 PRESET = Path(__file__).parent.parent / "pipelines" / "fashion-mnist-ipc1-idc.toml"
 LENGTHENED = 100

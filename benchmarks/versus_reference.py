@@ -21,20 +21,20 @@ from cases import CIFAR10, colour_images, compiled, machine, prepared, random_im
 from reference import Reference, dealt, quiet
 from torch import Tensor
 
-from idc import allocator
-from idc.codes import decode, decode_class
-from idc.data import Split
-from idc.evaluators.retrain import Retrain
-from idc.execution import Execution
-from idc.initializers.features import Features
-from idc.initializers.herding import herded
-from idc.matching import Matching
+from idc.condensation.inner_step import Matching
+from idc.data.split import Split
 from idc.network import Network
-from idc.networks.real import Real
-from idc.pipeline import Precision
-from idc.preprocessing import Preprocessing
+from idc.runtime.execution import Execution
+from idc.runtime.options import Precision
 from idc.seeding import Streams
 from idc.spec import ImageSpec
+from idc.stages.evaluators.retrain import Retrain
+from idc.stages.initializers.features import Features
+from idc.stages.initializers.herding import herded
+from idc.stages.networks.real import Real
+from idc.synset.codes import decode, decode_class
+from idc.training.preprocessing import Preprocessing
+from idc_cli.app import keep_freed_memory
 
 CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
 EPOCHS = 4
@@ -164,7 +164,7 @@ class Bench:
             nonlocal network
             with condensation.execution.active():
                 if sweep:
-                    condensation.sweep(network, next(steps))
+                    condensation.inner_step(network, next(steps))
                 network = plan.networks.train(network, train, lambda: train)
 
         return Side(peer, ours)
@@ -235,7 +235,7 @@ class Bench:
             their.sweep(loader, synset, module, sgd, augment)
 
         def ours() -> None:
-            condensation.sweep(network, next(steps))
+            condensation.inner_step(network, next(steps))
 
         return Side(peer, ours)
 
@@ -306,7 +306,7 @@ def main() -> None:
     given = parser.parse_args()
 
     if given.allocator == "keep":
-        allocator.keep_memory()
+        keep_freed_memory()
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
     bench = Bench(given.reference, given.device)

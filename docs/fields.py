@@ -9,11 +9,11 @@ import tomli_w
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic.fields import FieldInfo
 
-from idc import registry
-from idc.evaluators.protocols import PROTOCOLS
-from idc.kinds import KINDS
-from idc.pipeline import Pipeline
-from idc.stage import Stage, Table
+from idc.config.pipeline import Pipeline
+from idc.kinds import KINDS, registry
+from idc.kinds.stage import Stage
+from idc.stages.evaluators.protocols import PROTOCOLS
+from idc.table import Table
 
 PLACE = "<!-- the fields -->"
 """What the page's own text has where they belong."""

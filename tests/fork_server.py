@@ -109,7 +109,7 @@ def _import_the_rest() -> None:
 
 
 def _cut_budgets() -> None:
-    from idc.pipeline import Pipeline
+    from idc.config.pipeline import Pipeline
 
     def parse(cls: type[Pipeline], table: Any) -> Pipeline:
         return whole(cut(whole(table).table()))

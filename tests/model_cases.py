@@ -9,10 +9,10 @@ import torch
 from golden_cases import GOLDEN
 from idc.kinds import Model
 from idc.network import FeatureNetwork, Network, NetworkView
-from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
 from idc.shapes import Batch
 from idc.spec import ImageSpec
+from idc.stages.objectives.gradient import Gradient
 
 MODELS: dict[str, dict[str, Any]] = json.loads((GOLDEN / "models.json").read_text())
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from idc.pipeline import Pipeline
+from idc.config.pipeline import Pipeline
 
 TABLE: dict[str, Any] = {
     "name": "small",

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from idc import artifact
-from idc.engine import condense
+from idc.condensation.loop import condense
 from idc.errors import InputError
-from idc.synset import Synset
-from idc.tensorfile import write_atomically
+from idc.files.atomic import write_atomically
+from idc.synset import header as artifact
+from idc.synset.synset import Synset
 from small import small_pipeline
 
 

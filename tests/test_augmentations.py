@@ -7,11 +7,11 @@ from torch import Tensor
 
 from golden_cases import Case, assert_exact, golden_names, load_golden
 from idc.errors import InputError
-from idc.preprocessing import Preprocessing
 from idc.seeding import Streams
 from idc.shapes import Draw
 from idc.spec import ImageSpec
 from idc.testing import SPEC, check_augmentation
+from idc.training.preprocessing import Preprocessing
 from idc_augment.dsa import DSA
 from idc_augment.imagenet import EIGENVALUES, EIGENVECTORS, ImageNet
 from idc_augment.kornia import Kornia

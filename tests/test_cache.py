@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from dataset_files import write_folder
-from idc import cache
-from idc.datasets.image_folder import ImageFolder
+from idc.data import cache
 from idc.errors import InputError, Notice
+from idc.stages.datasets.image_folder import ImageFolder
 from toy_dataset import Made, Source, load, noise
 
 
@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_written_costs_the_next_run_time(monkeypatch: py
 
 def test_large_data_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.VARIABLE, "/proc/idc")
-    monkeypatch.setattr("idc.preparing.IN_MEMORY", 1000)
+    monkeypatch.setattr("idc.data.prepare.IN_MEMORY", 1000)
     with pytest.raises(
         InputError, match=r"cannot be kept in /proc/idc \(.*\); name another folder with IDC_CACHE"
     ):
@@ -117,7 +117,7 @@ def test_a_disk_without_room_is_seen_before_it_is_full(monkeypatch: pytest.Monke
 
 
 def test_a_disk_that_fills_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("idc.preparing.IN_MEMORY", 1000)
+    monkeypatch.setattr("idc.data.prepare.IN_MEMORY", 1000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The kernel refuses to let a file grow beyond this, as it does on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
@@ -168,7 +168,8 @@ def test_preparing_takes_no_memory_of_the_size_of_the_data() -> None:
 from pathlib import Path
 import torch
 from toy_dataset import Source, load
-from idc import data, preparing
+from idc.data import split as data
+from idc.data import prepare as preparing
 
 def peak():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from idc import checkpoint
-from idc.codes import digest
-from idc.engine import Condensation, condense
+from idc.condensation import checkpoint
+from idc.condensation.loop import Condensation, condense
 from idc.errors import InputError, Notice, RunError
-from idc.tensorfile import previous
+from idc.files.atomic import previous
+from idc.synset.codes import digest
 from small import small_pipeline
 
 
@@ -211,7 +211,7 @@ def test_an_interrupted_step_is_made_again(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("idc.matching.match", interrupt)
+        patched.setattr("idc.condensation.inner_step.match", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(condensation)
     assert same(condensation.codes, before)

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from command_line import idc
-from idc.artifact import read
-from idc.pipeline import Pipeline
-from idc.report import Report
-from idc.synset import Synset
+from idc.config.pipeline import Pipeline
+from idc.experiment.report import Report
+from idc.synset.header import read
+from idc.synset.synset import Synset
 from idc_cli.folder import default_folder
 from idc_cli.typed import typed
 from small import small_pipeline
@@ -243,7 +243,7 @@ def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
         "    app(['inspect', sys.argv[1]])\n"
         "except SystemExit as end:\n"
         "    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'idc.decoders'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'idc.stages.decoders'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True)

@@ -11,9 +11,9 @@ from typer.testing import Result
 
 from command_line import idc
 from dataset_files import write_folder, write_speech
-from idc import cache
-from idc.report import Report
-from idc.synset import Synset
+from idc.data import cache
+from idc.experiment.report import Report
+from idc.synset.synset import Synset
 from small import small_pipeline
 
 PETS = 'dataset={type="image-folder", path="pets", size=8}'

@@ -12,19 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch._inductor import config
 
-from idc import compiling
-from idc.compiling import ComputedEagerly, Like, compute
-from idc.data import RealData
-from idc.engine import condense
-from idc.execution import WORTHWHILE, Execution, present
+from idc.condensation.loop import condense
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
 from idc.kinds import Decoder, Model
 from idc.network import Network
-from idc.pipeline import Pipeline
+from idc.runtime import compiler as compiling
+from idc.runtime.compiler import ComputedEagerly, Like, compute
+from idc.runtime.execution import WORTHWHILE, Execution, current_execution
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Labels, StoredImages
 from idc.spec import ImageSpec
 from idc.testing import SPEC, ToyModel, toy_split
-from idc.training import Training
+from idc.training.recipe import Training
 from small import small_pipeline
 
 COMPILED = Execution(compile=True)
@@ -264,8 +264,8 @@ def test_without_a_compiler_steps_are_computed_eagerly() -> None:
 
 PROGRAM = """
 import torch, warnings
-from idc.compiling import compute
-from idc.execution import Execution
+from idc.runtime.compiler import compute
+from idc.runtime.execution import Execution
 warnings.simplefilter("error")
 with Execution(compile=True).active():
     print(float(compute("the sum", "key", lambda x: (x.sin() * 2).sum(), torch.ones(100))))
@@ -303,14 +303,14 @@ def test_an_error_of_the_function_itself_is_raised() -> None:
 def test_execution_holds_within_its_block_and_between_items_not_at_all() -> None:
     def items() -> Iterator[bool]:
         for _ in range(2):
-            yield bool(present().compile)
+            yield bool(current_execution().compile)
 
     for inside in COMPILED.during(items()):
         assert inside
-        assert not present().compile
+        assert not current_execution().compile
     with COMPILED.active():
-        assert present() == COMPILED
-    assert present() == Execution()
+        assert current_execution() == COMPILED
+    assert current_execution() == Execution()
 
 
 def test_bf16_is_for_convolutions_only() -> None:

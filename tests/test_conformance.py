@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 import torch
+from idc.stages.decoders.pixels import PixelDecoder
 from jaxtyping import TypeCheckError
 from torch import Tensor
 
 from dataset_files import write_all
-from idc import registry, testing
-from idc.decoders.pixels import PixelDecoder
-from idc.kinds import KINDS, Augmentation, Decoder, Initializer, Model, Objective, Sampler
+from idc import testing
+from idc.kinds import KINDS, Augmentation, Decoder, Initializer, Model, Objective, Sampler, registry
+from idc.kinds.stage import Stage
 from idc.network import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Draw
-from idc.stage import Stage
 from idc.testing import SPEC
 
 FIELDS: dict[str, dict[str, Any]] = {

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from golden_cases import assert_exact, golden_names, load_golden
-from idc.cutmix import cutmix, cutmix_box, draw_cutmix, mixed_cross_entropy, own_weight
 from idc.seeding import Streams
 from idc.shapes import Draw
+from idc.training.cutmix import cutmix, cutmix_box, draw_cutmix, mixed_cross_entropy, own_weight
 
 
 def test_boxes_are_those_of_the_public_code() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from idc.data import Split, from_tensors
+from idc.data.split import Split, from_tensors
 from idc.errors import InputError
 from idc.testing import SPEC, toy_split
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from golden_cases import Case, golden_names, load_golden
-from idc.decoders.multiformation import MultiFormation
-from idc.decoders.raw import Raw
-from idc.engine import condense
+from idc.condensation.loop import condense
 from idc.errors import InputError
+from idc.stages.decoders.multiformation import MultiFormation
+from idc.stages.decoders.raw import Raw
 from idc.testing import SPEC
 from small import small_pipeline
 

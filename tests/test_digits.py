@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from idc.datasets.digits import Digits
+from idc.stages.datasets.digits import Digits
 from idc.testing import check_dataset
 
 

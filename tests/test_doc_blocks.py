@@ -15,11 +15,11 @@ import torch
 
 from dataset_files import write_cifar, write_folder, write_idx
 from documentation import PAGES, ROOT, Block, blocks, title
-from idc import registry
+from idc.config.extends import read_table
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError
-from idc.kinds import KINDS
-from idc.pipeline import Pipeline
-from idc.source import merged, read_table
+from idc.kinds import KINDS, registry
+from idc.table import merged
 
 RUNNABLE = ("sh", "console", "python")
 NOTHING = ("mkdocs", "pip", "pytest", "tensorboard")

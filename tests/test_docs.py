@@ -8,12 +8,11 @@ import pytest
 import torch
 
 from documentation import PAGES, ROOT, blocks, title
-from idc import registry
-from idc.artifact import Header
-from idc.datasets.image_dataset import ImageDataset
-from idc.kinds import KINDS, Dataset
-from idc.pipeline import Pipeline
-from idc.report import Report
+from idc.config.pipeline import Pipeline
+from idc.experiment.report import Report
+from idc.kinds import KINDS, Dataset, registry
+from idc.stages.datasets.image_dataset import ImageDataset
+from idc.synset.header import Header
 
 
 def test_every_page_has_blocks_that_are_found() -> None:
@@ -119,7 +118,7 @@ def test_the_example_pipeline_uses_the_plugin() -> None:
 
 
 def test_the_plugin_condenses(tmp_path: Path) -> None:
-    from idc.engine import condense
+    from idc.condensation.loop import condense
 
     pipeline = Pipeline.load(ROOT / "examples/plugin/flip-logit.toml", {"iterations": 1, "inner_steps": 3})
     condensation = condense(pipeline, root=tmp_path, device="cpu")

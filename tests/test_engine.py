@@ -5,21 +5,21 @@ import torch
 from torch import Tensor, nn
 
 from golden_cases import assert_exact, golden_convnet, load_golden
-from idc.codes import labels_of_class, of_class
-from idc.decoders.multiformation import MultiFormation
-from idc.engine import condense
+from idc.condensation.class_match import match
+from idc.condensation.loop import condense
 from idc.errors import InputError, RunError
-from idc.evaluators.retrain import Retrain
 from idc.kinds import Augmentation, Decoder, Model
-from idc.match import match
 from idc.network import NetworkView
-from idc.networks.real import Real
-from idc.objectives.gradient import Gradient
-from idc.optimizer import Optimizer
-from idc.preprocessing import Preprocessing
 from idc.shapes import Batch, Codes, Draw, Labels
 from idc.spec import ImageSpec
+from idc.stages.decoders.multiformation import MultiFormation
+from idc.stages.evaluators.retrain import Retrain
+from idc.stages.networks.real import Real
+from idc.stages.objectives.gradient import Gradient
+from idc.stages.optimizers.sgd import Optimizer
+from idc.synset.codes import labels_of_class, of_class
 from idc.testing import SPEC, check_decoder
+from idc.training.preprocessing import Preprocessing
 from small import small_pipeline
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from command_line import idc
-from idc.data import Split
-from idc.engine import condense
-from idc.estimate import Estimate, estimate
+from idc.condensation.loop import condense
+from idc.data.split import Split
+from idc.experiment.estimate import Estimate, estimate
 from idc.network import Network
-from idc.training import Training
+from idc.training.recipe import Training
 from small import small_pipeline
 
 

@@ -9,18 +9,18 @@ import pytest
 import torch
 
 from golden_cases import GOLDEN
-from idc.data import RealData
-from idc.engine import condense
+from idc.condensation.loop import condense
+from idc.data.split import RealData
 from idc.errors import InputError
-from idc.evaluation import baselines, evaluate
-from idc.evaluators.protocols import epochs_by_images
-from idc.evaluators.retrain import Retrain
-from idc.execution import Execution
+from idc.experiment.score import baselines, evaluate
+from idc.kinds.evaluation import Evaluation
 from idc.network import Network
-from idc.report import Evaluation
+from idc.runtime.execution import Execution
 from idc.seeding import Streams
+from idc.stages.evaluators.protocols import epochs_by_images
+from idc.stages.evaluators.retrain import Retrain
 from idc.testing import ToyModel, toy_split, toy_synset
-from idc.training import Training
+from idc.training.recipe import Training
 from small import small_pipeline
 
 SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())
@@ -74,7 +74,7 @@ def test_epochs_on_imagenet_are_idcs(case: dict[str, int]) -> None:
 def test_epochs_may_follow_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     epochs: list[int] = []
     monkeypatch.setattr(
-        "idc.evaluators.retrain.epochs_by_images", lambda images, classes: epochs.append(images) or 2
+        "idc.stages.evaluators.retrain.epochs_by_images", lambda images, classes: epochs.append(images) or 2
     )
     score(quick(epochs="by-images", runs=1))
     assert epochs == [2]

@@ -11,11 +11,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from command_line import idc
-from idc import artifact
-from idc.datasets.image_folder import ImageFolder
 from idc.errors import InputError
-from idc.exchange import read_public
-from idc.synset import Synset
+from idc.stages.datasets.image_folder import ImageFolder
+from idc.synset import header as artifact
+from idc.synset.interop import read_public
+from idc.synset.synset import Synset
 from small import small_pipeline
 
 IMAGES = torch.rand(20, 1, 8, 8, generator=torch.Generator().manual_seed(0))

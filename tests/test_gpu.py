@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import pytest
 import torch
 
-from idc.engine import condense
+from idc.condensation.loop import condense
 from idc.network import Network
-from idc.networks.real import Real
 from idc.seeding import Streams
+from idc.stages.networks.real import Real
 from idc.testing import ToyModel
 from small import small_pipeline
 
@@ -48,10 +48,10 @@ def test_no_step_waits_for_the_device(compiled: bool) -> None:
     assert isinstance(networks, Real)
     with condensation.execution.active():
         for step in range(3):
-            condensation.sweep(network, step)
+            condensation.inner_step(network, step)
             network = networks.train(network, train, lambda: train)
         with without_waiting():
-            condensation.sweep(network, 3)
+            condensation.inner_step(network, 3)
             networks.train(network, train, lambda: train)
 
 

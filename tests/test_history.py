@@ -5,15 +5,15 @@ from dataclasses import astuple
 import pytest
 import torch
 
-from idc.codes import decode
-from idc.data import Split
-from idc.engine import Condensation, condense
+from idc.condensation.loop import Condensation, condense
+from idc.data.split import Split
 from idc.errors import Notice
-from idc.history import STEPS_FOR_NORMS, recorded, scalars
+from idc.experiment.history import STEPS_FOR_NORMS, recorded, scalars
+from idc.experiment.report import Iteration
 from idc.network import NetworkView
-from idc.preprocessing import Preprocessing
-from idc.report import Iteration
 from idc.shapes import Batch
+from idc.synset.codes import decode
+from idc.training.preprocessing import Preprocessing
 from small import small_pipeline
 
 

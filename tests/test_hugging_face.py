@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from dataset_files import write_hugging_face
-from idc.datasets.hugging_face import HuggingFace
 from idc.errors import InputError
+from idc.stages.datasets.hugging_face import HuggingFace
 
 
 def test_a_saved_dataset(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from dataset_files import WNIDS, write_folder
-from idc.datasets.image_folder import ImageFolder
-from idc.datasets.imagenet import ImageNet
 from idc.errors import InputError, Notice
+from idc.stages.datasets.image_folder import ImageFolder
+from idc.stages.datasets.imagenet import ImageNet
 from idc.testing import check_dataset
 
 

@@ -4,18 +4,18 @@ import pytest
 import torch
 
 from golden_cases import load_golden
-from idc.data import Split
-from idc.decoders.multiformation import MultiFormation
-from idc.decoders.raw import Raw
+from idc.data.split import Split
 from idc.errors import InputError
-from idc.initializers.features import Features
-from idc.initializers.herding import Herding, herded
-from idc.initializers.k_center import KCenter, centers
-from idc.initializers.mix import Mix
-from idc.initializers.noise import Noise
-from idc.initializers.random import Random
 from idc.kinds import Initializer
 from idc.seeding import Streams
+from idc.stages.decoders.multiformation import MultiFormation
+from idc.stages.decoders.raw import Raw
+from idc.stages.initializers.features import Features
+from idc.stages.initializers.herding import Herding, herded
+from idc.stages.initializers.k_center import KCenter, centers
+from idc.stages.initializers.mix import Mix
+from idc.stages.initializers.noise import Noise
+from idc.stages.initializers.random import Random
 from idc.testing import SPEC, ToyModel, toy_split
 
 

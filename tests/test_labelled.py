@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from idc.data import Split
-from idc.engine import condense
+from idc.condensation.loop import condense
+from idc.data.split import Split
 from idc.errors import InputError
 from idc.spec import ImageSpec
-from idc.synset import Synset
+from idc.synset.synset import Synset
 from small import small_pipeline
 
 

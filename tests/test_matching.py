@@ -8,23 +8,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from idc import matching
-from idc.codes import decode_class
-from idc.data import RealData, Split
-from idc.device import moved_together
-from idc.engine import Condensation, condense
+from idc.condensation import inner_step as matching
+from idc.condensation.class_match import match
+from idc.condensation.loop import Condensation, condense
+from idc.condensation.inner_step import FewerClasses, Matching
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData, Split
 from idc.errors import InputError, RunError
-from idc.execution import Execution
 from idc.kinds import Model
-from idc.match import match
-from idc.matching import FewerClasses, Matching
 from idc.network import Network
-from idc.pipeline import Pipeline
-from idc.preprocessing import Preprocessing
+from idc.runtime.device import moved_together
+from idc.runtime.execution import Execution
 from idc.seeding import Streams
 from idc.shapes import Codes, Scalar
 from idc.spec import ImageSpec
+from idc.synset.codes import decode_class
 from idc.testing import ToyModel, toy_split
+from idc.training.preprocessing import Preprocessing
 from small import small_pipeline
 
 CLASSES = tuple("abcdef")

@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from idc import memory
-from idc.engine import condense
+from idc.condensation.loop import condense
 from idc.errors import Notice
-from idc.memory import available, peak
+from idc.runtime import memory
+from idc.runtime.memory import available, peak
 from small import small_pipeline
 
 

@@ -11,17 +11,17 @@ import torch
 from safetensors.torch import save_file
 
 from golden_cases import GOLDEN
-from idc.data import Split
-from idc.engine import condense
+from idc.condensation.loop import condense
+from idc.data.split import Split
 from idc.errors import InputError
 from idc.network import Network
-from idc.networks.frozen import Frozen
-from idc.networks.pretrained import Pretrained
-from idc.networks.real import Real
-from idc.networks.synthetic import Synthetic, default_epochs
 from idc.seeding import Streams
+from idc.stages.networks.frozen import Frozen
+from idc.stages.networks.pretrained import Pretrained
+from idc.stages.networks.real import Real
+from idc.stages.networks.synthetic import Synthetic, default_epochs
 from idc.testing import ToyModel, toy_split
-from idc.training import Training
+from idc.training.recipe import Training
 from small import small_pipeline
 
 LOOPS = json.loads((GOLDEN / "schedules.json").read_text())["dc_loops"]

@@ -7,11 +7,11 @@ from torch import nn
 from golden_cases import Case, assert_exact, golden_convnet, golden_names, load_golden
 from idc.errors import InputError
 from idc.network import Network, NetworkView
-from idc.objectives import gradient
-from idc.objectives.feature import Feature
-from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
 from idc.shapes import Batch
+from idc.stages.objectives import gradient
+from idc.stages.objectives.feature import Feature
+from idc.stages.objectives.gradient import Gradient
 
 CONVNETS = golden_names("gradmatch_convnet3")
 FILTERS = {

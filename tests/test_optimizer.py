@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from idc.optimizer import Optimizer
+from idc.stages.optimizers.sgd import Optimizer
 
 
 def gradient_of(label: int, x: Tensor) -> Tensor:

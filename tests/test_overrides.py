@@ -2,8 +2,8 @@
 
 import pytest
 
+from idc.config.overrides import parse_assignments
 from idc.errors import InputError
-from idc.overrides import parse_assignments
 from small import small_pipeline
 
 

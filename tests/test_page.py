@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from command_line import idc
-from idc.evaluation import evaluate as scores_of
-from idc.report import Evaluation, Report
+from idc.experiment.report import Report
+from idc.experiment.score import evaluate as scores_of
+from idc.kinds.evaluation import Evaluation
 from idc_cli.lock import Lock
 from small import small_pipeline
 

@@ -7,9 +7,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from idc.config.extends import read_table
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError
-from idc.pipeline import Pipeline
-from idc.source import read_table
 from small import TABLE, small_pipeline
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from golden_cases import GOLDEN
-from idc.pipeline import Pipeline
+from idc.config.pipeline import Pipeline
 
 PIPELINES = Path(__file__).parent.parent / "pipelines"
 PRESETS = sorted(path for path in PIPELINES.glob("*-ipc*.toml"))

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from idc.data.examples import ArrayExamples
 from idc.errors import InputError, Notice
-from idc.examples import ArrayExamples
 from toy_dataset import Made, Source, load, noise
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from distributions import install
-from idc import registry
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError
-from idc.kinds import KINDS, Objective
-from idc.pipeline import Pipeline
+from idc.kinds import KINDS, Objective, registry
 from small import TABLE
 
 GROUP = "idc.objectives"
@@ -111,10 +110,10 @@ def test_a_broken_plugin_that_nobody_names_does_no_harm(
 
 
 def test_a_class_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(tmp_path, "mixed-up", {GROUP: {"wrong": "idc.decoders.raw:Raw"}})
+    install(tmp_path, "mixed-up", {GROUP: {"wrong": "idc.stages.decoders.raw:Raw"}})
     monkeypatch.syspath_prepend(tmp_path)
     assert message({"type": "wrong"}) == (
-        "objective: type 'wrong' of the distribution mixed-up cannot be used: idc.decoders.raw:Raw is not a "
+        "objective: type 'wrong' of the distribution mixed-up cannot be used: idc.stages.decoders.raw:Raw is not a "
         "subclass of idc.kinds.Objective"
     )
 
@@ -143,7 +142,7 @@ def test_one_name_from_two_distributions_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.syspath_prepend(tmp_path)
     assert message({"type": "gradient"}) == (
         "objective: type 'gradient' is registered by rival (rival_module:Thing) and idc-core "
-        "(idc.objectives.gradient:Gradient); uninstall one of them"
+        "(idc.stages.objectives.gradient:Gradient); uninstall one of them"
     )
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from idc.errors import InputError
-from idc.report import Evaluation, Report, pooled
+from idc.experiment.report import Report, pooled
+from idc.kinds.evaluation import Evaluation
 
 
 def evaluation(*values: float, synset: str = "idc") -> Evaluation:

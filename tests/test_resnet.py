@@ -11,9 +11,9 @@ from golden_cases import Case, assert_exact, load_golden
 from idc.errors import InputError
 from idc.kinds import Model
 from idc.network import Network, NetworkView
-from idc.objectives.gradient import Gradient
 from idc.seeding import Streams
 from idc.shapes import Batch
+from idc.stages.objectives.gradient import Gradient
 from idc_models.residual import Norm
 from idc_models.resnet import DCResNet, ResNet, ResNetAP
 from model_cases import (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from command_line import idc
+from idc.config.compatibility import differences, refuse_changes
 from idc.errors import InputError
-from idc.report import Report
-from idc.resuming import differences, refuse_changes
+from idc.experiment.report import Report
 from idc_cli.folder import RunFolder
 from idc_cli.interval import Interval
 from small import small_pipeline

@@ -2,8 +2,8 @@
 
 import torch
 
-from idc.samplers.epoch import Epoch
 from idc.seeding import Streams
+from idc.stages.samplers.epoch import Epoch
 
 STREAMS = Streams(0, ("sampler", 0))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from idc.data.examples import ArrayExamples
 from idc.errors import InputError
-from idc.examples import ArrayExamples
 from idc.spec import ImageSpec
 from toy_dataset import Made, Source, ToyDataset, load, noise
 

@@ -17,8 +17,9 @@ import idc
 import idc.kinds
 import idc.testing
 from documentation import ROOT
-from idc.pipeline import Pipeline
-from idc.stage import Stage, Table
+from idc.config.pipeline import Pipeline
+from idc.kinds.stage import Stage
+from idc.table import Table
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ELSEWHERE = re.compile(r"(?:https?:)?//", re.IGNORECASE)

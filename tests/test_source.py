@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from idc.config.extends import read_table
 from idc.errors import InputError
-from idc.source import merged, read_table
+from idc.table import merged
 
 
 def write(folder: Path, **files: str) -> None:

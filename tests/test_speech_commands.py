@@ -9,11 +9,11 @@ import torch
 from scipy.io import wavfile
 
 from dataset_files import write_speech
-from idc import pictures
-from idc.datasets.speech_commands import FLOOR, SpeechCommands
-from idc.engine import condense
+from idc.condensation.loop import condense
+from idc.data.audio import Sounds, read_wav
 from idc.errors import InputError
-from idc.sound import Sounds, read_wav
+from idc.stages.datasets.speech_commands import FLOOR, SpeechCommands
+from idc.synset import pictures
 from small import small_pipeline
 
 

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from idc.codes import budget, digest
-from idc.engine import condense
+from idc.condensation.loop import condense
 from idc.errors import InputError
 from idc.shapes import Codes
-from idc.synset import Synset
+from idc.synset.codes import budget, digest
+from idc.synset.synset import Synset
 from small import small_pipeline
 
 

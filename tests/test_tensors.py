@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save_file
 
 from dataset_files import write_tensors
-from idc.datasets.tensors import Tensors
 from idc.errors import InputError
+from idc.stages.datasets.tensors import Tensors
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (8, 6, 5, 3), dtype=np.uint8)

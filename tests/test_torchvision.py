@@ -13,7 +13,7 @@ from idc.seeding import Streams
 from idc.testing import check_model
 from idc.testing.assertions import global_generator_untouched
 from idc.testing.toy import toy_split
-from idc.training import Training
+from idc.training.recipe import Training
 from idc_models.torchvision import EfficientNet, Torchvision
 from model_cases import (
     assert_gradients_can_be_matched,

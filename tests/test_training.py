@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from golden_cases import GOLDEN
-from idc.data import Split
+from idc.data.split import Split
 from idc.network import Network
-from idc.networks.real import Real
 from idc.seeding import Streams
+from idc.stages.networks.real import Real
 from idc.testing import SPEC, ToyModel, toy_split
-from idc.training import Training, accuracy
+from idc.training.recipe import Training, accuracy
 
 
 def network(seed: int = 0) -> Network:

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from idc.datasets.image_dataset import ImageDataset
-from idc.examples import Examples, Found
+from idc.data.examples import Examples, Found
 from idc.shapes import Labels
+from idc.stages.datasets.image_dataset import ImageDataset
 
 
 class Made(Examples):

@@ -4,8 +4,7 @@ from typing import Literal, final
 
 import torch
 
-from idc.decoders.pixels import PixelDecoder
-from idc.shapes import Batch, Codes, Labels
+from idc.kinds import Batch, Codes, Labels, PixelDecoder
 
 
 @final

@@ -2,9 +2,7 @@
 
 from typing import Literal, final
 
-from idc.kinds import Objective
-from idc.network import NetworkView
-from idc.shapes import Batch, Scalar
+from idc.kinds import Batch, NetworkView, Objective, Scalar
 
 
 @final

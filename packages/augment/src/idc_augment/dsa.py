@@ -7,8 +7,7 @@ import torch
 from pydantic import Field, field_validator
 from torch import Generator, Tensor
 
-from idc.kinds import Augmentation
-from idc.shapes import Draw, Images
+from idc.kinds import Augmentation, Draw, Images
 from idc_augment import operations
 
 COLOR = ("brightness", "saturation", "contrast")

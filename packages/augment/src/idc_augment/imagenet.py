@@ -7,8 +7,7 @@ import torch
 from pydantic import Field
 from torch import Generator
 
-from idc.kinds import Augmentation
-from idc.shapes import Draw, Images
+from idc.kinds import Augmentation, Draw, Images
 from idc_augment.kornia import Kornia
 
 # Eigenvalues and eigenvectors of the covariance of ImageNet's colours (AlexNet, section 4.1).

@@ -9,8 +9,7 @@ from kornia.augmentation import AugmentationBase2D
 from pydantic import Field, model_validator
 from torch import Generator
 
-from idc.kinds import Augmentation
-from idc.shapes import Draw, Images
+from idc.kinds import Augmentation, Draw, Images
 
 
 @final

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from idc.shapes import Images
+from idc.kinds import Images
 
 Values = Float[Tensor, " draws"]
 Pixels = Int[Tensor, " draws"]

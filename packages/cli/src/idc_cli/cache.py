@@ -1,10 +1,8 @@
 """``idc cache``: the prepared datasets."""
 
 import json as jsonlib
-from collections.abc import Mapping
-from typing import Any
 
-from idc import cache as kept
+from idc.data import cache as kept
 from idc.errors import InputError
 from idc_cli.terminal import show_table, size
 
@@ -21,14 +19,21 @@ def cache(*, empty: bool, json: bool) -> None:
         return
     found = kept.entries()
     if json:
-        listed = [{"path": str(each.path), "bytes": each.size, **each.about} for each in found]
+        listed = [
+            {
+                "path": str(each.path),
+                "bytes": each.size,
+                **(each.header.model_dump(mode="json") if each.header else {}),
+            }
+            for each in found
+        ]
         print(jsonlib.dumps(listed, indent=2))
         return
     if found:
-        rows = [(size(each.size), *_described(each.about), each.path.name) for each in found]
+        rows = [(size(each.size), *_described(each.header), each.path.name) for each in found]
         show_table(["size>", "dataset", "source", "file"], rows)
     print(f"{size(sum(each.size for each in found))} in {kept.folder()}")
 
 
-def _described(about: Mapping[str, Any]) -> tuple[str, str]:
-    return str(about.get("type", "unfinished or damaged")), str(about.get("source", ""))
+def _described(header: kept.EntryHeader | None) -> tuple[str, str]:
+    return ("unfinished or damaged", "") if header is None else (header.type, header.source)

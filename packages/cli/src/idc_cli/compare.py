@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from idc.errors import InputError
-from idc.report import Evaluation, Report
-from idc.tensorfile import write_text
+from idc.experiment.report import Report
+from idc.files.atomic import write_text
+from idc.kinds.evaluation import Evaluation
 from idc_cli.folder import PIPELINE, REPORT
 from idc_cli.seeds import OverSeeds, over_seeds
 from idc_cli.terminal import metric, show_table, show_table_and_protocol

@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
-from idc import artifact, memory
-from idc.engine import Condensation
+from idc.condensation.loop import Condensation
 from idc.errors import InputError, RunError
-from idc.history import recorded, scalars
-from idc.report import Iteration
-from idc.synset import Synset
+from idc.experiment.history import recorded, scalars
+from idc.experiment.report import Iteration
+from idc.runtime import memory
+from idc.synset.provenance import commit
+from idc.synset.synset import Synset
 from idc_cli.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
 from idc_cli.interruption import asked_to_stop
 from idc_cli.interval import Interval
@@ -83,7 +84,7 @@ def condensed(
     folder.keep(condensation, spent)
     synset = _saved(condensation, folder, spent)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
-    from idc import pictures
+    from idc.synset import pictures
 
     try:
         pictures.save(pictures.grid(synset), folder / PICTURE)
@@ -132,7 +133,7 @@ def _keep_snapshot(condensation: Condensation, folder: RunFolder, seconds: float
         return
     path = folder.snapshot(condensation.iteration)
     try:
-        condensation.synset(seconds, artifact.commit()).save(path)
+        condensation.synset(seconds, commit()).save(path)
     except OSError as error:
         display.say(f"note: {path} cannot be written ({error.strerror}); going on")
 
@@ -151,7 +152,7 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
 
 
 def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
-    synset = condensation.synset(seconds, artifact.commit())
+    synset = condensation.synset(seconds, commit())
     try:
         synset.save(folder / SYNSET)
     except OSError as error:

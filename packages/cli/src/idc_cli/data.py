@@ -4,7 +4,7 @@ import os
 from contextlib import ExitStack
 from pathlib import Path
 
-from idc.data import RealData
+from idc.data.split import RealData
 from idc.kinds import Dataset
 from idc_cli.progress import Display, Track
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from idc.engine import condense
+from idc.condensation.loop import condense
+from idc.config.overrides import parse_assignments
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError
-from idc.estimate import Estimate
-from idc.estimate import estimate as estimated
-from idc.overrides import parse_assignments
-from idc.pipeline import Pipeline
+from idc.experiment.estimate import Estimate
+from idc.experiment.estimate import estimate as estimated
 from idc_cli.data import load
 from idc_cli.folder import RunFolder, default_folder
 from idc_cli.progress import Display, duration

@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
-from idc import artifact
-from idc import device as devices
-from idc.data import RealData
+from idc.config.overrides import parse_assignments
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
 from idc.errors import InputError
-from idc.evaluation import evaluate as evaluations_of
-from idc.overrides import parse_assignments
-from idc.pipeline import Pipeline
-from idc.report import Evaluation, Report, pooled
-from idc.synset import Synset
-from idc.tensorfile import write_text
+from idc.experiment.report import Report, pooled
+from idc.experiment.score import evaluate as evaluations_of
+from idc.files.atomic import write_text
+from idc.kinds.evaluation import Evaluation
+from idc.runtime import device as devices
+from idc.synset import header as artifact
+from idc.synset.synset import Synset
 from idc_cli.data import load
 from idc_cli.folder import PAGE, PIPELINE, REPORT, SYNSET
 from idc_cli.lock import Lock
@@ -71,7 +72,7 @@ def evaluate(
 
 
 def _with_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:
-    changed: dict[str, object] = {} if pipeline.evaluate else {"evaluate": [{"type": "retrain"}]}
+    changed: dict[str, object] = {} if pipeline.evaluate else {"evaluate": [{}]}
     for position in range(len(pipeline.evaluate) or 1):
         if models is not None:
             # The pipeline's own network is meant as it is there, with its width and norm.
@@ -95,7 +96,7 @@ def _score(
 ) -> None:
     """Score synsets, adding to what is taken of each as soon as an architecture's networks are trained."""
     work = sum(
-        evaluator.operations(len(synset), data.spec, pipeline.model)
+        evaluator.operations(len(synset), synset.matched_per_class, data.spec, pipeline.model)
         for evaluator in pipeline.evaluate
         for synset in synsets
     )

@@ -5,11 +5,12 @@ from pathlib import Path
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from idc import artifact, exchange
-from idc.codes import digest
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError, RunError
-from idc.pipeline import Pipeline
-from idc.synset import Synset
+from idc.synset import header as artifact
+from idc.synset import interop as exchange
+from idc.synset.codes import digest
+from idc.synset.synset import Synset
 
 
 def import_(

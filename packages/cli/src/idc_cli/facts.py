@@ -1,11 +1,12 @@
 """What a synset says of itself, in words: for the terminal and for pages."""
 
-from idc import artifact
+from idc.files.tensorfile import Described
+from idc.synset.header import Header
 
 Fact = tuple[str, str]
 
 
-def contents(found: artifact.Artifact) -> list[Fact]:
+def contents(found: Described[Header]) -> list[Fact]:
     """What is stored, and what it is decoded to."""
     header, spec, plan = found.header, found.header.spec, found.header.pipeline
     high = "unbounded" if spec.high is None else f"{spec.high:g}"
@@ -27,7 +28,7 @@ def contents(found: artifact.Artifact) -> list[Fact]:
     ]
 
 
-def provenance(found: artifact.Artifact) -> list[Fact]:
+def provenance(found: Described[Header]) -> list[Fact]:
     """What it was made from, and how it was computed."""
     header = found.header
     return [
@@ -40,15 +41,16 @@ def provenance(found: artifact.Artifact) -> list[Fact]:
     ]
 
 
-def _computed(header: artifact.Header) -> list[Fact]:
+def _computed(header: Header) -> list[Fact]:
     if header.computed is None:
         return []
-    how, precision = header.computed, header.pipeline.get("precision", "fp32")
+    how = header.computed
+    precision = how.precision or header.pipeline.get("precision", "fp32")
     compiled = "compiled" if how.compiled else "eager"
     return [
         (
             "computed",
-            f"on {how.device}, {how.threads} threads, {precision}, {compiled}, {how.allocator} allocator",
+            f"on {how.device}, {how.threads} threads, {precision}, {compiled}",
         )
     ]
 

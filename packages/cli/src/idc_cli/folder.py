@@ -11,17 +11,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from idc.config.compatibility import refuse_changes
+from idc.config.pipeline import Pipeline
 from idc.errors import InputError, Notice, RunError
-from idc.pipeline import Pipeline
-from idc.report import Report
-from idc.resuming import refuse_changes
-from idc.tensorfile import previous, write_text
+from idc.experiment.report import Report
+from idc.files.atomic import previous, write_text
 from idc_cli.lock import HOLDER, LOCK, Lock
 from idc_cli.log import LOG, Log
 
 if TYPE_CHECKING:
-    from idc.checkpoint import Checkpoint
-    from idc.engine import Condensation
+    from idc.condensation.checkpoint import Checkpoint
+    from idc.condensation.loop import Condensation
 
 PIPELINE = "pipeline.toml"
 SYNSET = "synset.safetensors"
@@ -146,7 +146,7 @@ class RunFolder:
         Raises:
             InputError: the folder holds a run of another pipeline, or checkpoints of which none is whole.
         """
-        from idc import checkpoint
+        from idc.condensation import checkpoint
 
         found: list[str] = []
         for file in (self / CHECKPOINT, self / PREVIOUS):
@@ -159,7 +159,7 @@ class RunFolder:
                 continue
             if found:
                 warnings.warn(f"{found[0]}; going on from the one before, {file}", Notice, 2)
-            refuse_changes(_experiment(read.facts.pipeline), self._wanted(), read.facts.step)
+            refuse_changes(_experiment(read.header.pipeline), self._wanted(), read.header.step)
             return read
         if found:
             raise InputError(f"--resume: {'; '.join(found)}. Begin anew with --overwrite")
@@ -191,7 +191,7 @@ class RunFolder:
 
     def keep(self, condensation: "Condensation", seconds: float) -> None:
         """Write a checkpoint; where that fails, say so and let the run go on."""
-        from idc import checkpoint
+        from idc.condensation import checkpoint
 
         try:
             self._hold_again()

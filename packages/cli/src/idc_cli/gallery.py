@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from idc import pictures
-from idc.codes import of_class
-from idc.synset import Synset
+from idc.synset import pictures
+from idc.synset.codes import of_class
+from idc.synset.synset import Synset
 
 MOST = 600
 """Images of a kind on a page, by and large: a class shows fewer the more classes there are."""

@@ -4,8 +4,8 @@ import json as jsonlib
 import sys
 from pathlib import Path
 
-from idc import artifact
 from idc.errors import InputError
+from idc.synset import header as artifact
 from idc_cli.facts import contents, provenance
 from idc_cli.terminal import show_table
 
@@ -43,8 +43,8 @@ def inspect(file: Path, image: Path | None, audio: Path | None, *, json: bool) -
 
 
 def _draw(file: Path, image: Path) -> None:
-    from idc import pictures
-    from idc.synset import Synset
+    from idc.synset import pictures
+    from idc.synset.synset import Synset
 
     if image.suffix.lower() != ".png":
         raise InputError(f"--image: {image} must end in .png")
@@ -57,7 +57,7 @@ def _draw(file: Path, image: Path) -> None:
 
 
 def _sound(file: Path, folder: Path) -> None:
-    from idc.synset import Synset
+    from idc.synset.synset import Synset
 
     synset = Synset.load(file)
     sounds = synset.pipeline.dataset.sounds(synset.images)

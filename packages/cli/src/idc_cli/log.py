@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from idc.errors import Notice
-from idc.report import Evaluation, Iteration
-from idc.tensorfile import write_text
+from idc.experiment.report import Iteration
+from idc.files.atomic import write_text
+from idc.kinds.evaluation import Evaluation
 
 LOG = "log.jsonl"
 CONDENSE, EVALUATE = "condense", "evaluate"

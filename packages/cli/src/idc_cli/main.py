@@ -11,7 +11,7 @@ import typer
 
 from idc.errors import InputError
 from idc_cli import file_commands
-from idc_cli.app import Data, Device, Download, File, Json, Memory, Quiet, Set, app
+from idc_cli.app import Data, Device, Download, File, Json, Quiet, Set, app
 
 __all__ = ["app", "file_commands"]
 
@@ -37,7 +37,6 @@ def run(
     ] = None,
     device: Device = "auto",
     assignments: Set = None,
-    allocator: Memory = "system",
     classes_at_once: Annotated[
         str,
         typer.Option(
@@ -110,7 +109,6 @@ def estimate(
     download: Download = False,
     device: Device = "auto",
     assignments: Set = None,
-    allocator: Memory = "system",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -129,7 +127,6 @@ def pretrain(
     download: Download = False,
     device: Device = "auto",
     assignments: Set = None,
-    allocator: Memory = "system",
     quiet: Quiet = False,
 ) -> None:
     """Train the networks that a pipeline's condensation starts from, where it asks for pretrained ones."""
@@ -165,7 +162,6 @@ def evaluate(
     save: Annotated[
         bool, typer.Option("--save/--no-save", help="Merge the scores into the run's report.")
     ] = True,
-    allocator: Memory = "system",
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -239,6 +235,6 @@ def schema() -> None:
     """Print the JSON Schema of a pipeline file with all installed types, for editors."""
     import json
 
-    from idc.pipeline import Pipeline
+    from idc.config.pipeline import Pipeline
 
     print(json.dumps(Pipeline.model_json_schema(), indent=2))

@@ -13,9 +13,8 @@ from tempfile import TemporaryDirectory
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from idc import registry
 from idc.errors import InputError
-from idc.kinds import KINDS
+from idc.kinds import KINDS, registry
 from idc_cli.typed import typed
 
 OF_KIND = {

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from idc import artifact
 from idc.errors import InputError
-from idc.report import Evaluation, Iteration, Report
-from idc.synset import Synset
-from idc.tensorfile import write_text
+from idc.experiment.report import Iteration, Report
+from idc.files.atomic import write_text
+from idc.kinds.evaluation import Evaluation
+from idc.synset import header as artifact
+from idc.synset.provenance import versions
+from idc.synset.synset import Synset
 from idc_cli.facts import contents, provenance
 from idc_cli.folder import PAGE, PIPELINE, SYNSET
 from idc_cli.gallery import gallery, shown, wide
@@ -85,7 +87,7 @@ def render(template: str, **values: Any) -> str:
         template: its file.
         values: by the names that it knows them by.
     """
-    return _templates().get_template(template).render(version=artifact.versions()["idc-core"], **values)
+    return _templates().get_template(template).render(version=versions()["idc-core"], **values)
 
 
 @cache
@@ -204,5 +206,4 @@ def _again(folder: Path, found: Report) -> str:
     if found.computed is None:
         return typed(command)
     command += ["--classes-at-once", str(found.computed.classes_at_once)]
-    command += ["--allocator", found.computed.allocator]
     return f"OMP_NUM_THREADS={found.computed.threads} {typed(command)}"

@@ -2,8 +2,7 @@
 
 import json as jsonlib
 
-from idc import registry
-from idc.kinds import KINDS
+from idc.kinds import KINDS, registry
 from idc_cli.terminal import show_table
 
 

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from idc import allocator, artifact, checkpoint
-from idc import device as devices
-from idc.data import RealData
-from idc.engine import Condensation, condense
+from idc.condensation import checkpoint
+from idc.condensation.loop import Condensation, condense
+from idc.config.overrides import parse_assignments
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
 from idc.errors import RunError
-from idc.overrides import parse_assignments
-from idc.pipeline import Pipeline
-from idc.report import Evaluation, Report
-from idc.synset import Synset
+from idc.experiment.report import Report
+from idc.kinds.evaluation import Evaluation
+from idc.runtime import device as devices
+from idc.synset.provenance import versions
+from idc.synset.synset import Synset
 from idc_cli.condensing import condensed, refuse_without_tensorboard
 from idc_cli.data import load
 from idc_cli.folder import PAGE, PIPELINE, REPORT, RunFolder, default_folder
@@ -68,7 +70,7 @@ def run(
         if begun is None:
             folder.begin(replace=resume or overwrite)
         else:
-            spent = begun.facts.seconds
+            spent = begun.header.seconds
             folder.go_on(condensation.iteration)
             done, of = condensation.steps_done, len(condensation)
             display.say(f"going on after {done:,} of {of:,} steps, {condensation.iteration} iterations")
@@ -80,7 +82,7 @@ def run(
             )
 
         again = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", root, "--device", device]
-        again += ["--classes-at-once", classes_at_once, "--allocator", allocator.chosen()]
+        again += ["--classes-at-once", classes_at_once]
         again += ["--tensorboard"] if tensorboard else []
         going_on = typed([*again, "--checkpoint-every", checkpoint_every, "--resume"])
         try:
@@ -126,7 +128,7 @@ def _report(
         device=device,
         computed=condensation.computed,
         seconds={phase: round(each, 3) for phase, each in seconds.items()},
-        versions=artifact.versions(),
+        versions=versions(),
         evaluations=tuple(evaluations),
         snapshots=tuple(snapshots),
         published=pipeline.published,

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from idc.data import RealData
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
 from idc.errors import InputError
-from idc.evaluation import baselines, evaluate
-from idc.pipeline import Pipeline
-from idc.report import Evaluation, pooled
-from idc.synset import Synset
+from idc.experiment.report import pooled
+from idc.experiment.score import baselines, evaluate
+from idc.kinds.evaluation import Evaluation
+from idc.synset.synset import Synset
 from idc_cli.folder import RunFolder
 from idc_cli.progress import Display
 

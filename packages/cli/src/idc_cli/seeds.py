@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from idc.report import Evaluation, Report
+from idc.experiment.report import Report
+from idc.kinds.evaluation import Evaluation
 from idc_cli.folder import PIPELINE
 
 OF_A_RUN = ("name", "seed")

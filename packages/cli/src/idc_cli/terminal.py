@@ -6,7 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from idc.report import Evaluation, Report
+from idc.experiment.report import Report
+from idc.kinds.evaluation import Evaluation
 
 WIDE = 400
 """Columns where there is no terminal, so that nothing written to a file is folded."""

@@ -9,14 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from idc.data import RealData, Split
-    from idc.engine import Condensation, condense
+    from idc.condensation.loop import Condensation, condense
+    from idc.condensation.state import Step
+    from idc.config.pipeline import Pipeline
+    from idc.data.split import RealData, Split
     from idc.errors import InputError, RunError
-    from idc.evaluation import baselines, evaluate
-    from idc.pipeline import Pipeline
-    from idc.report import Evaluation, Report
-    from idc.state import Step
-    from idc.synset import Synset
+    from idc.experiment.report import Report
+    from idc.experiment.score import baselines, evaluate
+    from idc.kinds.evaluation import Evaluation
+    from idc.synset.synset import Synset
 
 __all__ = [
     "Condensation",
@@ -35,14 +36,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "idc.data": ("RealData", "Split"),
-    "idc.engine": ("Condensation", "condense"),
+    "idc.data.split": ("RealData", "Split"),
+    "idc.condensation.loop": ("Condensation", "condense"),
     "idc.errors": ("InputError", "RunError"),
-    "idc.evaluation": ("baselines", "evaluate"),
-    "idc.pipeline": ("Pipeline",),
-    "idc.report": ("Evaluation", "Report"),
-    "idc.state": ("Step",),
-    "idc.synset": ("Synset",),
+    "idc.experiment.score": ("baselines", "evaluate"),
+    "idc.config.pipeline": ("Pipeline",),
+    "idc.experiment.report": ("Report",),
+    "idc.kinds.evaluation": ("Evaluation",),
+    "idc.condensation.state": ("Step",),
+    "idc.synset.synset": ("Synset",),
 }
 
 

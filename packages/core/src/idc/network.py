@@ -10,15 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from idc.compiling import Like
 from idc.errors import InputError
-from idc.execution import Operations, present
-from idc.kinds import Model
+from idc.runtime.execution import Operations, current_execution
 from idc.seeding import Streams
-from idc.shapes import Batch, Images
-from idc.spec import ImageSpec
+from idc.shapes import Batch, Images, Tensors
 
-Weights = dict[str, Tensor]
+Weights = Tensors
 Logits = Float[Tensor, "n classes"]
 
 
@@ -74,21 +71,6 @@ class Network:
             module if architecture is None else architecture,
         )
 
-    @classmethod
-    def fresh(cls, model: Model, spec: ImageSpec, streams: Streams, device: torch.device) -> "Network":
-        """A new network with initial weights from the streams.
-
-        Args:
-            model: the architecture.
-            spec: the images it is for.
-            streams: the network's own.
-            device: to compute on.
-        """
-        with streams.seeded("weights"):
-            module = model.build(spec)
-        architecture = Like(model, spec.shape, len(spec.classes))
-        return cls.of(module, streams, device, architecture)
-
     def with_state(self, state: Weights) -> "Network":
         """The network with other weights and buffers, from any device; momentum is cleared."""
         moved = {name: state[name].to(tensor) for name, tensor in {**self.weights, **self.buffers}.items()}
@@ -128,7 +110,7 @@ class Network:
     ) -> Logits:
         """Logits of normalised images; statistics that layers track are written to ``buffers`` if given."""
         state = {**self.weights, **(weights or {}), **(buffers if buffers is not None else self._copies())}
-        with present().layers():
+        with current_execution().layers():
             return functional_call(self.module, state, (images,))
 
     def features(self, images: Images) -> list[Tensor]:
@@ -144,7 +126,7 @@ class Network:
             )
         state = {**self.weights, **self._copies()}
         prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
-        with present().layers():
+        with current_execution().layers():
             return functional_call(_Features(self.module), prefixed, (images,))
 
     def _copies(self) -> Weights:
@@ -153,14 +135,22 @@ class Network:
 
 
 class NetworkView:
-    """What an objective sees of a network."""
+    """The network being matched, as an objective sees it.
 
-    def __init__(self, network: Network, *, mapped: bool = False) -> None:
+    Args:
+        network: with constant weights.
+        prepared: what `Objective.prepare` returned.
+        mapped: whether it is used within ``torch.func.vmap``, where autograd must be torch.func's.
+    """
+
+    def __init__(self, network: Network, prepared: Tensors | None = None, *, mapped: bool = False) -> None:
         self._network = network
         self.mapped = mapped
-        """Whether it is looked through within ``torch.func.vmap``, where autograd must be torch.func's."""
+        """Whether it is used within ``torch.func.vmap``."""
         self.weights: Weights = network.weights
         """The network's weights by name, as constants."""
+        self.prepared: Tensors = prepared or {}
+        """What `Objective.prepare` returned: constants, computed or drawn once per run."""
 
     def logits(self, images: Images) -> Logits:
         """Logits (n, classes) of normalised images."""

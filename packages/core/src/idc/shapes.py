@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 Images = Float[Tensor, "n channels height width"]
 """Images as floats: in the dataset's value range ("unit") or normalised, as the function says."""
@@ -18,16 +19,25 @@ StoredImages = Float[Tensor, "classes images channels height width"]
 Pixels = UInt8[Tensor, "n channels height width"] | Images
 """A split's images as it keeps them: bytes where the source has bytes."""
 
-Labels = Int[Tensor, " n"]
-"""Class numbers from 0."""
+ClassNumbers = Int[Tensor, " n"]
+"""Hard labels: class numbers from 0."""
+
+Labels = ClassNumbers | Float[Tensor, "n classes"]
+"""Hard labels, or soft ones: for each image the probability of each class."""
 
 Indices = Int[Tensor, " _"]
 """Positions of images; any number, which is not compared with other axes."""
 
 Scalar = Float[Tensor, ""]
 
-Codes = dict[str, Tensor]
+Tensors = dict[str, Tensor]
+"""By name."""
+
+Codes = Tensors
 """Stored tensors by name, with a leading class axis unless the decoder says they are shared."""
+
+OptimizerState = dict[str, Codes]
+"""Buffers by name, such as ``velocity``: for each of the codes a tensor of its shape."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,13 @@ class Batch:
 class Draw:
     """Random parameters of one use of an augmentation."""
 
-    parameters: dict[str, Tensor] = field(default_factory=dict)
+    parameters: Tensors = field(default_factory=dict)
     """By name. Of an augmentation, the first axis is 1 (siamese: holds for all images) or one of images.
-    What was drawn is in the values alone: names, shapes and types are the same for every draw of a stage, so
-    that one compiled graph does for all."""
+    Names, shapes and types are the same for every draw of a stage: what was drawn is in the values alone, so
+    that all draws share one compiled graph."""
 
-    def part(self, name: str) -> dict[str, Tensor]:
-        """Parameters called ``name.…``, by what follows."""
+    def part(self, name: str) -> Tensors:
+        """Parameters called ``name.…``, by what follows the dot."""
         prefix = f"{name}."
         return {
             key.removeprefix(prefix): tensor
@@ -63,3 +73,12 @@ class Draw:
         """The draw with its tensors on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.parameters.items()}
         return Draw(moved)
+
+
+# So that draws can be inputs of compiled functions, be mapped over and be moved with other tensors.
+pytree.register_dataclass(Draw)
+
+
+def class_numbers(labels: Labels) -> ClassNumbers:
+    """Hard labels: class numbers as they are, of soft labels the most probable class."""
+    return labels.argmax(1) if labels.is_floating_point() else labels

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from idc.stage import Table
+from idc.table import Table
 
 Size = Annotated[int, Field(ge=1, le=65_536)]
 Content = Literal["picture", "spectrogram"]

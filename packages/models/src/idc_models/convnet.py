@@ -8,10 +8,7 @@ from jaxtyping import Float
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from idc.errors import InputError
-from idc.kinds import Model
-from idc.shapes import Images
-from idc.spec import ImageSpec
+from idc.kinds import Images, ImageSpec, InputError, Model
 from idc_models.layers import Maps, channel_norm
 from idc_models.sizes import border
 

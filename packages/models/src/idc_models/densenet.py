@@ -6,8 +6,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from idc.kinds import Model
-from idc.spec import ImageSpec
+from idc.kinds import ImageSpec, Model
 from idc_models.layers import LayeredNetwork, Maps
 from idc_models.sizes import refuse_smaller
 

@@ -6,7 +6,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from idc.shapes import Images
+from idc.kinds import Images
 
 ChannelNorm = Literal["instance", "batch", "none"]
 Maps = Float[Tensor, "n _ _ _"]

@@ -4,8 +4,7 @@ from typing import Literal, final
 
 from torch import nn
 
-from idc.kinds import Model
-from idc.spec import ImageSpec
+from idc.kinds import ImageSpec, Model
 from idc_models.layers import ConvLayer, LayeredNetwork, LinearLayer
 from idc_models.sizes import border, refuse_smaller
 

@@ -5,8 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 from torch import nn
 
-from idc.kinds import Model
-from idc.spec import ImageSpec
+from idc.kinds import ImageSpec, Model
 from idc_models.layers import LayeredNetwork, LinearLayer
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from idc.shapes import Images
+from idc.kinds import Images
 from idc_models.layers import Maps, channel_norm
 
 Norm = Literal["instance", "batch"]

@@ -1,7 +1,6 @@
 """Image sizes: the border that one-channel images get, and which images are too small for an architecture."""
 
-from idc.errors import InputError
-from idc.spec import ImageSpec
+from idc.kinds import ImageSpec, InputError
 
 
 def border(spec: ImageSpec) -> int:

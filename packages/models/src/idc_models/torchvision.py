@@ -10,10 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torchvision import models
 
-from idc.errors import InputError
-from idc.kinds import Model
-from idc.shapes import Images
-from idc.spec import ImageSpec
+from idc.kinds import Images, ImageSpec, InputError, Model
 
 OURS = ("weights", "weights_backbone", "progress", "num_classes")
 """Arguments that are not the table's: nothing is downloaded, and the data say how many classes there are."""

@@ -1,25 +1,92 @@
-"""The nine kinds of stage: each is one table of the pipeline and one axis of the field.
+"""The ten kinds of stage, and every name that an implementation of one needs.
 
-`Decoder` and `Objective` are the stable plugin surface. The others are provisional: their methods may gain
-arguments before 1.0. An implementation is a final class in the kind's entry-point group, with
-``type: Literal["name"] = "name"`` and its other fields as the TOML keys.
+A kind is an abstract class: one table of the pipeline and one axis of the field. An implementation is a
+final class in the kind's entry-point group, with ``type: Literal["name"] = "name"`` and its other fields as
+the TOML keys. `Decoder` and `Objective` are the stable plugin surface. The others are provisional: their
+methods may gain arguments before 1.0.
+
+Names that need torch are imported when they are first used, so that commands start at once.
 """
 
-from idc.kinds.images import Augmentation, Dataset, Decoder, Initializer, Sampler
-from idc.kinds.learning import Evaluator, Model, Networks, Objective
-from idc.stage import Stage
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from idc.errors import InputError
+from idc.kinds.augmentation import Augmentation
+from idc.kinds.dataset import Dataset
+from idc.kinds.decoder import Decoder, PixelDecoder
+from idc.kinds.evaluation import Evaluation
+from idc.kinds.evaluator import Evaluator
+from idc.kinds.initializer import Initializer
+from idc.kinds.model import Model
+from idc.kinds.networks import Networks
+from idc.kinds.objective import Objective
+from idc.kinds.optimizer import Optimizer
+from idc.kinds.sampler import Sampler
+from idc.kinds.stage import Stage
+from idc.spec import ImageSpec
+from idc.table import Table
+
+if TYPE_CHECKING:
+    from idc.data.examples import ArrayExamples, Example, Examples, FileExamples, RawDataset
+    from idc.data.split import RealData, Split
+    from idc.kinds.scoring import EvaluatorInputs
+    from idc.network import Network, NetworkView, layer_of
+    from idc.seeding import Streams
+    from idc.shapes import (
+        Batch,
+        ClassNumbers,
+        Codes,
+        Draw,
+        Images,
+        Indices,
+        Labels,
+        OptimizerState,
+        Scalar,
+        StoredImages,
+        Tensors,
+    )
 
 __all__ = [
     "KINDS",
+    "ArrayExamples",
     "Augmentation",
+    "Batch",
+    "ClassNumbers",
+    "Codes",
     "Dataset",
     "Decoder",
+    "Draw",
+    "Evaluation",
     "Evaluator",
+    "EvaluatorInputs",
+    "Example",
+    "Examples",
+    "FileExamples",
+    "ImageSpec",
+    "Images",
+    "Indices",
     "Initializer",
+    "InputError",
+    "Labels",
     "Model",
+    "Network",
+    "NetworkView",
     "Networks",
     "Objective",
+    "Optimizer",
+    "OptimizerState",
+    "PixelDecoder",
+    "RawDataset",
+    "RealData",
     "Sampler",
+    "Scalar",
+    "Split",
+    "StoredImages",
+    "Streams",
+    "Table",
+    "Tensors",
+    "layer_of",
 ]
 
 KINDS: dict[str, type[Stage]] = {
@@ -31,6 +98,30 @@ KINDS: dict[str, type[Stage]] = {
     "sampler": Sampler,
     "objective": Objective,
     "networks": Networks,
+    "optimizer": Optimizer,
     "evaluate": Evaluator,
 }
 """Table name in the pipeline → kind."""
+
+_HOMES = {
+    "idc.data.examples": ("ArrayExamples", "Example", "Examples", "FileExamples", "RawDataset"),
+    "idc.data.split": ("RealData", "Split"),
+    "idc.kinds.scoring": ("EvaluatorInputs",),
+    "idc.network": ("Network", "NetworkView", "layer_of"),
+    "idc.seeding": ("Streams",),
+    "idc.shapes": (
+        *("Batch", "ClassNumbers", "Codes", "Draw", "Images", "Indices", "Labels", "OptimizerState"),
+        *("Scalar", "StoredImages", "Tensors"),
+    ),
+}
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'idc.kinds' has no attribute {name!r}")

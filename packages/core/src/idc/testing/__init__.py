@@ -16,7 +16,13 @@ from idc.testing.data import (
     check_initializer,
     check_sampler,
 )
-from idc.testing.learning import check_evaluator, check_model, check_networks, check_objective
+from idc.testing.learning import (
+    check_evaluator,
+    check_model,
+    check_networks,
+    check_objective,
+    check_optimizer,
+)
 from idc.testing.toy import SPEC, ToyModel, toy_split, toy_synset
 
 __all__ = [
@@ -30,6 +36,7 @@ __all__ = [
     "check_model",
     "check_networks",
     "check_objective",
+    "check_optimizer",
     "check_sampler",
     "check_stage",
     "toy_split",

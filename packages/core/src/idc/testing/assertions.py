@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from idc.kinds.stage import Stage
 from idc.shapes import Codes
 from idc.spec import ImageSpec
-from idc.stage import Stage
 
 
 def check_stage(stage: Stage) -> None:

@@ -6,12 +6,12 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from idc.codes import decode_class, labels_of_class, of_class
-from idc.data import Split
-from idc.decoders.raw import Raw
+from idc.data.split import Split
 from idc.kinds import Augmentation, Dataset, Decoder, Initializer, Sampler
-from idc.shapes import Codes, Draw
+from idc.shapes import Batch, Codes, Draw, class_numbers
 from idc.spec import ImageSpec
+from idc.stages.decoders.raw import Raw
+from idc.synset.codes import decode_class, labels_of_class, of_class
 from idc.testing.assertions import assert_in_range, check_stage, equal, global_generator_untouched
 from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
@@ -52,13 +52,23 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         assert batch.images.shape[1:] == spec.shape, (
             f"decoded images are of shape {tuple(batch.images.shape)}"
         )
-        assert len(batch.labels) == len(batch.images), "there is not one label for each decoded image"
-        assert bool((batch.labels == 1).all()), "a decoded image has another class's label"
+        _check_labels(batch, classes)
         assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
         again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class)
         assert torch.equal(batch.images, again.images), "saved and loaded codes decode to other images"
         _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class)
+
+
+def _check_labels(batch: Batch, classes: int) -> None:
+    """Of decoded images of class 1."""
+    labels = batch.labels
+    assert len(labels) == len(batch.images), "there is not one label for each decoded image"
+    if labels.is_floating_point():
+        assert labels.shape == (len(batch.images), classes), f"soft labels are of shape {tuple(labels.shape)}"
+        assert bool((labels >= 0).all()), "a soft label has a negative probability"
+        assert torch.allclose(labels.sum(1), torch.ones(len(labels))), "soft labels do not sum to 1"
+    assert bool((class_numbers(labels) == 1).all()), "a decoded image has another class's label"
 
 
 def _check_projection(decoder: Decoder, codes: Codes, spec: ImageSpec, images_per_class: int) -> None:
@@ -75,9 +85,10 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
     labels = labels_of_class(codes, 0, images_per_class)
 
     def decode(*tensors: Tensor) -> Tensor:
-        images = decoder.decode(dict(zip(one, tensors, strict=True)), labels).images
+        batch = decoder.decode(dict(zip(one, tensors, strict=True)), labels)
         # Squared, so that decoders that are linear have a second derivative to check too.
-        return (images**2).sum()
+        value = (batch.images**2).sum()
+        return value + (batch.labels**2).sum() if batch.labels.is_floating_point() else value
 
     inputs = tuple(tensor.detach().requires_grad_() for tensor in one.values())
     value = decode(*inputs)
@@ -133,14 +144,30 @@ def _check_siamese(augmentation: Augmentation, images: Tensor, draw: Draw) -> No
 
 
 def check_sampler(sampler: Sampler) -> None:
-    """Different images of the class, the same for the same step, for large and for small classes."""
+    """Different images of the class, the same for the same step, for large and for small classes.
+
+    A sampler that refreshes does so at step 0, with the same outcome for the same step and network.
+    """
     check_stage(sampler)
-    for size in (3, 1000):
-        members = torch.arange(size) * 2 + 7
+    network = ToyModel().fresh(SPEC, STREAMS)
+    for size in (3, 200):
+        split = toy_split(size)
+        members = split.members[1]
+        refreshed = None
         for step in range(4):
             with global_generator_untouched():
-                chosen, again = (sampler.real(members, step, STREAMS) for _ in range(2))
+                if sampler.refreshes(step):
+                    refreshed, same = (
+                        sampler.refresh(members, split, network, step, STREAMS) for _ in range(2)
+                    )
+                    assert torch.equal(refreshed, same), "refreshing twice in a step gives different images"
+                assert step or (refreshed is not None) == any(map(sampler.refreshes, range(1000))), (
+                    "a sampler that refreshes must do so at step 0"
+                )
+                chosen, again = (sampler.real(members, step, STREAMS, refreshed) for _ in range(2))
+                before_the_run = sampler.real(members, step, STREAMS)
                 some = sampler.synthetic(size, step, STREAMS)
+            assert len(before_the_run) == len(chosen), "the number of images depends on refreshing"
             syn = torch.arange(size) if some is None else some
             assert torch.equal(chosen, again), "the same step gives other images"
             assert set(chosen.tolist()) <= set(members.tolist()), "an image of another class is chosen"

@@ -3,13 +3,13 @@
 import torch
 from torch import Generator, Tensor
 
-from idc.data import RealData, Split
-from idc.kinds import Evaluator, Model, Networks, Objective
+from idc.data.split import RealData, Split
+from idc.kinds import Evaluator, EvaluatorInputs, Model, Networks, Objective, Optimizer
 from idc.network import FeatureNetwork, Network, NetworkView
 from idc.seeding import Streams
-from idc.shapes import Batch
+from idc.shapes import Batch, Codes
 from idc.spec import ImageSpec
-from idc.synset import Synset
+from idc.synset.synset import Synset
 from idc.testing.assertions import check_stage, equal, global_generator_untouched
 from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
@@ -41,7 +41,14 @@ def check_objective(objective: Objective) -> None:
     with STREAMS.seeded("weights"):
         network = Network.of(ToyModel().build(SPEC).double(), STREAMS)
     generator = STREAMS.generator("objective")
-    view = NetworkView(network)
+    split = toy_split()
+    with global_generator_untouched():
+        prepared, again = (objective.prepare(split, ToyModel(), STREAMS.child("objective")) for _ in range(2))
+    assert equal(prepared, again), "prepare() gives something else for the same streams"
+    assert prepared == {} or not equal(
+        prepared, objective.prepare(toy_split(seed=1), ToyModel(), STREAMS.child("other"))
+    ), "prepare() depends neither on the data nor on the streams: make it a constant"
+    view = NetworkView(network, prepared)
     for real_count, syn_count in ((5, 2), (1, 1)):
         real = Batch(_normal(real_count, generator), torch.ones(real_count, dtype=torch.int64))
         labels = torch.ones(syn_count, dtype=torch.int64)
@@ -86,14 +93,47 @@ def check_networks(networks: Networks) -> None:
     assert torch.equal(split.pixels, before), "the real data were changed"
 
 
+def check_optimizer(optimizer: Optimizer) -> None:
+    """Finite steps against the gradient, the same every time, of codes that are left unchanged."""
+    check_stage(optimizer)
+    generator = STREAMS.generator("optimizer")
+    shapes = {"own": (3, 2, 4), "shared": (5,)}
+    codes = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
+    gradients = {name: torch.rand(shape, generator=generator) + 0.1 for name, shape in shapes.items()}
+    original = {name: code.clone() for name, code in codes.items()}
+    outcomes: list[Codes] = []
+    for _ in range(2):
+        moved, state = codes, optimizer.initial_state(codes)
+        for number in range(3):
+            assert all(
+                {name: each.shape for name, each in buffer.items()}
+                == {name: each.shape for name, each in codes.items()}
+                for buffer in state.values()
+            ), "a buffer of the state does not have a tensor of each code's shape"
+            with global_generator_untouched():
+                moved = optimizer.before_gradients(moved, state, {"shared"})
+                moved, state = optimizer.update(moved, state, gradients, number, {"shared"})
+        outcomes.append(moved)
+    assert equal(outcomes[0], outcomes[1]), "the same gradients give other codes"
+    assert equal(codes, original), "the codes given are changed in place"
+    for name, code in outcomes[0].items():
+        assert bool(code.isfinite().all()), "a code is not finite"
+        assert bool((code < codes[name]).all()), "a step is not against the gradient"
+
+
 def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> None:
-    """Scores that are finite and the same for the same streams, with progress from 0 to 1."""
+    """Scores that are finite and the same for the same streams, with progress from 0 to 1.
+
+    The evaluator is given what it declares in `needs`, and nothing else.
+    """
     check_stage(evaluator)
     evaluator.refuse_unfit(data.spec)
     shares: list[float] = []
+    matched = len(synset) // len(data.spec.classes)
+    inputs = EvaluatorInputs(synset.split(), matched, data, synset.codes, evaluator.needs)
     with global_generator_untouched():
         first, second = (
-            list(evaluator.evaluate(synset, data, ToyModel(), STREAMS, shares.append)) for _ in range(2)
+            list(evaluator.evaluate(inputs, ToyModel(), STREAMS, shares.append)) for _ in range(2)
         )
     assert first, "there is no evaluation"
     assert first == second, "the same streams give other scores"

@@ -5,18 +5,18 @@ from typing import Literal, final
 import torch
 from torch import Tensor, nn
 
-from idc.data import RealData, Split
-from idc.datasets.digits import Digits
-from idc.decoders.raw import Raw
-from idc.initializers.random import Random
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData, Split
 from idc.kinds import Model
-from idc.networks.real import Real
-from idc.objectives.gradient import Gradient
-from idc.optimizer import Optimizer
-from idc.pipeline import Pipeline
 from idc.seeding import Streams
 from idc.spec import ImageSpec
-from idc.synset import Synset
+from idc.stages.datasets.digits import Digits
+from idc.stages.decoders.raw import Raw
+from idc.stages.initializers.random import Random
+from idc.stages.networks.real import Real
+from idc.stages.objectives.gradient import Gradient
+from idc.stages.optimizers.sgd import SGD
+from idc.synset.synset import Synset
 
 SPEC = ImageSpec(
     channels=3, height=8, width=8, classes=("left", "right"), mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3)
@@ -87,5 +87,5 @@ def _toy_pipeline() -> Pipeline:
         decoder=Raw(),
         objective=Gradient(),
         networks=Real(),
-        optimizer=Optimizer(learning_rate=1.0),
+        optimizer=SGD(learning_rate=1.0),
     )

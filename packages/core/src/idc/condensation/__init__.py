@@ -1,0 +1,1 @@
+"""The loop that condenses, and what it resumes from."""

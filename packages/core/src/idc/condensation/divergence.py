@@ -1,0 +1,51 @@
+"""When numbers are no longer finite: which class's, and what the likely cause is."""
+
+from collections.abc import Collection
+
+from jaxtyping import Bool
+from torch import Tensor
+
+from idc.condensation.inner_step import Distances
+from idc.config.pipeline import Pipeline
+from idc.network import Network
+from idc.shapes import Codes
+from idc.spec import ImageSpec
+
+
+def not_finite(distances: Distances, codes: Codes, shared: Collection[str]) -> Bool[Tensor, " classes"]:
+    """The classes whose distance or codes are not finite, on their device.
+
+    Args:
+        distances: of each class.
+        codes: of all classes; those that are not finite anywhere were stepped by a gradient that is not.
+        shared: names of the codes that belong to all classes.
+    """
+    fine = distances.isfinite()
+    for name, code in codes.items():
+        finite = code.isfinite()
+        fine = fine & (finite.all() if name in shared else finite.flatten(1).all(1))
+    return ~fine
+
+
+def diverged(
+    plan: Pipeline, spec: ImageSpec, suspects: Bool[Tensor, " classes"], network: Network | None, steps: int
+) -> str:
+    """What to tell of it: the first class, when, and what to change.
+
+    Args:
+        plan: the pipeline.
+        spec: of the images.
+        suspects: as `not_finite` gives them; at least one.
+        network: the one that was matched.
+        steps: inner steps made, the last of which was found not to be finite.
+    """
+    label = int(suspects.nonzero()[0])
+    iteration, inner_step = divmod(steps - 1, plan.inner_steps)
+    trained = network is None or all(bool(weight.isfinite().all()) for weight in network.weights.values())
+    cause = f"optimizer.learning_rate = {plan.optimizer.learning_rate}: lower it"
+    if not trained:
+        cause = "the learning rate in [networks.training], as the network is not finite either: lower it"
+    return (
+        f"the distance of class {spec.classes[label]!r} or its gradient was not finite in iteration "
+        f"{iteration + 1} of {plan.iterations}, inner step {inner_step + 1}; the likely cause is {cause}"
+    )

@@ -1,0 +1,320 @@
+"""One inner step: every class is matched once. All is drawn first, then computed class by class."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from idc.condensation.class_match import both_seen, match
+from idc.config.pipeline import Pipeline
+from idc.data.split import Split
+from idc.errors import Notice, RunError, first_line
+from idc.network import Network, NetworkView, Weights
+from idc.runtime.compiler import Like, compute
+from idc.runtime.device import moved_together, out_of_memory
+from idc.runtime.execution import current_execution
+from idc.runtime.memory import peak
+from idc.seeding import Streams
+from idc.shapes import ClassNumbers, Codes, Draw, Indices, Pixels, Scalar, Tensors
+from idc.synset.codes import labels_of_class, of_class
+from idc.training.preprocessing import Preprocessing
+
+Distances = Float[Tensor, " classes"]
+"""Of each class."""
+
+REAL_PASSES, SYNTHETIC_PASSES = 3, 6
+"""A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
+from the one at synthetic images, differentiated once more, about six for each of those."""
+
+
+MAX_SHAPES = 8
+"""A number of images is compiled for if more than one in this many classes sees so many."""
+
+
+class FewerClasses(Notice):
+    """Fewer classes are matched at once than was asked for; the same result up to rounding."""
+
+
+class MatchInputs(NamedTuple):
+    """What the match of one class sees in one inner step, beside the network and the codes."""
+
+    real: Indices
+    """Positions of real images."""
+    kept: tuple[Indices, ...]
+    """Which decoded images are matched; empty for all."""
+    draws: list[Draw]
+    """Each augmentation's siamese draw."""
+
+
+class GradientNorms(NamedTuple):
+    """L1 norms of the gradients of the cross-entropy with respect to all weights, as means over the classes.
+
+    Where a network learns the synthetic images by heart these lose their gradient while real ones keep
+    theirs, and matching stops: the paper's argument for training on real data (section 4).
+    """
+
+    real: Scalar
+    """Given a batch of real images of a class, as a match sees it."""
+    synthetic: Scalar
+    """Given the synthetic ones."""
+
+
+class Matching:
+    """The matches of a pipeline.
+
+    Args:
+        plan: the pipeline.
+        train: what the real images are taken from.
+        preprocessing: with the augmentations of the matching.
+        streams: the run's.
+        decoded: training images that a class's codes decode to.
+        at_once: classes matched in one call, as far as they see equally many images; may be changed.
+    """
+
+    def __init__(
+        self,
+        plan: Pipeline,
+        train: Split,
+        preprocessing: Preprocessing,
+        streams: Streams,
+        decoded: int,
+        at_once: int = 1,
+    ) -> None:
+        self._plan = plan
+        self._train = train
+        self._preprocessing = preprocessing
+        self._streams = streams
+        self.decoded = decoded
+        """Training images that a class's codes decode to."""
+        self.at_once = at_once
+        self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
+
+    def images(self) -> tuple[int, int]:
+        """Real and synthetic images that one inner step sees, all classes together."""
+        drawn = self.draw(0, {})
+        synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
+        return sum(len(each.real) for each in drawn), sum(synthetic)
+
+    def operations(self, network: Network) -> float:
+        """Floating-point operations of one inner step, approximately."""
+        real, synthetic = self.images()
+        passes = REAL_PASSES * real + SYNTHETIC_PASSES * synthetic
+        return passes * network.operations(self._train.spec.shape)
+
+    def refresh(self, network: Network, step: int) -> dict[int, Indices]:
+        """What the sampler's `refresh` returns for each class, before this inner step."""
+        return {
+            label: self._plan.sampler.refresh(
+                members, self._train, network, step, self._streams.child("sampler", label)
+            )
+            for label, members in enumerate(self._train.members)
+        }
+
+    def draw(self, step: int, refreshed: Mapping[int, Indices]) -> list[MatchInputs]:
+        """What every class's match sees in an inner step, on the device; each class has its own streams."""
+        drawn = [self._drawn(label, step, refreshed) for label in range(len(self._train.spec.classes))]
+        return moved_together(drawn, self._train.device)
+
+    def __call__(
+        self,
+        network: Network,
+        codes: Codes,
+        step: int,
+        prepared: Tensors | None = None,
+        refreshed: Mapping[int, Indices] = MappingProxyType({}),
+    ) -> tuple[Codes, Distances]:
+        """Match every class.
+
+        Args:
+            network: the network being matched.
+            codes: of all classes.
+            step: inner steps since the beginning of the run, which decides what is drawn.
+            prepared: what `Objective.prepare` returned.
+            refreshed: what `refresh` returned last.
+
+        Returns:
+            The gradient of each class's distance with respect to its codes, class axis first, and for shared
+            codes their sum; and the distance of each class.
+
+        Raises:
+            RunError: the memory does not suffice for a single class.
+        """
+        prepared = prepared or {}
+        inputs = self.draw(step, refreshed)
+        alike: dict[Any, list[int]] = {}
+        for label, each in enumerate(inputs):
+            alike.setdefault(_shapes(each), []).append(label)
+        results: dict[int, tuple[Codes, Scalar]] = {}
+        for labels in alike.values():
+            # Each shape needs a graph of its own, which a few small classes are not worth.
+            rare = len(labels) * MAX_SHAPES < len(inputs)
+            execution = current_execution().eager() if rare else current_execution()
+            while labels:
+                chunk = labels[: self.at_once]
+                try:
+                    with execution.active():
+                        matched = self._matched(network, codes, chunk, inputs, step, prepared)
+                except RuntimeError as error:
+                    self._shrink(len(chunk), error)
+                    continue
+                results.update(zip(chunk, matched, strict=True))
+                labels = labels[len(chunk) :]
+        in_order = [results[label] for label in range(len(inputs))]
+        gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in codes}
+        gradients.update({name: gradients[name].sum(0) for name in self._plan.decoder.shared})
+        return gradients, torch.stack([distance for _, distance in in_order])
+
+    def _drawn(self, label: int, step: int, refreshed: Mapping[int, Indices]) -> MatchInputs:
+        sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
+        generator = self._streams.generator("match", step, label, "augment")
+        kept = sampler.synthetic(self.decoded, step, streams)
+        return MatchInputs(
+            sampler.real(self._train.members[label], step, streams, refreshed.get(label)),
+            () if kept is None else (kept,),
+            self._preprocessing.draw(1, generator),
+        )
+
+    def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
+        """Bytes that matching one class takes at most beside data, weights and codes, if computed eagerly.
+
+        None where a stage depends on values, so that it cannot be told without computing.
+        """
+        inputs = self.draw(0, {})
+        largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))
+        function, arguments = self._work(network, codes, [largest], inputs, prepared)
+        try:
+            return peak(function, *arguments)
+        # Whatever a plugin raises when it gets tensors without data.
+        except Exception:
+            return None
+
+    def gradient_norms(
+        self, network: Network, codes: Codes, step: int, refreshed: Mapping[int, Indices]
+    ) -> GradientNorms:
+        """Norms of the network's gradients given what an inner step sees.
+
+        Args:
+            network: the network that was matched.
+            codes: of all classes.
+            step: the inner step's number, which decides what is drawn.
+            refreshed: what `refresh` returned last.
+        """
+        plan, view = self._plan, NetworkView(network)
+        norms: list[tuple[Tensor, ...]] = []
+        for label, inputs in enumerate(self.draw(step, refreshed)):
+            real = self._train.at(inputs.real)
+            with self._layers(step, label), torch.no_grad():
+                both = both_seen(
+                    plan.decoder,
+                    self._preprocessing,
+                    of_class(plan.decoder, codes, label),
+                    labels_of_class(codes, label, plan.images_per_class),
+                    Split(real.pixels, real.labels, self._train.spec).batch(),
+                    inputs.draws,
+                    *inputs.kept,
+                )
+                with torch.enable_grad():
+                    gradients = [view.gradients(batch).values() for batch in both]
+            norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
+        real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))
+        return GradientNorms(real, synthetic)
+
+    def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
+        """A block in which layers that draw do so as in the match of a class in a sweep."""
+        return self._streams.child("match", step, label).seeded("layers", device=self._train.device)
+
+    def _matched(
+        self,
+        network: Network,
+        codes: Codes,
+        labels: list[int],
+        inputs: list[MatchInputs],
+        step: int,
+        prepared: Tensors,
+    ) -> list[tuple[Codes, Scalar]]:
+        """Gradients and distances of some classes, which see equally many images."""
+        function, arguments = self._work(network, codes, labels, inputs, prepared)
+        key = (self._key, network.architecture, len(labels) > 1)
+        with self._layers(step, labels[0]):
+            gradients, distances = compute("the match", key, function, *arguments)
+        if len(labels) == 1:
+            return [(gradients, distances)]
+        return [
+            ({name: gradient[position] for name, gradient in gradients.items()}, distances[position])
+            for position in range(len(labels))
+        ]
+
+    def _work(
+        self,
+        network: Network,
+        codes: Codes,
+        labels: list[int],
+        inputs: list[MatchInputs],
+        prepared: Tensors,
+    ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
+        """The match of some classes as a pure function, mapped over several; and its arguments."""
+        plan, train, mapped = self._plan, self._train, len(labels) > 1
+
+        def matched(
+            weights: Weights, buffers: Weights, prepared: Tensors, *of_class: Any
+        ) -> tuple[Codes, Tensor]:
+            view = NetworkView(replace(network, weights=weights, buffers=buffers), prepared, mapped=mapped)
+
+            def one(
+                codes: Codes, labels: Tensor, pixels: Pixels, classes: ClassNumbers, inputs: MatchInputs
+            ) -> tuple[Codes, Scalar]:
+                return match(
+                    plan.decoder,
+                    plan.objective,
+                    self._preprocessing,
+                    view,
+                    codes,
+                    labels,
+                    Split(pixels, classes, train.spec).batch(),
+                    inputs.draws,
+                    *inputs.kept,
+                )
+
+            if not mapped:
+                return one(*of_class)
+            with replace(current_execution(), mapped=True).active():
+                return torch.func.vmap(one)(*of_class)
+
+        own: list[Any] = []
+        for label in labels:
+            stored = labels_of_class(codes, label, plan.images_per_class)
+            real = train.at(inputs[label].real)
+            own.append(
+                (of_class(plan.decoder, codes, label), stored, real.pixels, real.labels, inputs[label])
+            )
+        stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
+        return matched, (network.weights, network.buffers, prepared, *stacked)
+
+    def _shrink(self, classes: int, error: RuntimeError) -> None:
+        """Match fewer classes at once after an error, or raise it where there was one class only."""
+        reason, lacking = first_line(error), out_of_memory(error)
+        if classes == 1 and lacking:
+            raise RunError(
+                f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "
+                "sampler.max_synthetic, or set precision = 'bf16'"
+            ) from error
+        if classes == 1:
+            raise error
+        self.at_once = classes // 2 if lacking else 1
+        warnings.warn(
+            f"{classes} classes cannot be matched at once ({reason}); matching {self.at_once} at once "
+            "instead",
+            FewerClasses,
+            2,
+        )
+
+
+def _shapes(inputs: MatchInputs) -> tuple[torch.Size, ...]:
+    return tuple(tensor.shape for tensor in pytree.tree_leaves(tuple(inputs)))

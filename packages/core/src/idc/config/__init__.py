@@ -1,0 +1,1 @@
+"""The pipeline file: reading, laying over each other, changing, comparing."""

@@ -1,0 +1,1 @@
+"""Real images: found, chosen, read once, kept, and handed out as a split."""

@@ -1,0 +1,246 @@
+"""Real images: a split is one tensor, in memory or mapped from a file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from idc.data.fingerprint import Fingerprint
+from idc.data.statistics import AT_A_TIME, ChannelStatistics
+from idc.data.torch_dataset import LabelledImages
+from idc.errors import InputError, explain
+from idc.runtime import memory
+from idc.shapes import (
+    Batch,
+    ClassNumbers,
+    Images,
+    Indices,
+    Labels,
+    Pixels,
+    StoredImages,
+    class_numbers,
+)
+from idc.spec import Content, ImageSpec
+
+SHARE_OF_MEMORY = 0.5
+"""Of what is free on a GPU, for a split that is to stay there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Labelled images of which every position is equally cheap to read."""
+
+    pixels: Pixels
+    """Bytes 0…255 for values 0…1, or floats in the dataset's value range."""
+    labels: Labels
+    """On the device that batches are wanted on."""
+    spec: ImageSpec
+    known_fingerprint: str | None = None
+    """The fingerprint, where it is known already."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches are: where the labels are; pixels that do not fit there stay behind."""
+        return self.labels.device
+
+    def images(self, indices: Indices | None = None) -> Images:
+        """Images in the dataset's value range, on the device.
+
+        Args:
+            indices: which; all by default.
+        """
+        pixels = self.pixels.to(self.device) if indices is None else self._rows(indices)
+        return pixels.float().div_(255) if pixels.dtype == torch.uint8 else pixels
+
+    def batch(self, indices: Indices | None = None) -> Batch:
+        """Images in the dataset's value range with their labels, on the device.
+
+        Args:
+            indices: which; all by default.
+        """
+        return Batch(self.images(indices), self.labels if indices is None else self.labels[indices])
+
+    def at(self, indices: Indices) -> "Split":
+        """Some of the images, as they are kept, on the device."""
+        return Split(self._rows(indices), self.labels[indices], self.spec)
+
+    def _rows(self, indices: Indices) -> Pixels:
+        # Not pixels[indices], which takes ten times as long on a CPU: it copies value by value.
+        rows = self.pixels.index_select(0, indices.to(self.pixels.device))
+        return rows.to(self.device, non_blocking=True)
+
+    def dataset(
+        self, transform: Callable[[Any], Any] | None = None, *, normalized: bool = True, pil: bool = False
+    ) -> LabelledImages:
+        """The images for PyTorch's data loaders; see `LabelledImages` for the arguments."""
+        here = self.to(torch.device("cpu"))
+
+        def read(position: int) -> Tensor:
+            return here.images(torch.tensor([position]))[0]
+
+        return LabelledImages(read, here.labels, self.spec, transform, normalized=normalized, pil=pil)
+
+    @cached_property
+    def members(self) -> list[Indices]:
+        """Positions of each class's images, in the order of the files, on the CPU."""
+        labels = class_numbers(self.labels).cpu()
+        return [torch.nonzero(labels == label).flatten() for label in range(len(self.spec.classes))]
+
+    def first_of_each_class(
+        self, order: list[Indices], images_per_class: int, of_each: int, purpose: str
+    ) -> StoredImages:
+        """The images that come first in each class's order.
+
+        Args:
+            order: positions of each class's images.
+            images_per_class: stored images of a class.
+            of_each: real images for each stored one.
+            purpose: says in messages what they are for.
+
+        Raises:
+            InputError: a class has fewer than ``images_per_class · of_each``.
+        """
+        count = images_per_class * of_each
+        for label, chosen in enumerate(order):
+            if len(chosen) < count:
+                most = len(chosen) // of_each
+                raise InputError(
+                    f"images_per_class: class {self.spec.classes[label]!r} has {len(chosen)} training "
+                    f"images, but {purpose} takes {count}, {of_each} for each of {images_per_class} stored; "
+                    + (f"allowed are 1 to {most}, or " if most else "")
+                    + 'start from [init] type = "noise"'
+                )
+        return torch.stack([self.images(chosen[:count]) for chosen in order])
+
+    def to(self, device: torch.device) -> "Split":
+        """The split with its batches on a device; itself if they are there.
+
+        On a GPU whose memory has no room for all pixels, these stay where they are and batches are copied.
+        """
+        labels, pixels = self.labels.to(device), self.pixels
+        free = memory.available(device) if device.type == "cuda" else None
+        if free is None or pixels.nbytes <= SHARE_OF_MEMORY * free:
+            pixels = pixels.to(device)
+        # The same object, so that its members and fingerprint are computed once.
+        there = pixels is self.pixels and labels is self.labels
+        return self if there else replace(self, pixels=pixels, labels=labels)
+
+    def fingerprint(self) -> str:
+        """SHA-256 over images and labels: two splits with the same one hold the same data."""
+        return self.known_fingerprint or self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        fingerprint = Fingerprint()
+        for some in self.pixels.split(AT_A_TIME):
+            fingerprint.add(some)
+        return fingerprint.result(self.labels, tuple(self.pixels.shape[1:]), self.pixels.dtype)
+
+
+@dataclass(frozen=True, eq=False)
+class RealData:
+    """A dataset: what is condensed, and what scores are taken on."""
+
+    train: Split
+    test: Split
+
+    @property
+    def spec(self) -> ImageSpec:
+        """What an image is, in both splits."""
+        return self.train.spec
+
+    def to(self, device: torch.device) -> "RealData":
+        """Both splits on a device."""
+        return RealData(self.train.to(device), self.test.to(device))
+
+
+def from_tensors(
+    train: tuple[Pixels, Tensor],
+    test: tuple[Tensor, Tensor],
+    classes: tuple[str, ...],
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    *,
+    low: float = 0.0,
+    high: float | None = 1.0,
+    content: Content = "picture",
+    statistics: ChannelStatistics | None = None,
+    fingerprints: tuple[str | None, str | None] = (None, None),
+) -> RealData:
+    """A dataset of images that are at hand.
+
+    Args:
+        train: images (n, channels, height, width), as bytes for values 0…1 or as floats between ``low`` and
+            ``high``; and labels (n,).
+        test: likewise.
+        classes: names, in the order of the labels.
+        mean: for each channel, in 0…1 or between ``low`` and ``high``; computed from the training images
+            unless given.
+        std: likewise.
+        low: lowest value.
+        high: highest value; None where there is none.
+        content: what the images show.
+        statistics: of the training images, where they are known already.
+        fingerprints: of both splits, where they are known already.
+
+    Raises:
+        InputError: there is one class only, a class has no training images, there are no test images, all
+            values are the same, or mean or std do not fit.
+    """
+    refuse_lacking(train[1], test[1], classes)
+    statistics = statistics or ChannelStatistics.of(train[0])
+    if std is None and min(statistics.std) == 0:
+        channel = statistics.std.index(0)
+        raise InputError(
+            f"dataset: every training pixel of channel {channel} has the same value, "
+            f"{statistics.mean[channel]:g}; give mean and std in [dataset], or other images"
+        )
+    _, channels, height, width = train[0].shape
+    try:
+        spec = ImageSpec(
+            channels=channels,
+            height=height,
+            width=width,
+            classes=classes,
+            content=content,
+            low=low,
+            high=high,
+            mean=statistics.mean if mean is None else mean,
+            std=statistics.std if std is None else std,
+        )
+    except ValidationError as error:
+        raise InputError(f"dataset: {explain(error)}") from None
+    first, second = fingerprints
+    return RealData(Split(*train, spec, first), Split(*test, spec, second))
+
+
+def refuse_lacking(train: ClassNumbers, test: Tensor, classes: tuple[str, ...]) -> None:
+    """Refuse fewer than two classes, a class without training images, and a test split without images.
+
+    Args:
+        train: labels of the training split.
+        test: of the test split.
+        classes: names, in the order of the labels.
+
+    Raises:
+        InputError: there is one class only, a class has no training images, or there are no test images.
+    """
+    if len(test) == 0:
+        raise InputError("dataset: the test split has no images; networks are scored on them")
+    absent = set(range(len(classes))) - set(train.unique().tolist())
+    if absent:
+        raise InputError(
+            f"dataset: class {classes[min(absent)]!r} has no training images; add some, or name the classes "
+            "wanted in dataset.classes"
+        )
+    if len(classes) < 2:
+        raise InputError(
+            f"dataset: there is one class only, {', '.join(classes)!r}; networks tell two or more apart"
+        )

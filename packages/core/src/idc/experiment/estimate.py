@@ -1,0 +1,160 @@
+"""What a run would store and take, by and large, without doing it."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from idc.condensation.loop import Condensation
+from idc.config.pipeline import Pipeline
+from idc.errors import within
+from idc.experiment.score import evaluate
+from idc.seeding import Streams
+from idc.spec import ImageSpec
+from idc.synset.codes import decode_class
+from idc.synset.synset import Synset
+from idc.table import Record
+
+
+class Estimate(Record):
+    """What a run would store and take."""
+
+    stored_images: int
+    """All classes together, counted in images of the dataset's size."""
+    images: int
+    """Training images that they decode to."""
+    budget: int
+    """Stored numbers."""
+    steps: int
+    """Inner steps."""
+    condense_operations: float
+    """Floating-point operations of convolutions and linear layers in matching and in training between."""
+    evaluate_operations: float
+    """Likewise, of all networks trained on the synset, its baselines and snapshots; 0 where not known."""
+    synsets: int
+    """Synsets that are scored."""
+    memory: int | None
+    """Bytes that matching one class takes at most, if computed eagerly; None where it cannot be told."""
+    device: str
+    compiled: bool
+    """Whether steps would be compiled."""
+    condense_seconds: float | None = None
+    """On this machine, judged by two steps, or three where they are compiled; None without a trial."""
+    evaluate_seconds: float | None = None
+    """Likewise, judged by two epochs of the first network, or as many as a second holds."""
+
+
+TRIAL = 1.0
+"""Seconds that networks are trained for at least, because two epochs may be too short to judge by."""
+
+
+class _EnoughError(Exception):
+    pass
+
+
+def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
+    """What a run would store and take.
+
+    Args:
+        condensation: not begun yet; a trial makes two of its steps.
+        trial: whether to make two steps, and train a network for two epochs, to judge the time by.
+    """
+    plan, spec = condensation.pipeline, condensation.data.spec
+    synset = condensation.synset()
+    network = plan.model.fresh(spec, Streams(0), condensation.device)
+    count = synset.header.images
+    trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
+    matched_per_class = condensation.matching.decoded
+    scored = _scored(plan, spec, count, matched_per_class) if plan.evaluate else []
+    scoring = sum(
+        evaluator.operations(images, matched, spec, plan.model)
+        for evaluator in plan.evaluate
+        for images, matched in scored
+    )
+    relative = sum(images for images, _ in scored) / count
+    matched = len(condensation) * condensation.matching.operations(network)
+    with condensation.execution.eager().active():
+        memory = condensation.matching.memory(network, condensation.codes, condensation.trial_prepared)
+    return Estimate(
+        stored_images=plan.images_per_class * len(spec.classes),
+        images=count,
+        budget=synset.header.budget,
+        steps=len(condensation),
+        # Forwards, and backwards to the images and to the weights.
+        condense_operations=matched + 3 * trained * network.operations(spec.shape),
+        evaluate_operations=scoring,
+        synsets=len(scored),
+        memory=memory,
+        device=str(condensation.device),
+        compiled=condensation.execution.compiled,
+        condense_seconds=_condensing(condensation) if trial else None,
+        evaluate_seconds=relative * _scoring(synset, condensation) if trial else None,
+    )
+
+
+def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int) -> list[tuple[int, int]]:
+    """Training images of each synset that is scored (the result, its snapshots, the baselines), and how many
+    of a class are matched."""
+    snapshots = len(range(0, plan.iterations, plan.snapshot_every)) if plan.snapshot_every else 0
+    found = [(count, matched_per_class)] * (1 + snapshots)
+    for baseline in plan.baseline:
+        with within(f"baseline {baseline.name!r}"):
+            baseline.decoder.capacity(plan.images_per_class, spec)
+        grey = torch.zeros(1, plan.images_per_class, *spec.shape)
+        codes = baseline.decoder.encode(grey, plan.images_per_class)
+        evaluated, matched = (
+            len(decode_class(decoder, codes, 0, plan.images_per_class))
+            for decoder in (baseline.decoder.for_evaluation(), baseline.decoder)
+        )
+        found += [(evaluated * len(spec.classes), matched)] * baseline.draws
+    return found
+
+
+def _condensing(condensation: Condensation) -> float:
+    plan = condensation.pipeline
+    streams = Streams(plan.seed).child("estimate")
+    wait = _waiting(condensation.device)
+    start, first, second = 0.0, 0.0, 0.0
+    if len(condensation):
+        train = condensation.data.train
+        start = _seconds(lambda: plan.networks.start(0, None, plan.model, train, streams), wait)
+        first = _seconds(lambda: next(condensation), wait)
+    # The second step of a network is the first that trains it, and compiles that too.
+    for _ in range(min(len(condensation) - 1, 2 if condensation.execution.compiled else 1)):
+        second = _seconds(lambda: next(condensation), wait)
+    # The first step began a network; so did the second where each has its own.
+    begun = sum(not plan.networks.reuses_network(iteration) for iteration in range(1, plan.iterations))
+    again = begun * start if plan.inner_steps > 1 else 0.0
+    return first + max(len(condensation) - 1, 0) * second + again
+
+
+def _scoring(synset: Synset, condensation: Condensation) -> float:
+    """Seconds that all evaluators take for the result, as if all networks took as long as the first."""
+    data, device = condensation.data, condensation.device
+    seen: list[tuple[float, float]] = [(time.monotonic(), 0.0)]
+
+    def progress(share: float) -> None:
+        seen.append((time.monotonic(), share))
+        if len(seen) > 3 and seen[-1][0] - seen[1][0] > TRIAL:
+            raise _EnoughError
+
+    try:
+        for _ in evaluate(synset, data, device=str(device), progress=progress):
+            pass
+    except _EnoughError:
+        # From the first report on: before it something may have been compiled, once for all synsets.
+        _, (first, begun), *_, (last, done) = seen
+        return (last - first) / (done - begun)
+    return time.monotonic() - seen[0][0]
+
+
+def _seconds(step: Callable[[], object], wait: Callable[[], None]) -> float:
+    began = time.monotonic()
+    step()
+    wait()
+    return time.monotonic() - began
+
+
+def _waiting(device: torch.device) -> Callable[[], None]:
+    """Waits until a device has done what it was given."""
+    return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

@@ -1,0 +1,110 @@
+"""What a run found out: scores as n, mean and standard deviation, and where they came from."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from idc.config.pipeline import PublishedScore
+from idc.errors import InputError
+from idc.files.atomic import write_text
+from idc.kinds import Evaluation
+from idc.synset.provenance import Computed
+from idc.table import Record
+
+
+def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
+    """The evaluations of several synsets, with those that are draws of the same name made one.
+
+    Args:
+        draws: for each synset its evaluations, in the order of the evaluators.
+    """
+    pools: dict[tuple[str, int], list[Evaluation]] = {}
+    for evaluations in draws:
+        for position, evaluation in enumerate(evaluations):
+            pools.setdefault((evaluation.synset, position), []).append(evaluation)
+    return [
+        same[0].model_copy(update={"values": tuple(value for each in same for value in each.values)})
+        for same in pools.values()
+    ]
+
+
+class Iteration(Record):
+    """What an outer iteration was like, as a line of ``log.jsonl`` says."""
+
+    iteration: int
+    """Outer iterations done with this one."""
+    loss: float
+    """Mean distance over its steps and classes."""
+    steps: int
+    """Steps in the mean; fewer than the pipeline's where an interruption came between."""
+    first_norms: tuple[float, float] | None = None
+    """L1 norms of the network's gradients given real and given synthetic images, after the first of its
+    steps; None where they were not taken."""
+    last_norms: tuple[float, float] | None = None
+    """Likewise, after the last."""
+
+
+class Report(Record):
+    """The outcome of a run, as ``report.json`` holds it."""
+
+    name: str
+    """The pipeline's name."""
+    method: str
+    classes: tuple[str, ...] = ()
+    """Their names, in the order of the labels."""
+    images_per_class: int
+    budget: int
+    """Stored numbers of the condensed synset."""
+    iterations: int
+    device: str
+    computed: Computed | None = None
+    """How the condensation was computed; absent in reports written before this was kept."""
+    seconds: dict[str, float]
+    """Wall-clock seconds of each phase on this machine."""
+    versions: dict[str, str]
+    evaluations: tuple[Evaluation, ...]
+    snapshots: tuple[Evaluation, ...] = ()
+    """Of the synsets that were kept on the way, in their order."""
+    published: tuple[PublishedScore, ...] = ()
+    """What the pipeline says others have reported."""
+
+    def merged(self, evaluations: Iterable[Evaluation]) -> Self:
+        """The report with more scores: in place of those with the same key, or after all others.
+
+        Of the same networks, the score that more of them have stays.
+        """
+        found = list(self.evaluations)
+        for new in evaluations:
+            same = [position for position, each in enumerate(found) if each.key == new.key]
+            if not same:
+                found.append(new)
+            elif found[same[0]].values[: new.n] != new.values:
+                found[same[0]] = new
+        models = list(dict.fromkeys(each.model for each in found))
+        found.sort(key=lambda each: models.index(each.model))
+        return self.model_copy(update={"evaluations": tuple(found)})
+
+    def save(self, path: Path) -> None:
+        """Write the report as JSON; the file is whole or not there."""
+        text = self.model_dump_json(indent=2) + "\n"
+        write_text(path, text)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a report.
+
+        Args:
+            path: the file, or a run folder that holds ``report.json``.
+
+        Raises:
+            InputError: there is none, or it is not a report.
+        """
+        file = path / "report.json" if path.is_dir() else path
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}; give the folder of a finished run") from None
+        except ValidationError:
+            raise InputError(f"{file}: not a report of idc; give the folder of a finished run") from None

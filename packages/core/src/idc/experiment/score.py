@@ -1,0 +1,75 @@
+"""Scoring synsets: the condensed one and the baselines, under the same evaluators and seeds."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from idc.condensation.loop import condense
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
+from idc.errors import within
+from idc.kinds import Evaluation, Evaluator, EvaluatorInputs
+from idc.runtime import device as devices
+from idc.runtime.execution import Execution
+from idc.seeding import Streams
+from idc.synset.synset import Synset
+
+
+def evaluate(
+    synset: Synset,
+    data: RealData,
+    pipeline: Pipeline | None = None,
+    *,
+    device: str = "auto",
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Iterator[Evaluation]:
+    """Score a synset with every evaluator of a pipeline.
+
+    Args:
+        synset: what is scored.
+        data: the real data whose test split decides.
+        pipeline: whose evaluators, seed, precision and compile are used; the synset's own by default. Synsets
+            scored under the same pipeline get the same initial weights and draws.
+        device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
+        progress: called now and then with the fraction done, 0 to 1.
+
+    Returns:
+        Evaluations named after the synset, each as soon as it is complete.
+    """
+    plan = pipeline or synset.pipeline
+    for evaluator in plan.evaluate:
+        evaluator.refuse_unfit(data.spec)
+    chosen = devices.choose(device)
+    execution = Execution.on(chosen, plan.precision, plan.compile)
+    synthetic = synset.split().to(chosen)
+    for index, evaluator in enumerate(plan.evaluate):
+        streams = Streams(plan.seed).child("evaluate", index)
+
+        def overall(fraction: float, index: int = index) -> None:
+            progress((index + fraction) / len(plan.evaluate))
+
+        real = _on_device(data, evaluator, chosen)
+        inputs = EvaluatorInputs(synthetic, synset.matched_per_class, real, synset.codes, evaluator.needs)
+        scores = evaluator.evaluate(inputs, plan.model, streams, overall)
+        for evaluation in execution.during(scores):
+            yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
+
+
+def _on_device(data: RealData, evaluator: Evaluator, device: torch.device) -> RealData:
+    """The data with the splits that an evaluator needs on a device; the others stay where they are."""
+    return RealData(
+        data.train.to(device) if "train" in evaluator.needs else data.train,
+        data.test.to(device) if "test" in evaluator.needs else data.test,
+    )
+
+
+def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Synset]:
+    """The synset of each draw of a pipeline's baselines: chosen and packed, not condensed.
+
+    Raises:
+        InputError: a baseline does not fit the data.
+    """
+    for baseline in pipeline.baselines():
+        with within(f"baseline {baseline.method!r}"):
+            synset = condense(baseline, data, device=device).synset()
+        yield synset

@@ -1,0 +1,90 @@
+"""The kind of stage that makes training images of what is stored."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from idc.kinds.stage import Stage
+
+if TYPE_CHECKING:
+    from idc.shapes import Batch, ClassNumbers, Codes, StoredImages
+    from idc.spec import ImageSpec
+
+
+class Decoder(Stage):
+    """The parameterization *f*: what is stored for a class becomes its training images (IDC, section 3).
+
+    What is stored are named tensors, `Codes`. Those not named in `shared` have a leading class axis, and
+    every class has its own slice; shared ones belong to all classes. `decode` sees one class: its slices,
+    without the class axis, and the shared tensors. Together they are the budget: stored numbers.
+
+    For codes that are images, subclass `PixelDecoder` and write `decode` alone.
+    """
+
+    group: ClassVar[str] = "idc.decoders"
+
+    shared: ClassVar[frozenset[str]] = frozenset()
+    """Names of stored tensors without a class axis."""
+
+    @abstractmethod
+    def capacity(self, images_per_class: int, spec: "ImageSpec") -> int:
+        """How many real images of a class `encode` can pack: a multiple of ``images_per_class``.
+
+        Raises:
+            InputError: the decoder does not fit such images (a factor larger than the image, say).
+        """
+
+    @abstractmethod
+    def encode(self, images: "StoredImages", images_per_class: int) -> "Codes":
+        """Codes to start from.
+
+        Args:
+            images: (classes, n, channels, height, width) in the dataset's value range, with n either
+                ``images_per_class`` (store each whole) or `capacity` (pack them, so that decoding gives
+                back an approximation of each).
+            images_per_class: storage per class, in images.
+
+        Returns:
+            The stored tensors.
+        """
+
+    @abstractmethod
+    def decode(self, codes: "Codes", labels: "ClassNumbers") -> "Batch":
+        """Training images of one class; a pure, twice differentiable function of the codes.
+
+        Args:
+            codes: the class's slices and the shared tensors.
+            labels: (images_per_class,) the class number of each stored image.
+
+        Returns:
+            The images (n, channels, height, width) in the dataset's value range, and their labels: class
+            numbers (n,), or soft labels (n, classes), probabilities that may be a function of the codes too.
+        """
+
+    @abstractmethod
+    def project(self, codes: "Codes", spec: "ImageSpec") -> "Codes":
+        """The nearest codes whose images keep to the value range; called once per outer iteration and on
+        saving. Codes that are not pixels may be returned unchanged: images are clamped on saving anyway.
+        """
+
+    def for_evaluation(self) -> "Decoder":
+        """The decoder that makes training images of the finished codes; the same by default."""
+        return self
+
+
+class PixelDecoder(Decoder):
+    """A decoder whose one stored tensor, ``images``, holds ``images_per_class`` images of each class.
+
+    Subclasses write `decode` alone.
+    """
+
+    def capacity(self, images_per_class: int, spec: "ImageSpec") -> int:
+        """One real image for each stored one."""
+        return images_per_class
+
+    def encode(self, images: "StoredImages", images_per_class: int) -> "Codes":
+        """The images unchanged."""
+        return {"images": images}
+
+    def project(self, codes: "Codes", spec: "ImageSpec") -> "Codes":
+        """Pixels clamped to the value range."""
+        return {**codes, "images": codes["images"].clamp(spec.low, spec.high)}

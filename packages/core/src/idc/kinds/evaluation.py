@@ -1,0 +1,65 @@
+"""What an evaluation is: scores as n, mean and standard deviation."""
+
+import statistics
+from typing import NamedTuple
+
+from pydantic import Field, computed_field
+
+from idc.table import Record
+
+
+class EvaluationKey(NamedTuple):
+    """What was scored and how."""
+
+    synset: str
+    type: str
+    protocol: str
+    model: str
+    metric: str
+
+
+class Evaluation(Record):
+    """Scores of one synset with one model under one protocol."""
+
+    type: str
+    """Evaluator, such as ``retrain``."""
+    protocol: str
+    """Named, versioned recipe the scores were taken under, and what was changed in it."""
+    model: str
+    metric: str
+    """What the values are; accuracies are in percent, 0 to 100."""
+    values: tuple[float, ...] = Field(min_length=1)
+    """One score for each run, in the order of the runs."""
+    synset: str = ""
+    """What was evaluated: the pipeline's method, or the name of a baseline."""
+    budget: int = 0
+    """Numbers that the synset stores."""
+    iteration: int | None = None
+    """Outer iterations done, where it is a synset that was kept on the way."""
+
+    @property
+    def key(self) -> EvaluationKey:
+        """What was scored and how: evaluations with the same key can be compared, pooled and replaced."""
+        return EvaluationKey(self.synset, self.type, self.protocol, self.model, self.metric)
+
+    @computed_field
+    @property
+    def mean(self) -> float:
+        """Mean of the scores."""
+        return statistics.fmean(self.values)
+
+    @computed_field
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation (n - 1); none for a single run."""
+        return statistics.stdev(self.values) if self.n > 1 else None
+
+    @computed_field
+    @property
+    def n(self) -> int:
+        """How many scores there are."""
+        return len(self.values)
+
+    def summary(self) -> str:
+        """``88.1 ± 0.9``, or the mean alone for a single run."""
+        return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"

@@ -1,0 +1,73 @@
+"""The kind of stage that supplies the networks being matched."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from idc.errors import InputError
+from idc.kinds.model import Model
+from idc.kinds.stage import Stage
+
+if TYPE_CHECKING:
+    from idc.data.split import Split
+    from idc.network import Network
+    from idc.seeding import Streams
+
+
+class Networks(Stage):
+    """Which networks are matched, and what they are trained on between inner steps."""
+
+    group: ClassVar[str] = "idc.networks"
+
+    @abstractmethod
+    def refuse_unfit(self, model: Model, real: "Split") -> None:
+        """Refuse fields that do not fit such networks or data; called before a run begins.
+
+        Raises:
+            InputError: which field, and what is allowed.
+        """
+
+    def pretrain(
+        self, model: Model, real: "Split", streams: "Streams", progress: "Callable[[float], None]"
+    ) -> str:
+        """Train what `start` needs and say what was trained; ``idc pretrain`` calls it. Most need nothing."""
+        raise InputError(f"networks: {self.type!r} needs no pretrained networks")
+
+    @abstractmethod
+    def start(
+        self, iteration: int, previous: "Network | None", model: Model, real: "Split", streams: "Streams"
+    ) -> "Network":
+        """The network of an outer iteration.
+
+        Args:
+            iteration: outer iteration, from 0.
+            previous: the network the last iteration ended with; None at the beginning, and on resuming where
+                `reuses_network` is false.
+            model: the architecture.
+            real: the training split.
+            streams: where this iteration's random draws come from.
+        """
+
+    def reuses_network(self, iteration: int) -> bool:
+        """Whether `start` of an outer iteration may return the network of the previous one."""
+        return False
+
+    def trained_images(self, inner_steps: int, real: "Split", synthetic: int) -> int:
+        """Images that the network of an outer iteration is trained on in total; for estimates only.
+
+        Args:
+            inner_steps: of the outer iteration.
+            real: the training split.
+            synthetic: number of training images that the codes decode to.
+        """
+        return 0
+
+    @abstractmethod
+    def train(self, network: "Network", real: "Split", synthetic: "Callable[[], Split]") -> "Network":
+        """The network after the training between two inner steps.
+
+        Args:
+            network: as the last inner step matched it.
+            real: the training split.
+            synthetic: decodes the current synthetic images; costs nothing unless called.
+        """

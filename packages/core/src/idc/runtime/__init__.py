@@ -1,0 +1,1 @@
+"""Where and how things are computed: device, memory, precision, compiled or not."""

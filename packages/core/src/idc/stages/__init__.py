@@ -1,0 +1,1 @@
+"""The stages that come with idc: each folder is an entry-point group."""

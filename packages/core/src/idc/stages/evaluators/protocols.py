@@ -1,0 +1,74 @@
+"""Published recipes for training on a synset, by name and year."""
+
+from typing import Any
+
+IDC: dict[str, Any] = {
+    "epochs": 1000,
+    "milestones": [2 / 3, 5 / 6],
+    "decay": 0.2,
+    "training": {
+        "learning_rate": 0.01,
+        "momentum": 0.9,
+        "weight_decay": 5e-4,
+        "batch_size": 64,
+        "cutmix": 0.5,
+        "augment": [{"type": "dsa", "strategy": "color_crop_flip_scale_rotate"}],
+    },
+}
+IMAGENET: dict[str, Any] = {
+    **IDC,
+    "epochs": "by-images",
+    "training": {**IDC["training"], "cutmix": 1.0, "augment": [{"type": "imagenet"}]},
+}
+# DC's code trains one epoch more than it is asked for.
+DC: dict[str, Any] = {
+    "epochs": 301,
+    "milestones": "after-half",
+    "decay": 0.1,
+    "restart": True,
+    "training": {"learning_rate": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "batch_size": 256},
+}
+DSA: dict[str, Any] = {
+    **DC,
+    "epochs": 1001,
+    "training": {
+        **DC["training"],
+        "augment": [
+            {"type": "dsa", "mode": "single", "strategy": "color_crop_cutout_flip_scale_rotate"},
+        ],
+    },
+}
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    # IDC's public code, on everything but ImageNet and speech; on ImageNet with ten classes; with a hundred.
+    "idc-2022": IDC,
+    "idc-2022-imagenet": IMAGENET,
+    "idc-2022-imagenet-100": {
+        **IMAGENET,
+        "training": {
+            **IMAGENET["training"],
+            "learning_rate": 0.1,
+            "weight_decay": 1e-4,
+            "batch_size": 128,
+        },
+    },
+    # DC's public code without augmentation, and as it evaluates DSA and DM.
+    "dc-2021": DC,
+    "dsa-2021": DSA,
+    "dm-2023": DSA,
+}
+"""Fields of the evaluator ``retrain`` that each protocol fixes."""
+
+BY_IMAGES = {1: 3000, 10: 2000, 50: 1500, 200: 1000, 500: 500}
+"""Training images of a class, at most → epochs on ImageNet subsets (IDC's code); 300 for more."""
+
+
+def epochs_by_images(images: int, classes: int) -> int:
+    """Epochs for an ImageNet subset, as in IDC's code.
+
+    Args:
+        images: training images of a class, once decoded.
+        classes: of exactly 100, two thirds of the epochs are trained, rounded down to hundreds.
+    """
+    epochs = next((epochs for most, epochs in BY_IMAGES.items() if images <= most), 300)
+    return epochs * 2 // 3 // 100 * 100 if classes == 100 else epochs

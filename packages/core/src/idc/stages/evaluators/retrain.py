@@ -1,0 +1,197 @@
+"""The field's score: train fresh networks on the synset alone and test them on real images."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal, cast, final
+
+from pydantic import ConfigDict, Field, model_validator
+
+from idc.errors import refused, within
+from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, ImageSpec, InputError, Model, Streams
+from idc.runtime.execution import current_execution
+from idc.stages.evaluators.protocols import PROTOCOLS, epochs_by_images
+from idc.table import merged
+from idc.training.recipe import Training, accuracy
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+@final
+class Retrain(Evaluator):
+    """Accuracy after the last epoch, over several networks.
+
+    ``protocol`` fills in every field that the table leaves out; what the table changes is named in the
+    report beside the protocol.
+    """
+
+    # The protocol supplies every other field, so a file need not.
+    model_config = ConfigDict(json_schema_extra={"required": ["type"]})
+
+    outside_protocol: ClassVar[frozenset[str]] = Evaluator.outside_protocol | {"best"}
+
+    type: Literal["retrain"] = "retrain"
+    protocol: str = "idc-2022"
+    """A published recipe."""
+    epochs: Annotated[int, Field(ge=1)] | Literal["by-images"]
+    """A number, or fewer the more training images there are (IDC's rule for ImageNet subsets)."""
+    milestones: tuple[Share, ...] | Literal["after-half"]
+    """Fractions of the epochs after which the learning rate decays; ``after-half``: once, after half of them,
+    rounded up, and one more (DC's code)."""
+    decay: Annotated[float, Field(gt=0)]
+    """Factor of the learning rate at each milestone."""
+    restart: bool = False
+    """Forget the momentum at each milestone, as DC's code does."""
+    best: bool = False
+    """Also report the best accuracy of each run, at a quarter, half, three quarters and the end: a number
+    that is selected on the test split, so never a headline."""
+    training: Training
+    """How networks are trained on the synset."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_protocol(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        table = cast(Mapping[str, Any], value)
+        name = table.get("protocol", cls.model_fields["protocol"].default)
+        if not isinstance(name, str) or name not in PROTOCOLS:
+            message = f"unknown protocol {name!r} (known: {', '.join(PROTOCOLS)})"
+            raise refused(cls.__name__, {"protocol": message}, table)
+        return merged(PROTOCOLS[name], table)
+
+    def protocol_as_run(self) -> str:
+        """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
+        published = Retrain.model_validate({"protocol": self.protocol})
+        fields = [(name, self, published) for name in ("epochs", "milestones", "decay", "restart")]
+        fields += [(name, self.training, published.training) for name in Training.model_fields]
+        changed: list[str] = []
+        for name, ours, theirs in fields:
+            value = getattr(ours, name)
+            if value != getattr(theirs, name):
+                place = name if ours is self else f"training.{name}"
+                # So that scores that differ in this alone are not taken for the same.
+                changed.append(f"{place} {_said(value)}")
+        changed += (
+            [f"precision {current_execution().precision}"] if current_execution().precision != "fp32" else []
+        )
+        return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
+
+    def learning_rate(self, epoch: int, epochs: int) -> float:
+        """The learning rate of an epoch, counted from 0, out of so many."""
+        passed = sum(epoch >= first for first in self._decays(epochs))
+        return self.training.learning_rate * self.decay**passed
+
+    def _decays(self, epochs: int) -> list[int]:
+        """The first epochs, counted from 0, with a lower learning rate than the one before."""
+        if self.milestones == "after-half":
+            return [(epochs + 1) // 2 + 1]
+        return [int(fraction * epochs) for fraction in self.milestones]
+
+    def refuse_unfit(self, spec: ImageSpec) -> None:
+        """Refuse models and augmentations that do not fit such images."""
+        with within("evaluate"):
+            self.training.refuse_unfit(spec)
+            for position, model in enumerate(self.models):
+                with within(f"models.{position}"):
+                    model.fresh(spec, Streams(0))
+
+    def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
+        """Forward and backward passes of all networks over all epochs."""
+        networks = [each.fresh(spec, Streams(0)) for each in self.models or (model,)]
+        passes = 3 * self.runs * self._epochs(images, matched_per_class, spec) * images
+        return passes * sum(network.operations(spec.shape) for network in networks)
+
+    def _epochs(self, images: int, matched_per_class: int, spec: ImageSpec) -> int:
+        if self.epochs == "by-images":
+            classes = len(spec.classes)
+            # IDC's code counts at most the bound of its decoder, even where all images are evaluated.
+            return epochs_by_images(min(images // classes, matched_per_class), classes)
+        return self.epochs
+
+    def evaluate(
+        self,
+        inputs: EvaluatorInputs,
+        model: Model,
+        streams: Streams,
+        progress: Callable[[float], None],
+    ) -> Iterator[Evaluation]:
+        """One evaluation for each architecture.
+
+        Raises:
+            InputError: the synset's images or classes are not the dataset's.
+        """
+        _refuse_other_images(inputs.synthetic.spec, inputs.test.spec)
+        models = self.models or (model,)
+        for position, architecture in enumerate(models):
+            runs = [
+                self._run(
+                    inputs,
+                    architecture,
+                    streams.child(run),
+                    lambda fraction, done=position * self.runs + run: progress(
+                        (done + fraction) / (self.runs * len(models))
+                    ),
+                )
+                for run in range(self.runs)
+            ]
+            scores = {"accuracy": [accuracies[-1] for accuracies in runs]}
+            if self.best:
+                scores["best accuracy on the test split"] = [max(accuracies) for accuracies in runs]
+            for metric, values in scores.items():
+                yield Evaluation(
+                    type=self.type,
+                    protocol=self.protocol_as_run(),
+                    model=architecture.label(),
+                    metric=metric,
+                    values=tuple(values),
+                )
+
+    def _run(
+        self,
+        inputs: EvaluatorInputs,
+        model: Model,
+        streams: Streams,
+        progress: Callable[[float], None],
+    ) -> list[float]:
+        """Accuracies of one network on the test split: the last one, after those that `best` asks for."""
+        split = inputs.synthetic
+        epochs = self._epochs(len(split), inputs.matched_per_class, split.spec)
+        tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
+        network = model.fresh(split.spec, streams, split.device)
+        per_epoch = self.training.batches_per_epoch(split)
+        # Of one run, so that the first of five is the same as the only one.
+        execution = self.training.execution(network, split, epochs * per_epoch)
+        accuracies: list[float] = []
+        for epoch in range(epochs):
+            if self.restart and epoch in self._decays(epochs):
+                network = network.at_rest()
+            rate = self.learning_rate(epoch, epochs)
+            with execution.active():
+                network = self.training.steps(network, split, per_epoch, rate)
+            if epoch + 1 in tested:
+                accuracies.append(accuracy(network, inputs.test, split.spec))
+            progress((epoch + 1) / epochs)
+        return [*accuracies, accuracy(network, inputs.test, split.spec)]
+
+
+def _refuse_other_images(of_synset: ImageSpec, of_data: ImageSpec) -> None:
+    for what in ("shape", "classes", "low", "high"):
+        ours, theirs = getattr(of_synset, what), getattr(of_data, what)
+        if ours != theirs:
+            named = ", or name its classes with idc import --classes" if what == "classes" else ""
+            raise InputError(
+                f"dataset: {what} {theirs} is not the synset's {ours}; evaluate it on the dataset it was "
+                f"condensed from{named}"
+            )
+
+
+def _said(value: Any) -> str:
+    """A value in a few characters: as it is, augmentations by their types with a digest of their fields."""
+    if isinstance(value, int | float | str):
+        return str(value)
+    if not value:
+        return "none"
+    if all(isinstance(each, float) for each in value):
+        return "/".join(map(str, value))
+    fields = "".join(each.model_dump_json() for each in value)
+    return f"{'+'.join(each.type for each in value)}-{hashlib.sha256(fields.encode()).hexdigest()[:4]}"

@@ -1,0 +1,26 @@
+"""Codes that pack as many real images as the decoder has room for."""
+
+from typing import Literal, final
+
+from idc.kinds import Codes, Decoder, Initializer, Model, Split, Streams
+from idc.stages.initializers.choice import Order, ordered_members
+
+
+@final
+class Mix(Initializer):
+    """Real images shrunk to the decoder's tiles: ``factor²`` for each stored image (IDC's ``mix``)."""
+
+    type: Literal["mix"] = "mix"
+    order: Order = "random"
+    """``random``: shuffled by the seed. ``file``: the first ones as stored, as in IDC's code."""
+
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
+    ) -> Codes:
+        """What the decoder makes of as many real images of each class as it can pack."""
+        count = decoder.capacity(images_per_class, real.spec)
+        members = ordered_members(real, self.order, streams)
+        of_each = count // images_per_class
+        purpose = f"init 'mix' with decoder {decoder.type!r}"
+        chosen = real.first_of_each_class(members, images_per_class, of_each, purpose)
+        return decoder.encode(chosen, images_per_class)

@@ -1,0 +1,25 @@
+"""Codes from noise."""
+
+from typing import Literal, final
+
+import torch
+
+from idc.kinds import Codes, Decoder, Initializer, Model, Split, Streams
+
+
+@final
+class Noise(Initializer):
+    """Gaussian noise about the middle of the value range, ``0.5 + z / 4`` of it, clamped (as IDC)."""
+
+    type: Literal["noise"] = "noise"
+
+    def codes(
+        self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
+    ) -> Codes:
+        """What the decoder makes of images of noise, one for each stored image."""
+        spec = real.spec
+        shape = (len(spec.classes), images_per_class, *spec.shape)
+        unit = (torch.randn(shape, generator=streams.generator()) / 4 + 0.5).clamp(0, 1)
+        high = 1.0 if spec.high is None else spec.high
+        images = spec.low + unit * (high - spec.low)
+        return decoder.encode(images.to(real.device), images_per_class)

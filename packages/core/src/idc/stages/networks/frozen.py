@@ -1,0 +1,26 @@
+"""Networks that are not trained."""
+
+from collections.abc import Callable
+from typing import Literal, final
+
+from idc.kinds import Model, Network, Networks, Split, Streams
+
+
+@final
+class Frozen(Networks):
+    """A fresh network with random weights for every outer iteration (DM, section 3)."""
+
+    type: Literal["frozen"] = "frozen"
+
+    def refuse_unfit(self, model: Model, real: Split) -> None:
+        """Nothing can fail to fit."""
+
+    def start(
+        self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
+    ) -> Network:
+        """A fresh network."""
+        return model.fresh(real.spec, streams, real.device)
+
+    def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
+        """The network as it is."""
+        return network

@@ -1,0 +1,32 @@
+"""Matching the mean features that a network gives real and synthetic images."""
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field
+
+from idc.kinds import Batch, NetworkView, Objective, Scalar, layer_of
+
+
+@final
+class Feature(Objective):
+    """Squared distance between batch means of features, summed over entries and layers.
+
+    IDC's alternative to gradients; with the last layer and untrained networks, the loss of DM.
+    """
+
+    type: Literal["feature"] = "feature"
+    layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,)
+    """Which layers, counted from 0, or from -1 for the last before the logits."""
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        """Sum over layers; the spatial layout of features is kept."""
+        wanted, given = net.features(real.images), net.features(syn.images)
+        pairs = [
+            [layer_of(features, layer, "objective.layers") for features in (wanted, given)]
+            for layer in self.layers
+        ]
+        distances = [((real_layer.mean(0) - syn_layer.mean(0)) ** 2).sum() for real_layer, syn_layer in pairs]
+        total = distances[0]
+        for distance in distances[1:]:
+            total = total + distance
+        return total

@@ -1,0 +1,78 @@
+"""SGD on the codes: IDC's class-by-class momentum steps, in closed form.
+
+The paper's code steps one momentum SGD on the tensor of all codes after each of the C classes, so a class
+keeps coasting on its velocity while the others are matched. Classes own disjoint codes and the network does
+not depend on them during an inner step, hence the whole inner step can be written for class c = 0 … C-1 as
+
+    before the gradients:  x -= lr · m^(C-c) · (1 - m^c)/(1 - m) · v
+    after them:            v  = m^C · v + g,   x -= lr · (1 - m^(C-c))/(1 - m) · v
+
+with every class's gradient taken in between, in any order. This is exact, not an approximation. Where the
+networks are trained on the synset the classes are coupled; ``step = "joint"`` makes one step for all (DC).
+"""
+
+from collections.abc import Callable, Collection
+from typing import Annotated, Literal, final
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from idc.kinds import Codes, Optimizer, OptimizerState
+from idc.runtime.device import constant
+
+VELOCITY = "velocity"
+
+
+@final
+class SGD(Optimizer):
+    """SGD with momentum, class by class as in IDC's code."""
+
+    type: Literal["sgd"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """Momentum."""
+    step: Literal["class", "joint"] = "class"
+    """``class``: a step after each class's gradient (IDC). ``joint``: one step for all (DC, DSA, DM)."""
+
+    def initial_state(self, codes: Codes) -> OptimizerState:
+        """Zero velocity."""
+        return {VELOCITY: {name: torch.zeros_like(code) for name, code in codes.items()}}
+
+    def before_gradients(self, codes: Codes, state: OptimizerState, shared: Collection[str] = ()) -> Codes:
+        """Codes after coasting on the velocity while the classes before theirs are matched."""
+        if self.step == "joint":
+            return dict(codes)
+        velocity = state[VELOCITY]
+        return {
+            name: x if name in shared else x - self._per_class(x, self._coasted_before) * velocity[name]
+            for name, x in codes.items()
+        }
+
+    def update(
+        self,
+        codes: Codes,
+        state: OptimizerState,
+        gradients: Codes,
+        number: int,
+        shared: Collection[str] = (),
+    ) -> tuple[Codes, OptimizerState]:
+        """Codes after their own step and coasting while the remaining classes are matched."""
+        velocity, moved, speed = state[VELOCITY], dict[str, Tensor](), dict[str, Tensor]()
+        for name, x in codes.items():
+            if self.step == "joint" or name in shared:
+                speed[name] = self.momentum * velocity[name] + gradients[name]
+                moved[name] = x - self.learning_rate * speed[name]
+            else:
+                speed[name] = self.momentum ** len(x) * velocity[name] + gradients[name]
+                moved[name] = x - self._per_class(x, self._coasted_after) * speed[name]
+        return moved, {VELOCITY: speed}
+
+    def _coasted_before(self, position: int, classes: int) -> float:
+        return self.momentum ** (classes - position) * (1 - self.momentum**position) / (1 - self.momentum)
+
+    def _coasted_after(self, position: int, classes: int) -> float:
+        return (1 - self.momentum ** (classes - position)) / (1 - self.momentum)
+
+    def _per_class(self, x: Tensor, factor: Callable[[int, int], float]) -> Tensor:
+        steps = tuple(self.learning_rate * factor(position, len(x)) for position in range(len(x)))
+        return constant(steps, x.dtype, x.device).view(-1, *(1,) * (x.ndim - 1))

@@ -1,0 +1,49 @@
+"""Stored tensors seen class by class."""
+
+import hashlib
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from idc.data.fingerprint import as_bytes
+from idc.kinds import Decoder
+from idc.shapes import Batch, ClassNumbers, Codes
+
+
+def of_class(decoder: Decoder, codes: Codes, label: int) -> Codes:
+    """One class's slices, and the shared tensors whole."""
+    return {name: code if name in decoder.shared else code[label] for name, code in codes.items()}
+
+
+def labels_of_class(codes: Codes, label: int, images_per_class: int) -> ClassNumbers:
+    """The label of each stored image of a class, on the codes' device."""
+    device = next(iter(codes.values())).device
+    return torch.full((images_per_class,), label, device=device)
+
+
+def decode_class(decoder: Decoder, codes: Codes, label: int, images_per_class: int) -> Batch:
+    """Training images of one class, in the dataset's value range."""
+    return decoder.decode(of_class(decoder, codes, label), labels_of_class(codes, label, images_per_class))
+
+
+def decode(decoder: Decoder, codes: Codes, images_per_class: int, classes: int) -> Batch:
+    """Training images of all classes, one class after another."""
+    batches = [decode_class(decoder, codes, label, images_per_class) for label in range(classes)]
+    return Batch(
+        torch.cat([batch.images for batch in batches]), torch.cat([batch.labels for batch in batches])
+    )
+
+
+def budget(codes: Codes) -> int:
+    """Stored numbers; shared tensors count too, so a shared decoder cannot look free."""
+    return sum(code.numel() for code in codes.values())
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes, number formats and bytes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        found.update(as_bytes(tensor))
+    return found.hexdigest()

@@ -1,0 +1,89 @@
+"""The header of a synset file: its pipeline and all facts about its images.
+
+Reading it needs neither torch nor the plugins it names.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import Field, field_validator
+
+from idc.errors import InputError
+from idc.files.tensorfile import Described, FileHeader, read_header
+from idc.spec import ImageSpec
+from idc.synset.provenance import Computed
+
+FILE = "synset.safetensors"
+"""Name of the synset in a run folder."""
+
+
+class Header(FileHeader):
+    """Everything about a synset but its numbers."""
+
+    key: ClassVar[str] = "idc"
+    what: ClassVar[str] = "synset"
+
+    pipeline: dict[str, Any]
+    """The resolved pipeline that made the synset."""
+    spec: ImageSpec
+    iterations: Annotated[int, Field(ge=0)]
+    """Outer iterations done; fewer than the pipeline's where the run was interrupted."""
+    budget: Annotated[int, Field(ge=1)]
+    """Stored numbers of all classes together, including a decoder's shared ones and soft labels."""
+    images: Annotated[int, Field(ge=1)]
+    """Training images that decoding gives, all classes together."""
+    fingerprint: str
+    """SHA-256 of the training split that was condensed."""
+    versions: dict[str, str]
+    """Versions of idc's distributions, torch and safetensors at the time."""
+    computed: Computed | None = None
+    """How the condensation was computed; absent in files written before this was kept."""
+    tensors: str | None = None
+    """SHA-256 of all stored tensors; absent likewise."""
+    seconds: Annotated[float, Field(ge=0)] | None = None
+    """Wall-clock seconds of the condensation, without interruptions; absent if not measured."""
+    commit: str | None = None
+    """Of the git repository that the working directory was in, with a ``+`` if files in it were changed."""
+
+    @field_validator("spec", mode="before")
+    @classmethod
+    def _without_a_highest_value(cls, spec: object) -> object:
+        # What is None is not written, but here the default is another.
+        return {"high": None, **spec} if isinstance(spec, dict) else spec
+
+    @field_validator("pipeline")
+    @classmethod
+    def _decodable(cls, pipeline: dict[str, Any]) -> dict[str, Any]:
+        needed = {"method": str, "images_per_class": int, "decoder": dict}
+        for name, kind in needed.items():
+            if not isinstance(pipeline.get(name), kind):
+                raise ValueError(f"{name} is missing or not what it should be; the file is damaged")
+        return pipeline
+
+
+def read(path: Path) -> Described[Header]:
+    """Read a synset's header.
+
+    Args:
+        path: the file, or a run folder that holds ``synset.safetensors``.
+
+    Raises:
+        InputError: no such file, not safetensors (truncated, say), not a synset, or another format.
+    """
+    return read_header(locate(path), Header)
+
+
+def locate(path: Path) -> Path:
+    """The synset file that a path means: itself, or the one in a run folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        file = path / FILE if path.is_dir() else path
+        found = file.is_file()
+    except OSError:
+        file, found = path, False
+    if not found:
+        raise InputError(f"{file}: no such file; give a {FILE} or a finished run's folder")
+    return file

@@ -1,0 +1,101 @@
+"""Frozen pydantic models: strict tables of what is asked for, lenient records of what was done."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from idc.errors import refused, suggestion
+
+
+class Table(BaseModel):
+    """A frozen table of the pipeline file that refuses keys it does not know."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        polymorphic_serialization=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, value: object) -> object:
+        if isinstance(value, Mapping):
+            table = cast(Mapping[str, object], value)
+            fields = [name for name in cls.model_fields if name != "type"]
+            named = f"fields: {', '.join(fields) or 'none'}"
+            problems = {
+                key: f"not a field of {cls.title()}{suggestion(key, fields)} ({named})"
+                if key not in cls.model_fields
+                else f"{given!r} is not allowed; it must be {_described(cls.model_fields[key].annotation)}"
+                for key, given in table.items()
+                if key not in cls.model_fields or _is_another_scalar(cls.model_fields[key].annotation, given)
+            }
+            if problems:
+                raise refused(cls.__name__, problems, table)
+        return cast(object, value)
+
+    @classmethod
+    def title(cls) -> str:
+        """What messages call this table: a stage's quoted type, else its class in lower case."""
+        field = cls.model_fields.get("type")
+        return f"{field.default!r}" if field else f"the {cls.__name__.lower()} table"
+
+
+class Record(BaseModel):
+    """A frozen record that ignores keys it does not know, so that other versions' files can be read."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table laid over another, key by key.
+
+    Tables within are merged likewise, unless both have a ``type`` and it differs: then the base's fields
+    mean nothing to the new type and are dropped. Lists and values are replaced.
+    """
+    result = dict(base)
+    for key, value in table.items():
+        below = base.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            result[key] = _merged_stage(cast(Mapping[str, Any], below), cast(Mapping[str, Any], value))
+        else:
+            result[key] = value
+    return result
+
+
+def _merged_stage(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
+    another = "type" in base and "type" in table and base["type"] != table["type"]
+    return dict(table) if another else merged(base, table)
+
+
+SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str: "text in quotes"}
+
+
+def _is_another_scalar(annotation: Any, given: object) -> bool:
+    # pydantic takes true for 1 and "32" for 32; in a file that is always a mistake.
+    kinds = {kind for kind in _members(annotation) if kind in SCALARS}
+    kinds |= {type(value) for value in _literals(annotation)} if kinds else set()
+    allowed = kinds | ({int} if float in kinds else set())
+    if isinstance(given, list):
+        return any(_is_another_scalar(annotation, each) for each in cast(list[object], given))
+    return bool(kinds) and type(given) in SCALARS and type(given) not in allowed
+
+
+def _described(annotation: Any) -> str:
+    texts = [text for kind, text in SCALARS.items() if kind in _members(annotation)]
+    return " or ".join([*texts, *map(repr, _literals(annotation))])
+
+
+def _members(annotation: Any) -> list[Any]:
+    """What a union is a union of; any other annotation alone."""
+    found: list[Any] = []
+    for each in get_args(annotation) or (annotation,):
+        found.append(get_args(each)[0] if get_origin(each) is Annotated else each)
+    return [annotation, *found]
+
+
+def _literals(annotation: Any) -> list[Any]:
+    return [value for each in _members(annotation) if get_origin(each) is Literal for value in get_args(each)]

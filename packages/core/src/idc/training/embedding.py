@@ -1,0 +1,38 @@
+"""Features of real images, for stages that select images by what a network makes of them."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from idc.data.split import Split
+from idc.network import Network, layer_of
+from idc.shapes import Indices
+from idc.training.preprocessing import Preprocessing
+
+BATCH_SIZE = 500
+"""Images in a forward pass."""
+
+
+@torch.no_grad()
+def embed(
+    network: Network, real: Split, members: Indices, layer: int = -1, field: str = "layer"
+) -> Float[Tensor, "members features"]:
+    """Features of some images, normalised and not augmented, flattened, in float64, on the split's device.
+
+    Args:
+        network: used in evaluation mode.
+        real: the training split.
+        members: positions of the images.
+        layer: counted from 0, or from -1 for the last before the logits.
+        field: of the pipeline that names the layer, for messages.
+
+    Raises:
+        InputError: the network has no such layer.
+    """
+    preprocessing = Preprocessing(real.spec, device=real.device)
+    found: list[Tensor] = []
+    with network.evaluating():
+        for batch in members.split(BATCH_SIZE):
+            layers = network.features(preprocessing(real.images(batch)))
+            found.append(layer_of(layers, layer, field).flatten(1).double())
+    return torch.cat(found)
