@@ -77,7 +77,7 @@ def batches(split: Split) -> Callable[[], Indices]:
 
 
 def match_seconds(data: RealData) -> float:
-    """Seconds for one class, compiled, by the sweep over two of them."""
+    """Seconds for one class, compiled, by the inner step of two of them."""
     names = data.spec.classes[:2]
     spec = data.spec.model_copy(update={"classes": names})
     kept = torch.cat(data.train.members[:2])

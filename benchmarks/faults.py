@@ -33,7 +33,8 @@ import idc_cli.condensing
 import idc_cli.page
 from idc.condensation import checkpoint
 from idc.config.pipeline import Pipeline
-from idc.files import tensorfile
+from idc.files import atomic
+from idc.files.atomic import previous
 from idc.stages.evaluators import retrain
 from idc.synset import pictures
 from idc_cli.folder import RunFolder
@@ -273,9 +274,9 @@ def damaged(table: Table, fault: str, harm: Callable[[Path], object], *, both: b
     at, last = steps_done(table.runs, folder), table.runs.work / folder / CHECKPOINT
     harm(last)
     if both:
-        harm(tensorfile.previous(last))
+        harm(previous(last))
         outcome = table.runs.run(folder, "--resume")
-        refused = outcome.code == 2 and "Begin anew with --overwrite" in outcome.output
+        refused = outcome.code == 2 and "--overwrite" in outcome.output
         table.row(f"checkpoint {fault}: refused", [(refused, None, None)])
         return
     table.row(f"checkpoint {fault}", [table.resumed(folder, at)])
@@ -376,7 +377,7 @@ def main() -> None:
         killed_when(
             table, "while the third is written", before_a_call(checkpoint, "write_tensors", 3, half=True)
         )
-        killed_when(table, "before it is verified", before_a_call(tensorfile, "write_atomically", 3))
+        killed_when(table, "before it is verified", before_a_call(atomic, "write_atomically", 3))
         for calls in (4, 5, 6):
             killed_when(table, f"at renaming {calls} of checkpoints", before_a_rename(calls))
         killed_when(table, "before the synset is written", before_a_call(idc_cli.condensing, "_saved", 1))

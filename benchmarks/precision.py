@@ -3,7 +3,7 @@
     uv run python benchmarks/precision.py --data ../shared/data | tee benchmarks/results/precision.txt
 
 Condenses in float32 and in bf16 and scores each of the two in each of the two: the preset, shortened to 160
-sweeps with a longer step on the codes, and the protocol idc-2022 with 300 epochs.
+inner steps with a longer step on the codes, and the protocol idc-2022 with 300 epochs.
 """
 
 import argparse

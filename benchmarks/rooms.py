@@ -1,7 +1,9 @@
 """The layout of the code: lines by room, floors, and circles of the import graph.
 
-Every import counts, also those under TYPE_CHECKING and within functions. A module's floor is the longest chain
-of imports below it, circles counted as one. Run it in any checkout: `python benchmarks/rooms.py [ROOT]`.
+Every import counts, also those under TYPE_CHECKING and within functions. A module's floor is the longest
+chain of imports below it, circles counted as one.
+
+Run it in any checkout: `python benchmarks/rooms.py [ROOT]`.
 """
 
 import ast

@@ -71,7 +71,7 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """What is imported anywhere in a file, deferred and under TYPE_CHECKING too: modules, and names in them."""
+    """Modules and the names taken from them, of all imports in a file: deferred and under TYPE_CHECKING too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)

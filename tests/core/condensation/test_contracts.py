@@ -1,11 +1,10 @@
-"""Stages that look at the data, hold what they computed, or make soft labels: over a whole run, and resumed."""
+"""Stages that look at the data, hold what they computed, or make soft labels: whole runs, and resumed ones."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from small import small_pipeline
 
 from idc import Synset, condense
 from idc.condensation import checkpoint
@@ -15,6 +14,7 @@ from idc.kinds import Objective, RealData
 from idc.stages.objectives.characteristic import Characteristic
 from idc.stages.samplers.k_means import KMeans
 from idc.testing import toy_split
+from small import small_pipeline
 
 CASES: dict[str, dict[str, Any]] = {
     "k-means": {"sampler": {"type": "k-means", "batch_size": 4, "interval": 3}},

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from golden_cases import assert_exact, golden_convnet, load_golden
 
+from golden_cases import assert_exact, golden_convnet, load_golden
 from idc.kinds import Batch, NetworkView
 from idc.stages.objectives.characteristic import Characteristic, characteristic_distance
 

@@ -1,8 +1,8 @@
 """DREAM's clustering."""
 
 import torch
-from golden_cases import assert_exact, load_golden
 
+from golden_cases import assert_exact, load_golden
 from idc.stages.samplers.k_means import KMeans, clustered, nearest
 from idc.testing import SPEC, ToyModel, toy_split
 from idc.testing.toy import STREAMS

@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from idc.errors import Notice
-from idc.runtime.options import Compile, Precision
+from idc.runtime.options import Compile, NumberFormat, Precision
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ class EmulatedPrecision(Notice):
 class Execution:
     """Precision of convolutions, and whether steps are compiled (``auto`` until the work ahead is known)."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: NumberFormat = "fp32"
     compile: Compile = False
     mapped: bool = False
     """Within ``torch.func.vmap``, where the memory layout of tensors cannot be chosen."""
