@@ -41,8 +41,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"main"},
     ],
 }
-"""From the lowest: a module imports from rooms on lower floors, from its own room, and on the lowest floor from
-the other modules of the vocabulary."""
+"""From the lowest: a module imports from rooms on lower floors, from its own room, and on the lowest floor
+from the other modules of the vocabulary."""
 
 NEEDS_TORCHVISION = {
     "idc.stages.datasets.image_dataset",
@@ -71,7 +71,7 @@ def modules(package: str) -> dict[str, Path]:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Modules and the names taken from them, of all imports in a file: deferred and under TYPE_CHECKING too."""
+    """Modules, and names taken from them, of all imports in a file: deferred and type-checking ones too."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)

@@ -1,4 +1,4 @@
-"""Stages that look at the data, hold what they computed, or make soft labels: whole runs, and resumed ones."""
+"""Stages that look at the data, hold what they computed, or make soft labels, in whole and resumed runs."""
 
 from pathlib import Path
 from typing import Any

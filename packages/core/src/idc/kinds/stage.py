@@ -82,11 +82,9 @@ class Stage(Table, ABC):
             return handler(core_schema)
         schemas = [handler(found.__pydantic_core_schema__) for found in cls._importable()]
         for schema in map(handler.resolve_ref_schema, schemas):
-            # The class has a default for its type; a file must write it, unless the kind has one too.
-            named = {"type"} - {
-                "type" if schema["properties"]["type"].get("default") == cls.default_type else ""
-            }
-            schema["required"] = sorted(named | set(schema.get("required", [])))
+            # The class has a default for its type, but a file must write it, unless the kind has one too.
+            if schema["properties"]["type"].get("default") != cls.default_type:
+                schema["required"] = sorted({"type", *schema.get("required", [])})
         return {"anyOf": schemas}
 
     @classmethod
