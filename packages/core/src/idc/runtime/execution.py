@@ -102,11 +102,11 @@ def current_execution() -> Execution:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16: AVX512_BF16, AMX, or a GPU from Ampere on."""
+    """Whether a device has instructions for bfloat16: AVX512_BF16, AMX, ARM BF16, or a GPU from Ampere on."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @cache
