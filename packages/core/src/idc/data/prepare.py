@@ -156,7 +156,7 @@ def _key(chosen: Selection, wanted: Wanted) -> str:
     """A key that changes with the files, the labels, the table, and the version of what reads them."""
     examples = type(chosen.train.examples)
     code = inspect.getsource(inspect.getmodule(examples) or examples)
-    digest = hashlib.sha256(json.dumps([FORMAT, *wanted.read_by, code]).encode())
+    digest = hashlib.sha256(json.dumps([FORMAT, *wanted.read_by(), code]).encode())
     for part in (chosen.train, chosen.test):
         digest.update(f"\n{len(part)} labels\n".encode())
         digest.update(as_bytes(part.labels))

@@ -29,7 +29,7 @@ class Wanted:
     on_error: Literal["fail", "skip"]
     shaped: Callable[[Example], Example]
     """An image as it is to be kept; called from several threads."""
-    read_by: tuple[str, ...]
+    read_by: Callable[[], tuple[str, ...]]
     """Texts that change with whatever decides how an image is read, for the cache."""
 
 
