@@ -16,7 +16,7 @@ from idc.kinds.augmentation import Augmentation
 from idc.kinds.dataset import Dataset
 from idc.kinds.decoder import Decoder, PixelDecoder
 from idc.kinds.evaluation import Evaluation
-from idc.kinds.evaluator import Evaluator, EvaluatorInputs
+from idc.kinds.evaluator import Evaluator, EvaluatorInputs, Need
 from idc.kinds.initializer import Initializer
 from idc.kinds.model import Model
 from idc.kinds.networks import Networks
@@ -69,6 +69,7 @@ __all__ = [
     "InputError",
     "Labels",
     "Model",
+    "Need",
     "Network",
     "NetworkView",
     "Networks",
