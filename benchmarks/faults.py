@@ -29,16 +29,16 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 from safetensors.torch import load_file
 
-import idc_cli.condensing
-import idc_cli.page
+import idc_cli.report.page
+import idc_cli.runner.condense
 from idc.condensation import checkpoint
 from idc.config.pipeline import Pipeline
 from idc.files import tensorfile
 from idc.stages.evaluators import retrain
 from idc.synset import pictures
-from idc_cli.folder import RunFolder
 from idc_cli.main import app
-from idc_cli.typed import typed
+from idc_cli.run_folder.folder import RunFolder
+from idc_cli.terminal.shell import shell_line
 
 PIPELINE = """
 method = "idc"
@@ -155,8 +155,8 @@ class Table:
         same = found.keys() == self.expected.keys() and all(
             torch.equal(found[name], self.expected[name]) for name in found
         )
-        going_on = re.search(r"going on after (\d+) of", outcome.output)
-        kept = at if "holds this run, finished" in outcome.output else going_on and int(going_on.group(1))
+        resumed = re.search(r"resuming at inner step (\d+) of", outcome.output)
+        kept = at if "holds this run, finished" in outcome.output else resumed and int(resumed.group(1))
         lost = None if at is None else at - (kept or 0)
         return True, same and self._scores(folder) == self.scores, lost
 
@@ -256,7 +256,7 @@ def signalled(table: Table, number: signal.Signals, times: int) -> None:
             os.kill(child, number)
             time.sleep(0.001)
         outcome = table.runs.wait(child, folder)
-        stopped = outcome.code == 130 and f"go on with: {typed(['idc', 'run'])}" in outcome.output
+        stopped = outcome.code == 130 and f"resume with: {shell_line(['idc', 'run'])}" in outcome.output
         survived, same, lost = table.resumed(folder, steps_done(table.runs, folder))
         outcomes.append((survived and stopped, same, max(lost or 0, 0)))
     table.row(f"{number.name}{' twice' if times > 1 else ''}", outcomes)
@@ -275,7 +275,7 @@ def damaged(table: Table, fault: str, harm: Callable[[Path], object], *, both: b
     if both:
         harm(tensorfile.previous(last))
         outcome = table.runs.run(folder, "--resume")
-        refused = outcome.code == 2 and "Begin anew with --overwrite" in outcome.output
+        refused = outcome.code == 2 and "Start again with --overwrite" in outcome.output
         table.row(f"checkpoint {fault}: refused", [(refused, None, None)])
         return
     table.row(f"checkpoint {fault}", [table.resumed(folder, at)])
@@ -379,9 +379,9 @@ def main() -> None:
         killed_when(table, "before it is verified", before_a_call(tensorfile, "write_atomically", 3))
         for calls in (4, 5, 6):
             killed_when(table, f"at renaming {calls} of checkpoints", before_a_rename(calls))
-        killed_when(table, "before the synset is written", before_a_call(idc_cli.condensing, "_saved", 1))
+        killed_when(table, "before the synset is written", before_a_call(idc_cli.runner.condense, "_save", 1))
         killed_when(table, "before the picture is written", before_a_call(pictures, "save", 1))
-        killed_when(table, "before the page is written", before_a_call(idc_cli.page, "write", 1))
+        killed_when(table, "before the page is written", before_a_call(idc_cli.report.page, "write_page", 1))
         killed_when(table, "during evaluation", before_a_call(retrain, "accuracy", 2))
         killed_when(table, "between two evaluations", before_a_call(retrain, "accuracy", 3))
         interrupted_twice_while_scoring(table)

@@ -1,14 +1,29 @@
-"""``idc cache``: the prepared datasets."""
+"""``idc cache``."""
 
-import json as jsonlib
+from typing import TYPE_CHECKING, Annotated
 
-from idc.data import cache as kept
-from idc.errors import InputError
-from idc_cli.terminal import show_table, size
+import typer
+
+from idc_cli.app import Json
+
+if TYPE_CHECKING:
+    from idc.data.cache import EntryHeader
 
 
-def cache(*, empty: bool, json: bool) -> None:
-    """List them, or remove them."""
+def cache(
+    empty: Annotated[bool, typer.Option("--empty", help="Delete them all.")] = False, json: Json = False
+) -> None:
+    """List the prepared datasets in the cache folder.
+
+    The environment variable IDC_CACHE names another folder.
+    """
+    from json import dumps
+
+    from idc.data import cache as kept
+    from idc.errors import InputError
+    from idc_cli.terminal.tables import show_table
+    from idc_cli.terminal.text import size
+
     if empty:
         try:
             print(f"removed {size(kept.empty())} from {kept.folder()}")
@@ -27,7 +42,7 @@ def cache(*, empty: bool, json: bool) -> None:
             }
             for each in found
         ]
-        print(jsonlib.dumps(listed, indent=2))
+        print(dumps(listed, indent=2))
         return
     if found:
         rows = [(size(each.size), *_described(each.header), each.path.name) for each in found]
@@ -35,5 +50,5 @@ def cache(*, empty: bool, json: bool) -> None:
     print(f"{size(sum(each.size for each in found))} in {kept.folder()}")
 
 
-def _described(header: kept.EntryHeader | None) -> tuple[str, str]:
+def _described(header: "EntryHeader | None") -> tuple[str, str]:
     return ("unfinished or damaged", "") if header is None else (header.type, header.source)

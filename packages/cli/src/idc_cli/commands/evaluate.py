@@ -1,159 +1,140 @@
-"""``idc evaluate``: score a synset again, and keep what was found."""
+"""``idc evaluate``."""
 
-import json as jsonlib
 from collections.abc import Mapping, Sequence
-from itertools import zip_longest
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from idc.config.overrides import parse_assignments
-from idc.config.pipeline import Pipeline
-from idc.data.split import RealData
-from idc.errors import InputError
-from idc.experiment.report import Report, pooled
-from idc.experiment.score import evaluate as evaluations_of
-from idc.files.atomic import write_text
-from idc.kinds.evaluation import Evaluation
-from idc.runtime import device as devices
-from idc.synset import header as artifact
-from idc.synset.synset import Synset
-from idc_cli.data import load
-from idc_cli.folder import PAGE, PIPELINE, REPORT, SYNSET
-from idc_cli.lock import Lock
-from idc_cli.progress import Display
-from idc_cli.scoring import drawn_baselines
-from idc_cli.terminal import operations, show_scores
+import typer
+
+from idc_cli.app import Data, Device, Download, Json, Quiet, SynsetFile
+
+if TYPE_CHECKING:
+    from idc.experiment.report import Report
+    from idc.kinds.evaluation import Evaluation
+    from idc.synset.synset import Synset
 
 CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
-"""What a score depends on beside the synset; the rest of its pipeline is history."""
+"""What a score depends on besides the synset; the rest of its pipeline is history."""
 
 COMPARABLE = ("compile", "evaluate", "model")
-"""Those of them that the table of scores names, so that scores of one report may differ in them."""
+"""Those that the table of scores names, so that scores of one report may differ in them."""
 
 
 def evaluate(
-    file: Path,
-    root: Path,
-    device: str,
-    assignments: Sequence[str],
-    *,
-    models: str | None,
-    runs: int | None,
-    with_baselines: bool,
-    save: bool,
-    download: bool,
-    display: Display,
+    file: SynsetFile,
+    data: Data = Path("data"),
+    download: Download = False,
+    device: Device = "auto",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of evaluate, model, dataset, seed, precision or compile, "
+            "e.g. evaluate.0.runs=3; repeatable.",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Architectures to train, by their types; see idc plugins."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Networks trained of each architecture.")
+    ] = None,
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score the pipeline's baselines too.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Merge the scores into the run's report.")
+    ] = True,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
-    """Score a synset by its own pipeline's evaluators, changed as the settings say."""
-    settings = parse_assignments(assignments)
+    """Score a synset again, with its own pipeline's evaluators."""
+    from json import dumps
+
+    from idc.config.overrides import parse_assignments
+    from idc.errors import InputError
+    from idc.runtime import device as devices
+    from idc.synset.header import locate
+    from idc.synset.synset import Synset
+    from idc_cli.runner.load import load
+    from idc_cli.runner.rescore import Rescoring, choose_models
+    from idc_cli.runner.score import draw_baselines
+    from idc_cli.terminal.progress import Display
+    from idc_cli.terminal.scores import show_scores
+
+    display = Display(quiet=quiet, json=json)
+    settings = parse_assignments(assignments or [])
     _refuse_history(settings)
     synset = Synset.load(file)
-    pipeline = _with_models(synset.pipeline.override(settings), models, runs)
+    pipeline = choose_models(synset.pipeline.override(settings), models, runs)
     if not pipeline.evaluate:
         raise InputError(
             "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
-    data = load(pipeline.dataset, root, download=download, display=display).to(devices.choose(device))
+    real = load(pipeline.dataset, data, download=download, display=display).to(devices.choose(device))
     if with_baselines and not pipeline.baseline:
         raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
-    drawn = drawn_baselines(pipeline, data, device, display) if with_baselines else []
-    synsets, taken = [*drawn, synset], list[list[Evaluation]]()
+    baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []
+    rescoring = Rescoring([*baselines, synset], real, pipeline)
     try:
-        _score(synsets, data, pipeline, device, display, taken)
+        rescoring.run(device, display)
     finally:
-        # What is finished is kept, however it ends.
-        found = pooled(_whole(synsets, taken))
-        if found and display.json:
-            print(jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2))
+        # Also after an interruption or an error: scores that are complete are kept.
+        found = rescoring.complete()
+        if found and json:
+            print(dumps([each.model_dump(mode="json") for each in found], indent=2))
         elif found:
             show_scores(found)
-        if save and found:
-            _keep(artifact.locate(file), synset, found, settings, display)
+        if found and save:
+            display.say(_save(locate(file), synset, found, settings))
 
 
-def _with_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:
-    changed: dict[str, object] = {} if pipeline.evaluate else {"evaluate": [{}]}
-    for position in range(len(pipeline.evaluate) or 1):
-        if models is not None:
-            # The pipeline's own network is meant as it is there, with its width and norm.
-            own = pipeline.model.model_dump(mode="json", exclude_none=True)
-            names = [name.strip() for name in models.split(",")]
-            changed[f"evaluate.{position}.models"] = [
-                own if name == pipeline.model.type else {"type": name} for name in names
-            ]
-        if runs is not None:
-            changed[f"evaluate.{position}.runs"] = runs
-    return pipeline if models is None and runs is None else pipeline.override(changed)
+def _save(path: Path, synset: "Synset", found: "Sequence[Evaluation]", settings: Mapping[str, object]) -> str:
+    """Merge scores into the report of the synset's run, or write them beside the synset.
 
+    Returns:
+        Where they are, or why they are not saved.
+    """
+    from json import dumps
 
-def _score(
-    synsets: Sequence[Synset],
-    data: RealData,
-    pipeline: Pipeline,
-    device: str,
-    display: Display,
-    taken: list[list[Evaluation]],
-) -> None:
-    """Score synsets, adding to what is taken of each as soon as an architecture's networks are trained."""
-    work = sum(
-        evaluator.operations(len(synset), synset.matched_per_class, data.spec, pipeline.model)
-        for evaluator in pipeline.evaluate
-        for synset in synsets
-    )
-    if work:
-        display.mention(f"evaluate: {operations(work)} of arithmetic; fewer epochs or runs are less")
-    with display.track("evaluate", len(synsets)) as track:
-        for done, synset in enumerate(synsets):
+    from idc.errors import InputError
+    from idc.files.atomic import write_text
+    from idc_cli.report.page import write_page
+    from idc_cli.run_folder.folder import PAGE, PIPELINE, REPORT
+    from idc_cli.run_folder.lock import Lock
 
-            def progress(share: float, done: int = done, name: str = synset.name) -> None:
-                track.update(done + share, of=name)
-
-            taken.append([])
-            for evaluation in evaluations_of(synset, data, pipeline, device=device, progress=progress):
-                taken[-1].append(evaluation)
-
-
-def _whole(synsets: Sequence[Synset], taken: Sequence[list[Evaluation]]) -> list[list[Evaluation]]:
-    """Those evaluations that all draws of a name have: fewer draws would stand for all of them."""
-    least: dict[str, int] = {}
-    for synset, found in zip_longest(synsets, taken, fillvalue=[]):
-        assert isinstance(synset, Synset)
-        least[synset.name] = min(least.get(synset.name, len(found)), len(found))
-    return [found[: least[synset.name]] for synset, found in zip(synsets, taken, strict=False)]
-
-
-def _keep(
-    path: Path, synset: Synset, found: list[Evaluation], settings: Mapping[str, object], display: Display
-) -> None:
-    """Merge scores into the report of the run that the synset is of, or write them beside it."""
     other = [key for key in settings if key.split(".")[0] not in COMPARABLE]
     if other:
-        display.say(f"not saved, because {', '.join(other)} makes them incomparable to others")
-        return
+        return (
+            f"not saved: scores with another {', '.join(other)} cannot be compared with those of the report"
+        )
     folder, lock = path.parent, Lock(path.parent)
     try:
         if (folder / PIPELINE).exists():
-            lock.take()
-        if (report := _of_run(path, synset)) is not None:
+            lock.acquire()
+        if (report := _report_of(path, synset)) is not None:
             kept = folder / REPORT
             report.merged(found).save(kept)
-            from idc_cli.page import write
-
-            write(folder, folder / PAGE)
+            write_page(folder, folder / PAGE)
         else:
             kept = path.with_suffix(".evaluations.json")
-            rows = jsonlib.dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n"
-            write_text(kept, rows)
-        display.say(f"saved in {kept}")
+            write_text(kept, dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n")
+        return f"saved in {kept}"
     except (OSError, InputError) as error:
         reason = getattr(error, "strerror", None) or error
-        display.say(f"note: the scores are not saved in {folder} ({reason})")
+        return f"note: the scores are not saved in {folder} ({reason})"
     finally:
-        lock.give_up()
+        lock.release()
 
 
-def _of_run(path: Path, synset: Synset) -> Report | None:
-    """The report of the run that a synset is the result of; None where it is not in the folder of one."""
+def _report_of(path: Path, synset: "Synset") -> "Report | None":
+    """The report of the run whose result a synset is; None if the folder holds no such run."""
+    from idc.experiment.report import Report
+    from idc_cli.run_folder.folder import REPORT, SYNSET
+
     if path.name != SYNSET or not (path.parent / REPORT).exists():
         return None
     report, header = Report.load(path.parent), synset.header
@@ -166,6 +147,8 @@ def _of_run(path: Path, synset: Synset) -> Report | None:
 
 
 def _refuse_history(settings: Mapping[str, object]) -> None:
+    from idc.errors import InputError
+
     for key in settings:
         if key.split(".")[0] not in CHANGEABLE:
             raise InputError(

@@ -1,37 +1,50 @@
-"""``idc import``, ``idc export`` and ``idc verify``."""
+"""``idc import``."""
 
 from pathlib import Path
+from typing import Annotated
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from idc.config.pipeline import Pipeline
-from idc.errors import InputError, RunError
-from idc.synset import header as artifact
-from idc.synset import interop as exchange
-from idc.synset.codes import digest
-from idc.synset.synset import Synset
+import typer
 
 
 def import_(
-    file: Path,
-    out: Path,
-    pipeline: Path,
-    *,
-    low: float,
-    high: float | None,
-    mean: str,
-    std: str,
-    normalised: bool,
-    classes: str | None,
-    method: str,
-    overwrite: bool,
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.pt", help="[images, labels] (IDC), or DC's dictionary.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The synset to write.")],
+    pipeline: Annotated[
+        Path, typer.Option(metavar="PIPELINE", help="Whose evaluators, model and dataset score the synset.")
+    ],
+    mean: Annotated[
+        str, typer.Option(metavar="X,...", help="Mean of the normalisation, one for each channel.")
+    ],
+    std: Annotated[
+        str, typer.Option(metavar="X,...", help="Standard deviation of the normalisation, likewise.")
+    ],
+    low: Annotated[float, typer.Option(help="Lowest value before normalisation.")],
+    high: Annotated[
+        float | None, typer.Option(help="Highest value before normalisation; leave out if unbounded.")
+    ] = None,
+    normalised: Annotated[
+        bool, typer.Option("--normalised", help="The file's images are normalised.")
+    ] = False,
+    classes: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Class names in the order of the labels.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="The method's name in reports.")] = "imported",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
 ) -> None:
-    """Make a synset of a public code's result."""
+    """Import published results as a synset.
+
+    Nothing in the file is executed.
+    """
+    from idc.config.pipeline import Pipeline
+    from idc.errors import InputError
+    from idc.synset.interop import imported
+
     if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; choose another file, or replace it with --overwrite")
+        raise InputError(f"{out}: exists already; choose another file, or replace it with --overwrite")
     plan = Pipeline.load(pipeline, {"method": method, "baseline": []})
-    synset = exchange.imported(
+    synset = imported(
         file,
         plan,
         low=low,
@@ -44,33 +57,13 @@ def import_(
     try:
         synset.save(out)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror})") from None
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another file") from None
     print(f"wrote {len(synset)} images in {len(synset.spec.classes)} classes to {out}")
 
 
-def export(file: Path, out: Path, *, overwrite: bool) -> None:
-    """Write decoded images for other codes."""
-    if out.exists() and not overwrite:
-        raise InputError(f"{out}: is there already; choose another place, or replace it with --overwrite")
-    print(f"wrote {exchange.export(Synset.load(file), out)} to {out}")
-
-
-def verify(file: Path) -> None:
-    """Hash the stored tensors again."""
-    path = artifact.locate(file)
-    found = artifact.read(path)
-    if found.header.tensors is None:
-        raise InputError(f"{path}: has no hash to compare with; it was written by an older idc")
-    try:
-        same = digest(load_file(path)) == found.header.tensors
-    except (OSError, ValueError, RuntimeError, SafetensorError):
-        same = False
-    if not same:
-        raise RunError(f"{path}: damaged; its tensors are not those that were written")
-    print(f"{path}: {len(found.tensors)} tensors, {found.header.budget:,} numbers, as they were written")
-
-
 def _numbers(flag: str, text: str) -> tuple[float, ...]:
+    from idc.errors import InputError
+
     try:
         return tuple(float(each) for each in text.split(","))
     except ValueError:

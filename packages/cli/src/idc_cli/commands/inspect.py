@@ -1,13 +1,11 @@
-"""``idc inspect``: the header alone; torch and plugins are only imported for pictures and sounds."""
+"""``idc inspect``."""
 
-import json as jsonlib
-import sys
 from pathlib import Path
+from typing import Annotated
 
-from idc.errors import InputError
-from idc.synset import header as artifact
-from idc_cli.facts import contents, provenance
-from idc_cli.terminal import show_table
+import typer
+
+from idc_cli.app import Json, SynsetFile
 
 STAGES = (
     "dataset",
@@ -24,25 +22,48 @@ STAGES = (
 )
 
 
-def inspect(file: Path, image: Path | None, audio: Path | None, *, json: bool) -> None:
-    """Print a synset's header and tensors; write a picture and sounds if asked."""
-    found = artifact.read(file)
+def inspect(
+    file: SynsetFile,
+    json: Json = False,
+    image: Annotated[
+        Path | None,
+        typer.Option(metavar="OUT.png", help="Also write a picture of the images, a row for each class."),
+    ] = None,
+    audio: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Also write spectrograms as WAV files, a folder for each class."),
+    ] = None,
+) -> None:
+    """Print what a synset is and how it was made.
+
+    No plugin is imported for it, unless a picture or audio is asked for.
+    """
+    from json import dumps
+
+    from idc.synset.header import read
+    from idc_cli.report.provenance import contents, provenance
+    from idc_cli.terminal.tables import show_table
+
+    found = read(file)
     if image is not None:
-        _draw(file, image)
+        _write_picture(file, image)
     if audio is not None:
-        _sound(file, audio)
+        _write_audio(file, audio)
     if json:
         tensors = {
             name: {"shape": tensor.shape, "dtype": tensor.dtype} for name, tensor in found.tensors.items()
         }
-        print(jsonlib.dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
+        print(dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
     else:
         plan = found.header.pipeline
         stages = [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]
         show_table(("", ""), [*contents(found), *stages, *provenance(found)])
 
 
-def _draw(file: Path, image: Path) -> None:
+def _write_picture(file: Path, image: Path) -> None:
+    import sys
+
+    from idc.errors import InputError
     from idc.synset import pictures
     from idc.synset.synset import Synset
 
@@ -56,13 +77,16 @@ def _draw(file: Path, image: Path) -> None:
     print(f"wrote {image}", file=sys.stderr)
 
 
-def _sound(file: Path, folder: Path) -> None:
+def _write_audio(file: Path, folder: Path) -> None:
+    import sys
+
+    from idc.errors import InputError
     from idc.synset.synset import Synset
 
     synset = Synset.load(file)
     sounds = synset.pipeline.dataset.sounds(synset.images)
     if sounds is None:
-        raise InputError(f"--audio: the images of {file} are no spectrograms; use --image OUT.png")
+        raise InputError(f"--audio: the images of {file} are not spectrograms; use --image OUT.png")
     try:
         names = synset.spec.folder_names()
         for position, label in enumerate(synset.labels.tolist()):
@@ -75,6 +99,7 @@ def _sound(file: Path, folder: Path) -> None:
 
 
 def _stage(stage: object) -> str:
+    """A stage's type with its fields, such as ``convnet (depth 3, width 128)``."""
     if isinstance(stage, list):
         return "; ".join(map(_stage, stage)) or "none"
     if isinstance(stage, dict):

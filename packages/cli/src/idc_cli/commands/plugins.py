@@ -1,16 +1,21 @@
 """``idc plugins``."""
 
-import json as jsonlib
-
-from idc.kinds import KINDS, registry
-from idc_cli.terminal import show_table
+from idc_cli.app import Json
 
 
-def plugins(*, json: bool) -> None:
-    """Print every installed stage type, by kind."""
+def plugins(json: Json = False) -> None:
+    """List every installed stage type and its distribution.
+
+    No plugin is imported for it.
+    """
+    from json import dumps
+
+    from idc.kinds import KINDS, registry
+    from idc_cli.terminal.tables import show_table
+
     found = [(name, each) for name, kind in KINDS.items() for each in registry.installed(kind.group)]
     if json:
-        print(jsonlib.dumps([{"table": name, **each._asdict()} for name, each in found], indent=2))
+        print(dumps([{"table": name, **each._asdict()} for name, each in found], indent=2))
         return
     rows = [(name, each.type, f"{each.distribution} {each.version}", each.target) for name, each in found]
     show_table(["table", "type", "distribution", "class"], rows)

@@ -1,26 +1,35 @@
-"""``idc pretrain``: the networks that a pipeline's condensation starts from."""
+"""``idc pretrain``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from idc.config.overrides import parse_assignments
-from idc.config.pipeline import Pipeline
-from idc.runtime import device as devices
-from idc.runtime.execution import Execution
-from idc.seeding import Streams
-from idc_cli.data import load
-from idc_cli.progress import Display
+from idc_cli.app import Data, Device, Download, PipelineFile, Quiet, Set
 
 
 def pretrain(
-    path: Path, root: Path, device: str, assignments: Sequence[str], *, download: bool, display: Display
+    pipeline: PipelineFile,
+    data: Data = Path("data"),
+    download: Download = False,
+    device: Device = "auto",
+    assignments: Set = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Train and keep them; those that are there already are not trained again."""
-    pipeline = Pipeline.load(path, parse_assignments(assignments))
+    """Train the networks that a pipeline's condensation starts from.
+
+    Only for pipelines with networks.pretrained; networks that exist already are not trained again.
+    """
+    from idc.config.overrides import parse_assignments
+    from idc.config.pipeline import Pipeline
+    from idc.runtime import device as devices
+    from idc.runtime.execution import Execution
+    from idc.seeding import Streams
+    from idc_cli.runner.load import load
+    from idc_cli.terminal.progress import Display
+
+    plan, display = Pipeline.load(pipeline, parse_assignments(assignments or [])), Display(quiet=quiet)
     chosen = devices.choose(device)
-    data = load(pipeline.dataset, root, download=download, display=display).to(chosen)
+    real = load(plan.dataset, data, download=download, display=display).to(chosen)
     with display.track("pretrain") as track:
-        streams = Streams(pipeline.seed).child("pretrain")
-        with Execution.on(chosen, pipeline.precision, pipeline.compile).active():
-            outcome = pipeline.networks.pretrain(pipeline.model, data.train, streams, track.update)
+        streams = Streams(plan.seed).child("pretrain")
+        with Execution.on(chosen, plan.precision, plan.compile).active():
+            outcome = plan.networks.pretrain(plan.model, real.train, streams, track.update)
     print(outcome)

@@ -1,145 +1,193 @@
-"""``idc run``: condense, score, and keep everything in a run folder."""
+"""``idc run``."""
 
-import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from idc.condensation import checkpoint
-from idc.condensation.loop import Condensation, condense
-from idc.config.overrides import parse_assignments
-from idc.config.pipeline import Pipeline
-from idc.data.split import RealData
-from idc.errors import RunError
-from idc.experiment.report import Report
-from idc.kinds.evaluation import Evaluation
-from idc.runtime import device as devices
-from idc.synset.provenance import versions
-from idc.synset.synset import Synset
-from idc_cli.condensing import condensed, refuse_without_tensorboard
-from idc_cli.data import load
-from idc_cli.folder import PAGE, PIPELINE, REPORT, RunFolder, default_folder
-from idc_cli.interval import Interval
-from idc_cli.progress import Display
-from idc_cli.scoring import drawn_baselines, scores
-from idc_cli.terminal import show_report
-from idc_cli.typed import typed
+import typer
+
+from idc_cli.app import Data, Device, Download, Json, PipelineFile, Quiet, Set
+
+if TYPE_CHECKING:
+    from idc_cli.run_folder.folder import RunFolder
+    from idc_cli.terminal.progress import Display
 
 
 def run(
-    path: Path,
-    root: Path,
-    out: Path | None,
-    device: str,
-    assignments: Sequence[str],
-    *,
-    download: bool,
-    classes_at_once: int | Literal["auto"],
-    checkpoint_every: Interval,
-    resume: bool,
-    overwrite: bool,
-    tensorboard: bool,
-    display: Display,
+    pipeline: PipelineFile,
+    data: Data = Path("data"),
+    download: Download = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Run folder; by default in runs/, named after the pipeline and what was set."
+        ),
+    ] = None,
+    device: Device = "auto",
+    assignments: Set = None,
+    classes_at_once: Annotated[
+        str,
+        typer.Option(
+            metavar="N", help="Classes matched in one call; auto: as many as a GPU's free memory holds."
+        ),
+    ] = "1",
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="N|Nm", help="Iterations, or minutes (5m), between checkpoints.")
+    ] = "5m",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Resume the run in the folder, or start one if there is none.")
+    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in the folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only validate, and print what the run would store.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard, if it is installed.")
+    ] = False,
+    quiet: Quiet = False,
+    json: Json = False,
 ) -> None:
-    """Condense, save, score, report."""
-    if tensorboard:
+    """Condense a dataset and score it beside its baselines.
+
+    Everything is kept in a run folder.
+    """
+    import time
+
+    from idc.condensation import checkpoint
+    from idc.condensation.loop import condense
+    from idc.config.overrides import parse_assignments
+    from idc.config.pipeline import Pipeline
+    from idc.errors import InputError, RunError
+    from idc.runtime import device as devices
+    from idc_cli.run_folder.folder import PAGE, REPORT, RunFolder, default_folder
+    from idc_cli.runner.condense import condense_in_folder, refuse_without_tensorboard
+    from idc_cli.runner.estimate import show_estimate
+    from idc_cli.runner.interval import Interval
+    from idc_cli.runner.load import load
+    from idc_cli.runner.score import draw_baselines, report_of, score_run
+    from idc_cli.terminal.progress import Display
+    from idc_cli.terminal.scores import show_report
+
+    if resume and overwrite:
+        raise InputError("--resume and --overwrite exclude each other; give one of them")
+    display = Display(quiet=quiet, json=json)
+    at_once, interval = _count_or_auto(classes_at_once), Interval.parse(checkpoint_every)
+    settings = parse_assignments(assignments or [])
+    if tensorboard and not dry_run:
         refuse_without_tensorboard()
-    settings = parse_assignments(assignments)
-    pipeline = Pipeline.load(path, settings)
+    plan = Pipeline.load(pipeline, settings)
+    path = out or default_folder(plan.name, settings)
+    if dry_run:
+        if not (resume or overwrite):
+            _mention_earlier_run(RunFolder(path, plan), display)
+        show_estimate(plan, data, device, download=download, trial=False, display=display)
+        return
+
     chosen = devices.choose(device)
-    with RunFolder(out or default_folder(pipeline.name, settings), pipeline) as folder:
+    with RunFolder(path, plan) as folder:
         if not overwrite and (report := folder.finished()):
             if not (folder / PAGE).exists():
                 _write_page(folder, display)
-            show_report(report, json=display.json)
-            display.say(f"{folder.path} holds this run, finished; --overwrite runs it again")
+            show_report(report, json=json)
+            display.say(f"{path} holds this run, finished; --overwrite runs it again")
             return
-        begun = folder.checkpoint() if resume else None
+        earlier = folder.checkpoint() if resume else None
         if not (resume or overwrite):
             folder.refuse_earlier()
 
         # Once, rather than for every baseline and every score.
-        data = load(pipeline.dataset, root, download=download, display=display).to(chosen)
-        device = str(chosen)
-        condensation = condense(pipeline, data, device=device, classes_at_once=classes_at_once)
-        if begun is not None:
-            checkpoint.restore(begun, condensation)
+        real = load(plan.dataset, data, download=download, display=display).to(chosen)
+        condensation = condense(plan, real, device=str(chosen), classes_at_once=at_once)
+        if earlier is not None:
+            checkpoint.restore(earlier, condensation)
         # Before anything is written, because a baseline may not fit the data either.
-        contenders = drawn_baselines(pipeline, data, device, display)
+        baselines = draw_baselines(plan, real, str(chosen), display)
         spent = 0.0
-        if begun is None:
-            folder.begin(replace=resume or overwrite)
+        if earlier is None:
+            folder.start(replace=resume or overwrite)
         else:
-            spent = begun.header.seconds
-            folder.go_on(condensation.iteration)
-            done, of = condensation.steps_done, len(condensation)
-            display.say(f"going on after {done:,} of {of:,} steps, {condensation.iteration} iterations")
+            spent = earlier.header.seconds
+            folder.resume(condensation.iteration)
+            done, total = condensation.steps_done, len(condensation)
+            iterations = f"{condensation.iteration:,} of {plan.iterations:,} iterations are done"
+            display.say(f"resuming at inner step {done:,} of {total:,}; {iterations}")
         if condensation.memory is not None:
             how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
             held = f"{condensation.memory / 1e9:.2g} GB"
             display.mention(
-                f"condense: {len(condensation):,} steps, {how}; a match takes {held} of memory at most"
+                f"condense: {len(condensation):,} inner steps, {how}; matching takes {held} of memory at most"
             )
 
-        again = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", root, "--device", device]
-        again += ["--classes-at-once", classes_at_once]
-        again += ["--tensorboard"] if tensorboard else []
-        going_on = typed([*again, "--checkpoint-every", checkpoint_every, "--resume"])
+        again = _resume_line(folder, data, str(chosen), classes_at_once, interval, tensorboard=tensorboard)
         try:
-            synset, spent = condensed(
-                condensation, folder, checkpoint_every, spent, display, tensorboard=tensorboard
+            synset, spent = condense_in_folder(
+                condensation, folder, interval, spent, display, tensorboard=tensorboard
             )
-            began = time.monotonic()
-            scored = scores([*contenders, synset], data, pipeline, device, folder, display)
+            started = time.monotonic()
+            scores = score_run([*baselines, synset], real, plan, str(chosen), folder, display)
         except KeyboardInterrupt:
-            display.say(f"go on with: {going_on}")
+            display.say(f"resume with: {again}")
             raise
-        seconds = {"condense": spent, "evaluate": time.monotonic() - began}
-        report = _report(condensation, data, synset, device, seconds, *scored)
+        seconds = {"condense": spent, "evaluate": time.monotonic() - started}
+        report = report_of(condensation, synset, seconds, *scores)
         try:
             report.save(folder / REPORT)
         except OSError as error:
             raise RunError(
-                f"{folder / REPORT} cannot be written ({error.strerror}); make room, and {going_on}"
+                f"{folder / REPORT} cannot be written ({error.strerror}); free some space and resume with: "
+                f"{again}"
             ) from None
         _write_page(folder, display)
-        show_report(report, json=display.json)
-        if not display.json:
-            print(f"saved in {folder.path}")
+        show_report(report, json=json)
+        if not json:
+            print(f"saved in {path}")
 
 
-def _report(
-    condensation: Condensation,
-    data: RealData,
-    synset: Synset,
-    device: str,
-    seconds: dict[str, float],
-    evaluations: Sequence[Evaluation],
-    snapshots: Sequence[Evaluation],
-) -> Report:
-    pipeline = condensation.pipeline
-    return Report(
-        name=pipeline.name,
-        method=pipeline.method,
-        classes=data.spec.classes,
-        images_per_class=pipeline.images_per_class,
-        budget=synset.header.budget,
-        iterations=synset.header.iterations,
-        device=device,
-        computed=condensation.computed,
-        seconds={phase: round(each, 3) for phase, each in seconds.items()},
-        versions=versions(),
-        evaluations=tuple(evaluations),
-        snapshots=tuple(snapshots),
-        published=pipeline.published,
-    )
+def _count_or_auto(text: str) -> int | Literal["auto"]:
+    from idc.errors import InputError
+
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal() or not int(text):
+        raise InputError(f"--classes-at-once: {text!r} is not allowed; it must be auto or a number from 1")
+    return int(text)
 
 
-def _write_page(folder: RunFolder, display: Display) -> None:
-    # Not at the top: what draws plots takes a second to import, which the first iteration need not wait for.
-    from idc_cli.page import write
+def _mention_earlier_run(folder: "RunFolder", display: "Display") -> None:
+    from idc.errors import InputError
 
     try:
-        write(folder.path, folder / PAGE)
+        if folder.finished() is None:
+            folder.refuse_earlier()
+        else:
+            display.say(f"note: {folder.path} holds this run, finished; --overwrite would run it again")
+    except InputError as error:
+        display.say(f"note: the run would be refused: {error}")
+
+
+def _resume_line(
+    folder: "RunFolder",
+    data: Path,
+    device: str,
+    classes_at_once: str,
+    checkpoint_every: object,
+    *,
+    tensorboard: bool,
+) -> str:
+    from idc_cli.run_folder.folder import PIPELINE
+    from idc_cli.terminal.shell import shell_line
+
+    words = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", data, "--device", device]
+    words += ["--classes-at-once", classes_at_once]
+    words += ["--tensorboard"] if tensorboard else []
+    return shell_line([*words, "--checkpoint-every", checkpoint_every, "--resume"])
+
+
+def _write_page(folder: "RunFolder", display: "Display") -> None:
+    # Not earlier: Matplotlib takes a second to import, which the first iteration need not wait for.
+    from idc_cli.report.page import write_page
+    from idc_cli.run_folder.folder import PAGE
+
+    try:
+        write_page(folder.path, folder / PAGE)
     except OSError as error:
-        display.say(f"note: {folder / PAGE} cannot be written ({error.strerror}); going on")
+        display.say(f"note: {folder / PAGE} cannot be written ({error.strerror}); the run continues")

@@ -1,4 +1,4 @@
-"""The synthetic images as parts of a page: pictures within its text."""
+"""The synthetic images, embedded in a page."""
 
 import base64
 import io
@@ -11,49 +11,47 @@ from idc.synset import pictures
 from idc.synset.codes import of_class
 from idc.synset.synset import Synset
 
-MOST = 600
-"""Images of a kind on a page, by and large: a class shows fewer the more classes there are."""
-
-MOST_OF_A_CLASS = 20
+PAGE_IMAGES, CLASS_IMAGES = 600, 20
+"""Most stored images of a page and of a class, and likewise decoded ones: the more classes there are, the
+fewer images each shows."""
 
 SMALL, LARGEST = 64, 160
-"""Pixels: up to which images are kept exactly, and above which they are made smaller."""
+"""Pixels: images up to the first are embedded exactly, images above the second are scaled down to it."""
 
-SHOWN, SHOWN_LARGE = 52, 88
-"""Pixels of a screen that a small image takes at least, in whole multiples of its own, and a large one."""
+SMALL_ON_SCREEN, LARGE_ON_SCREEN = 52, 88
+"""Pixels on the screen: at least the first for a small image, which is scaled by a whole number."""
 
-
-SHORT = 8
-"""Letters of a class's name that stand beside its images without a line of their own."""
+SHORT_NAME = 8
+"""Letters of a class's name that fit beside its images."""
 
 
 class Picture(NamedTuple):
-    """An image of a page."""
+    """An embedded image."""
 
     source: str
-    """Its bytes, as an address."""
+    """Its bytes as a ``data:`` URL."""
     width: int
     """On the screen, in pixels."""
     height: int
 
 
-class OfClass(NamedTuple):
-    """What a page shows of a class."""
+class ClassImages(NamedTuple):
+    """The images of a class."""
 
     name: str
     stored: list[Picture]
-    """What is stored, as far as it is images."""
+    """Stored tensors that are images."""
     codes: str
-    """What is stored, in words."""
+    """Names and shapes of the stored tensors."""
     decoded: list[Picture]
 
 
-def gallery(synset: Synset) -> Iterator[OfClass]:
-    """Stored and decoded images of each class."""
-    most = _most(synset)
+def gallery(synset: Synset) -> Iterator[ClassImages]:
+    """Stored and decoded images of each class, at most `CLASS_IMAGES` of each."""
+    most = _images_per_class(synset)
     for label, name in enumerate(synset.spec.classes):
         codes = of_class(synset.decoder, synset.codes, label)
-        yield OfClass(
+        yield ClassImages(
             name,
             [_picture(image) for image in pictures.stored(synset, label, most)],
             ", ".join(f"{each} {'x'.join(map(str, code.shape))}" for each, code in codes.items()),
@@ -62,26 +60,26 @@ def gallery(synset: Synset) -> Iterator[OfClass]:
 
 
 def wide(synset: Synset) -> bool:
-    """Whether a class takes a whole line: its images are large or many, or its name is long."""
+    """Whether a class needs a whole line: its images are large or many, or its name is long."""
     classes = synset.spec.classes
     large = max(synset.spec.height, synset.spec.width) > SMALL
-    return large or len(synset) > 4 * len(classes) or max(map(len, classes)) > SHORT
+    return large or len(synset) > 4 * len(classes) or max(map(len, classes)) > SHORT_NAME
 
 
 def shown(synset: Synset) -> str:
-    """What of the synset the gallery shows, for its caption."""
-    most = _most(synset)
+    """The gallery's caption: what is shown of the synset."""
+    most = _images_per_class(synset)
     height, width = synset.spec.height, synset.spec.width
     count = len(synset) // len(synset.spec.classes)
-    parts = [f"First what is stored, then what networks are trained on: {count} images a class"]
+    parts = [f"First what is stored, then what networks are trained on: {count} images per class"]
     parts += [f"the first {most} are shown"] if count > most else []
-    parts += [f"made smaller from {width}x{height} pixels"] if max(height, width) > LARGEST else []
+    parts += [f"scaled down from {width}x{height} pixels"] if max(height, width) > LARGEST else []
     return ", ".join(parts) + "."
 
 
-def _most(synset: Synset) -> int:
-    """Images of a kind that are shown of a class."""
-    return max(1, min(MOST_OF_A_CLASS, MOST // len(synset.spec.classes)))
+def _images_per_class(synset: Synset) -> int:
+    """Stored images, and decoded ones, that are shown of a class."""
+    return max(1, min(CLASS_IMAGES, PAGE_IMAGES // len(synset.spec.classes)))
 
 
 def _picture(image: Image.Image) -> Picture:
@@ -97,5 +95,5 @@ def _picture(image: Image.Image) -> Picture:
     address = (
         f"data:image/{'png' if exact else 'webp'};base64,{base64.b64encode(written.getvalue()).decode()}"
     )
-    times = max(1, -(-SHOWN // max(image.size))) if exact else SHOWN_LARGE / max(image.size)
-    return Picture(address, round(times * image.width), round(times * image.height))
+    scale = max(1, -(-SMALL_ON_SCREEN // max(image.size))) if exact else LARGE_ON_SCREEN / max(image.size)
+    return Picture(address, round(scale * image.width), round(scale * image.height))

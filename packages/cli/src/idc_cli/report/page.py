@@ -1,52 +1,31 @@
-"""``report.html``: all that came of a run on one page that needs no network and no script."""
+"""``report.html``: a whole run on one page, which loads nothing and runs no script."""
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import Any
 
 from idc.errors import InputError
 from idc.experiment.report import Iteration, Report
 from idc.files.atomic import write_text
-from idc.kinds.evaluation import Evaluation
 from idc.synset import header as artifact
-from idc.synset.provenance import versions
 from idc.synset.synset import Synset
-from idc_cli.facts import contents, provenance
-from idc_cli.folder import PAGE, PIPELINE, SYNSET
-from idc_cli.gallery import gallery, shown, wide
-from idc_cli.log import Log
-from idc_cli.plots import Curve, Level, plot
-from idc_cli.progress import duration
-from idc_cli.terminal import metric
-from idc_cli.typed import typed
+from idc_cli.report.gallery import gallery, shown, wide
+from idc_cli.report.plots import Curve, Level, plot
+from idc_cli.report.provenance import contents, provenance
+from idc_cli.report.template import Plot, render
+from idc_cli.run_folder.folder import PIPELINE, SYNSET
+from idc_cli.run_folder.log import Log
+from idc_cli.terminal.scores import metric
+from idc_cli.terminal.shell import shell_line
+from idc_cli.terminal.text import duration
 
 
-class Plot(NamedTuple):
-    """A plot of a page, and what there is to say of it."""
+def write_page(folder: Path, path: Path) -> None:
+    """Write the page of a finished run; the file is whole or not there.
 
-    svg: str
-    caption: str
-
-
-def report(run: Path, out: Path | None) -> None:
-    """``idc report``: write the page of a finished run.
-
-    Raises:
-        InputError: the folder holds no finished run, or the page cannot be written.
-    """
-    path = out or run / PAGE
-    try:
-        write(run, path)
-    except OSError as error:
-        raise InputError(f"--out: cannot write {path} ({error.strerror}); choose another file") from None
-    print(f"wrote {path}")
-
-
-def write(folder: Path, path: Path) -> None:
-    """Write the page of the run in a folder; the file is whole or not there.
+    Args:
+        folder: of the run.
+        path: of the page.
 
     Raises:
         InputError: the folder holds no finished run.
@@ -71,43 +50,22 @@ def write(folder: Path, path: Path) -> None:
         classes=gallery(synset),
         pictured=shown(synset),
         wide=wide(synset),
-        plots=[*_curves(Log(folder).iterations()), *_on_the_way(found)],
+        plots=[*_curves(Log(folder).iterations()), *_snapshot_scores(found)],
         folder=repr(str(_named(folder))),
-        reproduce=_again(folder, found),
+        reproduce=_reproduce(folder, found),
         facts=[*contents(described), *provenance(described)],
         pipeline=pipeline,
     )
     write_text(path, text)
 
 
-def render(template: str, **values: Any) -> str:
-    """A page of a template.
-
-    Args:
-        template: its file.
-        values: by the names that it knows them by.
-    """
-    return _templates().get_template(template).render(version=versions()["idc-core"], **values)
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("idc_cli"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
 def _named(folder: Path) -> Path:
-    """A folder by its name, even where that is only the present one."""
+    """The folder with a name of its own, also where it is given as ``.``."""
     return folder if folder.name else folder.resolve()
 
 
 def _rows(found: Report) -> list[dict[str, Any]]:
-    # Beside one score each: those of other networks are no match for it.
+    # Each beside one score only: it was published for one network.
     published = {each.synset: f"{each.accuracy:.1f}" for each in found.published}
     rows: list[dict[str, Any]] = []
     for each in found.evaluations:
@@ -126,8 +84,8 @@ def _rows(found: Report) -> list[dict[str, Any]]:
             }
         )
     empty = dict.fromkeys(("budget", "model", "metric", "score", "n", "protocol"), "") | {"ours": False}
-    left = [{**empty, "synset": name, "published": accuracy} for name, accuracy in published.items()]
-    return rows + left if rows else []
+    unmatched = [{**empty, "synset": name, "published": accuracy} for name, accuracy in published.items()]
+    return rows + unmatched if rows else []
 
 
 def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
@@ -156,8 +114,8 @@ def _curves(iterations: Sequence[Iteration]) -> list[Plot]:
     drawn = plot("Gradient norms", "outer iteration", "L1 norm", norms, log_y=_spread(y), whole_x=True)
     caption = (
         "L1 norm of the network's gradient given real and given synthetic images, mean over the classes. "
-        "Where the synthetic one vanishes within the inner steps, the network has learnt the synthetic "
-        "images by heart and there is little left to match."
+        "Where the synthetic one vanishes within the inner steps, the network has overfitted the synthetic "
+        "images and there is little left to match."
     )
     return [*plots, Plot(drawn, caption)]
 
@@ -166,44 +124,40 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
     return [x for x, _ in points], [y for _, y in points]
 
 
-def _on_the_way(found: Report) -> list[Plot]:
-    """A plot for each metric of what the synset was on the way, with a curve for each model and protocol."""
+def _snapshot_scores(found: Report) -> list[Plot]:
+    """A plot for each metric of the snapshots' scores, with a curve for each model and protocol."""
     ours = [each for each in found.evaluations if each.synset == found.method]
+    others = [each for each in found.evaluations if each.synset != found.method]
     plots: list[Plot] = []
     for name in dict.fromkeys(each.metric for each in found.snapshots):
         there = [each for each in found.snapshots if each.metric == name]
-        kinds = {(each.model, each.protocol): each for each in there}
+        keys = list(dict.fromkeys(each.key for each in there))
         curves: list[Curve] = []
-        for number, kind in enumerate(kinds.values()):
-            points = [(each.iteration or 0, each) for each in there if _alike(each, kind)]
-            points += [(found.iterations, each) for each in ours if _alike(each, kind)]
+        for number, key in enumerate(keys):
+            points = [(each.iteration or 0, each) for each in there if each.key == key]
+            points += [(found.iterations, each) for each in ours if each.key == key]
             scores = [each for _, each in points]
-            label = found.method if len(kinds) == 1 else kind.model
-            label += f", {kind.protocol}" if len({protocol for _, protocol in kinds}) > 1 else ""
+            label = found.method if len(keys) == 1 else key.model
+            label += f", {key.protocol}" if len({key.protocol for key in keys}) > 1 else ""
             x, y = [iteration for iteration, _ in points], [each.mean for each in scores]
             curves.append(Curve(label, x, y, [each.sd or 0.0 for each in scores], number, points=True))
-        others = [each for each in found.evaluations if each.synset != found.method]
-        compared = [each for each in others if _alike(each, there[0])] if len(kinds) == 1 else []
+        compared = [each for each in others if [each.key._replace(synset=keys[0].synset)] == keys]
         levels = [Level(each.synset, each.mean, 1 + number) for number, each in enumerate(compared)]
         drawn = plot(f"Scores, {name}", "outer iteration", metric(there), curves, levels, whole_x=True)
-        caption = "Networks trained on what the synset was on the way; bars are ± the standard deviation."
+        caption = "Networks trained on the synset as it was then; bars are ± the standard deviation."
         plots.append(Plot(drawn, caption))
     return plots
 
 
-def _alike(one: Evaluation, other: Evaluation) -> bool:
-    return (one.model, one.metric, one.protocol) == (other.model, other.metric, other.protocol)
-
-
 def _spread(values: Sequence[float]) -> bool:
-    """Whether values are told apart better on a logarithmic axis."""
+    """Whether values are easier to read on a logarithmic axis."""
     return min(values) > 0 and max(values) > 20 * min(values)
 
 
-def _again(folder: Path, found: Report) -> str:
+def _reproduce(folder: Path, found: Report) -> str:
     folder = _named(folder)
     command = ["idc", "run", str(folder / PIPELINE), "--out", f"{folder}-again", "--device", found.device]
     if found.computed is None:
-        return typed(command)
+        return shell_line(command)
     command += ["--classes-at-once", str(found.computed.classes_at_once)]
-    return f"OMP_NUM_THREADS={found.computed.threads} {typed(command)}"
+    return f"OMP_NUM_THREADS={found.computed.threads} {shell_line(command)}"

@@ -1,4 +1,4 @@
-"""Curves as SVG whose colours are the page's, so that they are light or dark as it is."""
+"""Curves as SVG in the colours of the page, which may be light or dark."""
 
 import io
 import re
@@ -12,26 +12,26 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 
 INK, FAINT = "#010203", "#040506"
 SERIES = ("#070809", "#0a0b0c", "#0d0e0f", "#101112", "#131415", "#161718")
-"""Stand-ins that no one chooses, each replaced by a variable of the page's style."""
+"""Placeholders, each replaced by a variable of the page's style."""
 
 MARKERS = "osD^v"
-"""One after the other, when the colours begin anew."""
+"""The next one each time all colours are used up."""
 
 LEGEND_LETTERS = 90
-"""That the names in a line of a legend have at most."""
+"""Most letters of the names in a line of a legend."""
 
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)
 }
-SUPERFLUOUS = (
+NOT_EMBEDDED = (
     r"<metadata>.*?</metadata>|<style.*?</style>",
     r' xmlns(:xlink)?="[^"]*"| version="1.1"',
     # Names of groups, the same in every plot of a page.
     r' id="[^"]*_[^"]*"',
-    # The page's font instead.
+    # The font is the page's.
     r"font-family: [^;\"]*;? ?|(?<=: )(\d+px) 'DejaVu[^;\"]*",
 )
-"""What a file of its own needs but a part of a page does not."""
+"""What an SVG file needs, but an SVG element of a page does not."""
 
 STYLE: dict[Any, Any] = {
     # Text stays text: it is drawn in the reader's font, can be searched, and is a tenth of the size.
@@ -53,20 +53,20 @@ STYLE: dict[Any, Any] = {
 
 
 class Curve(NamedTuple):
-    """Points of one line, or points alone."""
+    """A line, or points that are not joined."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
     deviation: Sequence[float] | None = None
-    """Half the length of a bar around each point."""
+    """Standard deviation of each point: half the length of its bar."""
     colour: int = 0
     """Number of the series."""
     dashed: bool = False
     points: bool = False
-    """Whether each point is marked, as where there are few."""
+    """Whether each point has a marker."""
     line: bool = True
-    """Whether they are joined."""
+    """Whether the points are joined."""
 
 
 class Level(NamedTuple):
@@ -88,17 +88,17 @@ def plot(
     log_y: bool = False,
     whole_x: bool = False,
 ) -> str:
-    """A plot as an SVG element for a page that defines the variables of its colours.
+    """A plot as an SVG element; the page defines the variables of its colours.
 
     Args:
-        name: says what it shows, to those who cannot see it; different for every plot of a page.
+        name: of the plot, for screen readers; unique on the page.
         x: label of the axis.
         y: likewise.
         curves: to draw.
-        levels: to compare them with.
-        log_x: logarithmic axis.
+        levels: horizontal lines to compare with.
+        log_x: whether the axis is logarithmic.
         log_y: likewise.
-        whole_x: ticks at whole numbers only.
+        whole_x: whether ticks are at whole numbers only.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         names = [each.name for each in (*curves, *levels)]
@@ -144,7 +144,7 @@ def plot(
 
 
 class _Plain(LogFormatter):
-    """Says 10,000, not 1e4."""
+    """Writes 10,000, not 1e4."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:,.6g}" if super().__call__(x, pos) else ""
@@ -156,8 +156,8 @@ def _inline(figure: Figure, name: str) -> str:
     FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
     text = written.getvalue()
     text = text[text.index("<svg") :]
-    for superfluous in SUPERFLUOUS:
-        text = re.sub(superfluous, "", text, flags=re.DOTALL)
+    for pattern in NOT_EMBEDDED:
+        text = re.sub(pattern, "", text, flags=re.DOTALL)
     text = text.replace("xlink:href", "href").replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)

@@ -1,12 +1,13 @@
-"""What a synset says of itself, in words: for the terminal and for pages."""
+"""What a synset is and how it was made, in words: for the terminal and for pages."""
 
 from idc.files.tensorfile import Described
 from idc.synset.header import Header
 
-Fact = tuple[str, str]
+Row = tuple[str, str]
+"""A property and its value."""
 
 
-def contents(found: Described[Header]) -> list[Fact]:
+def contents(found: Described[Header]) -> list[Row]:
     """What is stored, and what it is decoded to."""
     header, spec, plan = found.header, found.header.spec, found.header.pipeline
     high = "unbounded" if spec.high is None else f"{spec.high:g}"
@@ -28,8 +29,8 @@ def contents(found: Described[Header]) -> list[Fact]:
     ]
 
 
-def provenance(found: Described[Header]) -> list[Fact]:
-    """What it was made from, and how it was computed."""
+def provenance(found: Described[Header]) -> list[Row]:
+    """What the synset was made from, and how it was computed."""
     header = found.header
     return [
         ("trained on", f"sha256 {header.fingerprint}"),
@@ -41,18 +42,13 @@ def provenance(found: Described[Header]) -> list[Fact]:
     ]
 
 
-def _computed(header: Header) -> list[Fact]:
+def _computed(header: Header) -> list[Row]:
     if header.computed is None:
         return []
     how = header.computed
     precision = how.precision or header.pipeline.get("precision", "fp32")
     compiled = "compiled" if how.compiled else "eager"
-    return [
-        (
-            "computed",
-            f"on {how.device}, {how.threads} threads, {precision}, {compiled}",
-        )
-    ]
+    return [("computed", f"on {how.device}, {how.threads} threads, {precision}, {compiled}")]
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -1,4 +1,4 @@
-"""Runs of one pipeline with several seeds, seen as one experiment."""
+"""Runs of one pipeline with several seeds, pooled as one experiment."""
 
 import json
 import statistics
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from idc.experiment.report import Report
-from idc.kinds.evaluation import Evaluation
-from idc_cli.folder import PIPELINE
+from idc.kinds.evaluation import Evaluation, EvaluationKey
+from idc_cli.run_folder.folder import PIPELINE
 
-OF_A_RUN = ("name", "seed")
-"""Fields of a pipeline in which runs of one experiment may differ."""
+MAY_DIFFER = ("name", "seed")
+"""Fields in which the pipelines of one experiment may differ."""
 
 
 class OverSeeds(NamedTuple):
@@ -21,20 +21,20 @@ class OverSeeds(NamedTuple):
 
     runs: tuple[Path, ...]
     evaluation: Evaluation
-    """Its values are the means of the runs: their spread is that of condensing, not of networks."""
+    """Its values are the means of the runs: the deviation is between synsets, not between networks."""
 
 
 def over_seeds(reports: Sequence[tuple[Path, Report]]) -> list[OverSeeds]:
-    """The scores of those runs that differ in their seeds alone, where there are several.
+    """The scores of runs that differ in nothing but their seeds, if there are several.
 
     Args:
-        reports: of finished runs, with their folders.
+        reports: folder and report of each finished run.
     """
     alike: dict[str, dict[Any, tuple[Path, Report]]] = {}
     for run, report in reports:
         with suppress(OSError, ValueError):
             pipeline = tomllib.loads((run / PIPELINE).read_text(encoding="utf-8"))
-            rest = {key: value for key, value in pipeline.items() if key not in OF_A_RUN}
+            rest = {key: value for key, value in pipeline.items() if key not in MAY_DIFFER}
             alike.setdefault(json.dumps(rest, sort_keys=True), {})[pipeline.get("seed")] = (run, report)
     found: list[OverSeeds] = []
     for group in alike.values():
@@ -44,11 +44,10 @@ def over_seeds(reports: Sequence[tuple[Path, Report]]) -> list[OverSeeds]:
 
 
 def _of(group: list[tuple[Path, Report]]) -> list[OverSeeds]:
-    taken: dict[tuple[str, ...], list[tuple[Path, Evaluation]]] = {}
+    taken: dict[EvaluationKey, list[tuple[Path, Evaluation]]] = {}
     for run, report in group:
         for each in report.evaluations:
-            key = (each.synset, each.model, each.protocol, each.metric)
-            taken.setdefault(key, []).append((run, each))
+            taken.setdefault(each.key, []).append((run, each))
     return [
         OverSeeds(
             tuple(run for run, _ in several),

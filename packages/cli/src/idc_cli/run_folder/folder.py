@@ -1,4 +1,4 @@
-"""The folder of a run: what is in it, when it may be written to, and what it goes on from."""
+"""The folder of a run: what is in it, when it may be written to, and what a run resumes from."""
 
 import hashlib
 import json
@@ -16,8 +16,8 @@ from idc.config.pipeline import Pipeline
 from idc.errors import InputError, Notice, RunError
 from idc.experiment.report import Report
 from idc.files.atomic import previous, write_text
-from idc_cli.lock import HOLDER, LOCK, Lock
-from idc_cli.log import LOG, Log
+from idc_cli.run_folder.lock import HOLDER, LOCK, Lock
+from idc_cli.run_folder.log import LOG, Log
 
 if TYPE_CHECKING:
     from idc.condensation.checkpoint import Checkpoint
@@ -30,47 +30,50 @@ PICTURE = "images.png"
 CHECKPOINT = "checkpoint.safetensors"
 PREVIOUS = previous(Path(CHECKPOINT)).name
 SNAPSHOTS = "snapshots"
-"""The folder of the synsets that were kept on the way, named by their outer iterations."""
+"""Folder of the snapshots, named by their outer iterations."""
 PAGE = "report.html"
 SCORES = "synset.evaluations.json"
-"""Scores that were taken of an unfinished run's synset by ``idc evaluate``."""
+"""Scores of an unfinished run's synset, taken by ``idc evaluate``."""
 TENSORBOARD = "tensorboard"
-"""The folder of the files that TensorBoard reads."""
+"""Folder of the files that TensorBoard reads."""
 
-UNNAMED = ("iterations", "name")
-"""Settings that no default folder is named after: a run may be made longer, and its name is the folder's."""
+NOT_IN_NAME = ("iterations", "name")
+"""Settings left out of a default folder's name: a run may be made longer, and its name comes first."""
 
-LONGEST = 100
-"""Characters of a default folder's name."""
+FOLDER_NAME_LENGTH = 100
+"""Most characters of a default folder's name."""
 
 
 def default_folder(name: str, settings: Mapping[str, object]) -> Path:
-    """Where a run is kept that is given no folder: one for each name and settings, so that none collide.
+    """The folder of a run without ``--out``: one for each name and settings, so that none collide.
 
     Args:
         name: the pipeline's.
-        settings: that it was changed by; those of a run that is given a name do not count.
+        settings: by which it was changed; ignored where they set the name.
+
+    Returns:
+        A path below ``runs``.
     """
     chosen = {} if "name" in settings else settings
     parts = [
         f"{key}-{value if isinstance(value, str) else json.dumps(value)}"
         for key, value in sorted(chosen.items())
-        if key not in UNNAMED
+        if key not in NOT_IN_NAME
     ]
     wanted = "-".join([name, *parts])
     found = re.sub(r"[^A-Za-z0-9_.-]+", "-", wanted).strip("-.")
-    if found != wanted or len(found) > LONGEST:
+    if found != wanted or len(found) > FOLDER_NAME_LENGTH:
         digest = hashlib.sha256(wanted.encode()).hexdigest()[:8]
-        found = f"{found[: LONGEST - 9]}-{digest}"
+        found = f"{found[: FOLDER_NAME_LENGTH - 9]}-{digest}"
     return Path("runs") / found
 
 
 class RunFolder:
-    """Where a run of one pipeline keeps what comes of it; a context manager that gives up its lock.
+    """The folder that keeps the files of one run; a context manager that acquires and releases its lock.
 
     Args:
-        path: the folder; made by `begin`.
-        pipeline: whose run it is to hold.
+        path: the folder; created by `start`.
+        pipeline: of the run.
     """
 
     def __init__(self, path: Path, pipeline: Pipeline) -> None:
@@ -84,51 +87,52 @@ class RunFolder:
 
     def __enter__(self) -> Self:
         if self.path.is_dir():
-            self._lock.take()
+            self._lock.acquire()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._lock.give_up()
+        self._lock.release()
 
     def finished(self) -> Report | None:
-        """The report, if the folder holds a finished run of this pipeline."""
+        """The report of a finished run of this pipeline; None if the folder holds none."""
         try:
             return Report.load(self.path) if self._holds_the_same() else None
         except InputError:
             return None
 
     def refuse_earlier(self) -> None:
-        """Refuse a folder with a run in it, since beginning another would lose that one.
+        """Refuse a folder with a run in it, because starting another would delete that one.
 
         Raises:
-            InputError: there is one.
+            InputError: the folder holds a run.
         """
         if not self._earlier():
             return
         if self._holds_the_same():
             raise InputError(
-                f"--out: {self.path} holds an unfinished run of this pipeline; --resume goes on with it, "
-                "and --overwrite begins anew"
+                f"--out: {self.path} holds an unfinished run of this pipeline; resume it with "
+                "--resume, or start again with --overwrite"
             )
         raise InputError(
             f"--out: {self.path} holds another run; choose another folder with --out, or replace it with "
             "--overwrite"
         )
 
-    def begin(self, *, replace: bool) -> None:
-        """Write the resolved pipeline, in place of an earlier run if there is one.
+    def start(self, *, replace: bool) -> None:
+        """Prepare the folder for a new run: write the resolved pipeline, and delete an earlier run.
 
         Args:
-            replace: whether there may be one; another process may have made it since this one looked.
+            replace: whether an earlier run may be deleted; another process may have made one meanwhile.
 
         Raises:
-            InputError: the folder cannot be written to, another process writes to it, or it holds a run.
+            InputError: the folder cannot be written to, another process writes to it, or it holds a run
+                that may not be deleted.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._lock.take()
+            self._lock.acquire()
             if not replace:
                 self.refuse_earlier()
             # The pipeline first, without which nothing counts as a run.
@@ -141,10 +145,10 @@ class RunFolder:
             ) from None
 
     def checkpoint(self) -> "Checkpoint | None":
-        """What a run of this pipeline in the folder goes on from; None where nothing was kept.
+        """The newest readable checkpoint of this pipeline's run; None where there is none.
 
         Raises:
-            InputError: the folder holds a run of another pipeline, or checkpoints of which none is whole.
+            InputError: the folder holds a run of another pipeline, or none of its checkpoints can be read.
         """
         from idc.condensation import checkpoint
 
@@ -158,20 +162,20 @@ class RunFolder:
                 found.append(str(error))
                 continue
             if found:
-                warnings.warn(f"{found[0]}; going on from the one before, {file}", Notice, 2)
+                warnings.warn(f"{found[0]}; the previous checkpoint is used, {file}", Notice, 2)
             refuse_changes(_experiment(read.header.pipeline), self._wanted(), read.header.step)
             return read
         if found:
-            raise InputError(f"--resume: {'; '.join(found)}. Begin anew with --overwrite")
+            raise InputError(f"--resume: {'; '.join(found)}. Start again with --overwrite")
         if self._earlier() and not self._holds_the_same():
             refuse_changes(_experiment(self._held()), self._wanted(), 0)
         return None
 
-    def go_on(self, iterations: int) -> None:
-        """Prepare the folder to be gone on in: the pipeline as it is now, the log up to the checkpoint.
+    def resume(self, iterations: int) -> None:
+        """Prepare the folder for a resumed run: the pipeline as it is now, the log up to the checkpoint.
 
         Args:
-            iterations: that are done.
+            iterations: outer iterations done.
 
         Raises:
             InputError: the folder cannot be written to.
@@ -179,43 +183,53 @@ class RunFolder:
         try:
             for file in [self / REPORT, self / PAGE, *self._leftovers()]:
                 file.unlink(missing_ok=True)
-            self.log.cut(iterations, scores=self._holds_the_same())
-            # Last, because a report and scores are taken for those of the pipeline beside them.
+            self.log.truncate(iterations, keep_scores=self._holds_the_same())
+            # Last, because a report and scores count as those of the pipeline beside them.
             self._write_pipeline()
         except OSError as error:
             raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
 
     def snapshot(self, iteration: int) -> Path:
-        """Where the synset after so many outer iterations is kept."""
+        """Path of the synset after a number of outer iterations."""
         return self / SNAPSHOTS / f"{iteration:06d}.safetensors"
 
-    def keep(self, condensation: "Condensation", seconds: float) -> None:
-        """Write a checkpoint; where that fails, say so and let the run go on."""
+    def save_checkpoint(self, condensation: "Condensation", seconds: float) -> None:
+        """Write a checkpoint; if that fails, warn and let the run continue.
+
+        Args:
+            condensation: as far as it has come.
+            seconds: since the run started, without interruptions.
+
+        Raises:
+            RunError: the folder was removed, and another process has started a run in it.
+        """
         from idc.condensation import checkpoint
 
         try:
-            self._hold_again()
+            self._restore_if_removed()
             checkpoint.save(self / CHECKPOINT, condensation, seconds)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", None) or error
-            warnings.warn(f"no checkpoint could be kept in {self.path} ({reason}); going on", Notice, 2)
+            warnings.warn(
+                f"no checkpoint can be written to {self.path} ({reason}); the run continues", Notice, 2
+            )
 
-    def _hold_again(self) -> None:
-        """Make the folder anew if it was removed, unless another run has done so."""
+    def _restore_if_removed(self) -> None:
+        """Create the folder again if it was removed, unless another run has done so."""
         if (self / PIPELINE).exists() and self._lock.is_ours():
             return
         if (self / PIPELINE).exists() and self._lock.is_held():
             raise RunError(
-                f"{self.path} was removed, and {self._lock.holder()} has begun another run in it; this one "
-                "ends"
+                f"{self.path} was removed, and {self._lock.holder()} has started another run in it; this "
+                "one stops"
             )
-        self._lock.take_anew()
+        self._lock.reacquire()
         if not (self / PIPELINE).exists():
-            warnings.warn(f"{self.path} was removed; it is made again", Notice, 2)
+            warnings.warn(f"{self.path} was removed; it is created again", Notice, 2)
             self._write_pipeline()
 
     def _leftovers(self) -> list[Path]:
-        # What a process that was killed was writing.
+        # Temporary files of a process that was killed.
         return [path for path in self.path.glob(".*") if path.name not in (LOCK, HOLDER) and path.is_file()]
 
     def _write_pipeline(self) -> None:
@@ -240,12 +254,12 @@ class RunFolder:
 
 
 def _experiment(table: Mapping[str, Any]) -> dict[str, Any]:
-    """What a run was made with, as this version resolves it."""
+    """The pipeline of an earlier run, as this version resolves it."""
     with suppress(InputError):
         table = Pipeline.parse(table).table()
     return _without_published(table)
 
 
 def _without_published(table: Mapping[str, Any]) -> dict[str, Any]:
-    # Which changes nothing but the report.
+    # It changes nothing but the report.
     return {key: value for key, value in table.items() if key != "published"}

@@ -1,4 +1,4 @@
-"""The right to write to a folder, which one process at a time has."""
+"""The lock of a folder, which one process at a time holds while it writes."""
 
 import json
 import os
@@ -14,21 +14,21 @@ from idc.errors import InputError, Notice
 
 LOCK = ".lock"
 HOLDER = ".lock.json"
-"""Who holds it, for messages."""
+"""Names the process that holds the lock, for messages."""
 
 
 class Lock:
-    """A folder's lock; the folder need not be there before it is taken."""
+    """The lock of a folder, which need not exist before the lock is acquired."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = FileLock(folder / LOCK, timeout=0)
 
-    def take(self) -> None:
-        """Have the lock, if this process does not have it already.
+    def acquire(self) -> None:
+        """Acquire the lock, unless this object holds it already.
 
         Raises:
-            InputError: another process has it, or the folder cannot be written to.
+            InputError: another process holds it, or the folder cannot be written to.
         """
         if self._lock.is_locked:
             return
@@ -43,20 +43,24 @@ class Lock:
             raise InputError(
                 f"cannot write to {self._folder} ({error.strerror}); choose another folder"
             ) from None
-        if self._path.exists():
-            warnings.warn(f"{self.holder()} ended without giving up {self._folder}; it was killed", Notice, 2)
+        if self._holder_file.exists():
+            warnings.warn(f"{self.holder()} was killed while it held the lock of {self._folder}", Notice, 2)
         # Only for messages, and on a full disk there is no room for it.
         with suppress(OSError):
-            self._path.write_text(json.dumps(_ourselves()), encoding="utf-8")
+            self._holder_file.write_text(json.dumps(_this_process()), encoding="utf-8")
 
-    def take_anew(self) -> None:
-        """Have the lock of the folder that is now where the one was whose lock this process had."""
+    def reacquire(self) -> None:
+        """Acquire the lock of a folder that was removed while this object held its lock; create the folder.
+
+        Raises:
+            InputError: as for `acquire`.
+        """
         self._lock.release()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self.take()
+        self.acquire()
 
-    def give_up(self) -> None:
-        """Let others have it."""
+    def release(self) -> None:
+        """Release the lock, if this object holds it."""
         if not self._lock.is_locked:
             return
         if self.is_ours():
@@ -66,29 +70,29 @@ class Lock:
         self._lock.release()
 
     def is_ours(self) -> bool:
-        """Whether the folder says that this process has it."""
-        return self._facts() == _ourselves()
+        """Whether the folder names this process as the holder."""
+        return self._read_holder() == _this_process()
 
     def is_held(self) -> bool:
-        """Whether the folder says that a process has it."""
-        return self._path.exists()
+        """Whether the folder names a holder."""
+        return self._holder_file.exists()
 
     def holder(self) -> str:
-        """The process that has it, for messages."""
-        facts = self._facts()
+        """The process that holds the lock, for messages."""
+        facts = self._read_holder()
         return f"process {facts.get('pid')} on {facts.get('host')}" if facts else "another process"
 
     @property
-    def _path(self) -> Path:
+    def _holder_file(self) -> Path:
         return self._folder / HOLDER
 
-    def _facts(self) -> dict[str, Any]:
+    def _read_holder(self) -> dict[str, Any]:
         try:
-            facts = json.loads(self._path.read_text(encoding="utf-8"))
+            facts = json.loads(self._holder_file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
 
 
-def _ourselves() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": socket.gethostname()}

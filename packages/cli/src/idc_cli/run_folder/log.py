@@ -15,28 +15,28 @@ from idc.kinds.evaluation import Evaluation
 
 LOG = "log.jsonl"
 CONDENSE, EVALUATE = "condense", "evaluate"
-"""What a line's ``phase`` may be."""
+"""The values of a line's ``phase``."""
 
 EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 class Log:
-    """The log in a run folder, which need not be there."""
+    """The log in a run folder; the file need not exist."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG
 
-    def iterated(self, iteration: Iteration, seconds: float) -> None:
+    def add_iteration(self, iteration: Iteration, seconds: float) -> None:
         """Append an outer iteration.
 
         Args:
             iteration: the last one.
-            seconds: since the run began, without interruptions.
+            seconds: since the run started, without interruptions.
         """
         entry = iteration.model_dump(mode="json", exclude_defaults=True)
         self._append({"phase": CONDENSE, **entry, "seconds": round(seconds, 3)})
 
-    def scored(self, contender: int, evaluations: list[Evaluation]) -> None:
+    def add_scores(self, contender: int, evaluations: list[Evaluation]) -> None:
         """Append the scores of a synset.
 
         Args:
@@ -47,7 +47,7 @@ class Log:
         self._append({"phase": EVALUATE, "contender": contender, "evaluations": rows})
 
     def iterations(self) -> list[Iteration]:
-        """The outer iterations, as far as they are there."""
+        """The outer iterations logged so far; damaged lines are skipped."""
         found: list[Iteration] = []
         for entry in self._entries(CONDENSE):
             with suppress(ValidationError):
@@ -55,7 +55,7 @@ class Log:
         return found
 
     def scores(self) -> dict[int, list[Evaluation]]:
-        """The evaluations of each contender by its number, as far as they are there."""
+        """The evaluations logged so far, by the contender's number; damaged lines are skipped."""
         found: dict[int, list[Evaluation]] = {}
         for entry in self._entries(EVALUATE):
             contender = entry.get("contender")
@@ -64,18 +64,18 @@ class Log:
                     found[contender] = EVALUATIONS.validate_python(entry.get("evaluations"))
         return found
 
-    def cut(self, iterations: int, *, scores: bool) -> None:
-        """Leave only what was logged up to an outer iteration.
+    def truncate(self, iterations: int, *, keep_scores: bool) -> None:
+        """Keep only what was logged up to an outer iteration.
 
         Args:
-            iterations: the last that stays.
-            scores: whether scores stay.
+            iterations: the last one that is kept.
+            keep_scores: whether scores are kept.
 
         Raises:
             OSError: the file cannot be written.
         """
         kept = [entry for entry in self._entries(CONDENSE) if _iteration(entry) <= iterations]
-        kept += self._entries(EVALUATE) if scores else []
+        kept += self._entries(EVALUATE) if keep_scores else []
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
         write_text(self._path, text)
 
@@ -85,13 +85,13 @@ class Log:
                 file.write(json.dumps(entry) + "\n")
         except OSError as error:
             # A run is worth more than its log.
-            warnings.warn(f"{self._path} cannot be written ({error.strerror}); going on", Notice, 2)
+            warnings.warn(f"{self._path} cannot be written ({error.strerror}); the run continues", Notice, 2)
 
     def _entries(self, phase: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         with suppress(OSError):
             for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                # The last line may be torn.
+                # A run that was killed may have left half a line at the end.
                 with suppress(ValueError):
                     entry = json.loads(line)
                     if isinstance(entry, dict) and entry.get("phase") == phase:
@@ -100,6 +100,6 @@ class Log:
 
 
 def _iteration(entry: dict[str, Any]) -> float:
-    """Of a line; beyond all others where it is damaged."""
+    """The outer iteration of a line; infinity where the line is damaged."""
     iteration = entry.get("iteration")
     return iteration if isinstance(iteration, int) else float("inf")

@@ -1,4 +1,4 @@
-"""The caller that drives a condensation: progress, log, checkpoints, and what is kept however it ends."""
+"""Condense in a run folder: progress, log, checkpoints, and the synset even if the run is interrupted."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ from idc.experiment.report import Iteration
 from idc.runtime import memory
 from idc.synset.provenance import commit
 from idc.synset.synset import Synset
-from idc_cli.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
-from idc_cli.interruption import asked_to_stop
-from idc_cli.interval import Interval
-from idc_cli.progress import Display, Fact, Track
+from idc_cli.interruption import stop_requested
+from idc_cli.run_folder.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
+from idc_cli.runner.interval import Interval
+from idc_cli.terminal.progress import Display, Fact, Track
 
 
 def refuse_without_tensorboard() -> None:
-    """Refuse to write for TensorBoard where it is not installed.
+    """Check that TensorBoard is installed.
 
     Raises:
-        InputError: it is not.
+        InputError: it is not installed.
     """
     if find_spec("tensorboard") is None:
         raise InputError(
@@ -33,11 +33,11 @@ def refuse_without_tensorboard() -> None:
 
 @contextmanager
 def _curves(folder: Path | None) -> Iterator[Callable[[Iteration], None]]:
-    """Writes iterations for TensorBoard, or where there is no folder does nothing."""
+    """A function that writes iterations for TensorBoard; without a folder it does nothing."""
     if folder is None:
         yield lambda iteration: None
         return
-    # Not at the top: it is an optional dependency, and takes seconds.
+    # Not at the top: it is an optional dependency, and takes seconds to import.
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(folder) as writer:
@@ -49,7 +49,7 @@ def _curves(folder: Path | None) -> Iterator[Callable[[Iteration], None]]:
         yield write
 
 
-def condensed(
+def condense_in_folder(
     condensation: Condensation,
     folder: RunFolder,
     checkpoint_every: Interval,
@@ -58,46 +58,53 @@ def condensed(
     *,
     tensorboard: bool,
 ) -> tuple[Synset, float]:
-    """The synset, and the seconds it took altogether; both it and its picture are then in the folder.
+    """Make the remaining inner steps; write the synset and its picture into the folder.
 
     Args:
         condensation: as far as it has come.
         folder: of the run.
-        checkpoint_every: how often what to go on from is kept.
-        spent: seconds, by an earlier process.
+        checkpoint_every: how often a checkpoint is written.
+        spent: wall-clock seconds that earlier processes took.
         display: for the progress.
-        tensorboard: whether the curves are written for TensorBoard too.
+        tensorboard: whether the curves are also written for TensorBoard.
+
+    Returns:
+        The synset, and the wall-clock seconds that all processes took.
+
+    Raises:
+        RunError: the loss is not finite, or the synset cannot be written; what is finished is kept.
+        KeyboardInterrupt: the run was interrupted; likewise.
     """
-    began = time.monotonic() - spent
+    started = time.monotonic() - spent
     try:
-        _drive(condensation, folder, checkpoint_every, began, display, tensorboard=tensorboard)
+        _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        _saved(condensation, folder, time.monotonic() - began)
+        _save(condensation, folder, time.monotonic() - started)
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     except RunError as error:
-        _saved(condensation, folder, time.monotonic() - began)
+        _save(condensation, folder, time.monotonic() - started)
         raise RunError(f"{error}, and are in {folder / SYNSET}") from error
-    spent = time.monotonic() - began
-    # So that more iterations can follow, and an interrupted evaluation need not condense again.
-    folder.keep(condensation, spent)
-    synset = _saved(condensation, folder, spent)
+    spent = time.monotonic() - started
+    # So that the run can be extended, and that resuming an interrupted evaluation need not condense again.
+    folder.save_checkpoint(condensation, spent)
+    synset = _save(condensation, folder, spent)
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc.synset import pictures
 
     try:
         pictures.save(pictures.grid(synset), folder / PICTURE)
     except OSError as error:
-        display.say(f"note: {folder / PICTURE} cannot be written ({error.strerror}); going on")
+        display.say(f"note: {folder / PICTURE} cannot be written ({error.strerror}); the run continues")
     return synset, spent
 
 
-def _drive(
+def _iterate(
     condensation: Condensation,
     folder: RunFolder,
     checkpoint_every: Interval,
-    began: float,
+    started: float,
     display: Display,
     *,
     tensorboard: bool,
@@ -105,29 +112,29 @@ def _drive(
     before = condensation.steps_done
     due = checkpoint_every.started(condensation.iteration)
     if not before:
-        _keep_snapshot(condensation, folder, 0.0, display)
+        _save_snapshot(condensation, folder, 0.0, display)
     with (
         display.track("condense", max(len(condensation), 1), before) as track,
         _curves(folder / TENSORBOARD if tensorboard else None) as draw,
-        asked_to_stop() as stopping,
+        stop_requested() as stopping,
     ):
         for step, finished in recorded(condensation):
             if track.advance(condensation.steps_done):
                 track.show(**_facts(condensation, float(step.loss), track))
             if finished is not None:
-                spent = time.monotonic() - began
-                folder.log.iterated(finished, spent)
+                spent = time.monotonic() - started
+                folder.log.add_iteration(finished, spent)
                 draw(finished)
-                _keep_snapshot(condensation, folder, spent, display)
+                _save_snapshot(condensation, folder, spent, display)
             stop = stopping()
             if due(condensation.iteration) or stop:
-                folder.keep(condensation, time.monotonic() - began)
+                folder.save_checkpoint(condensation, time.monotonic() - started)
             if stop:
                 raise KeyboardInterrupt
 
 
-def _keep_snapshot(condensation: Condensation, folder: RunFolder, seconds: float, display: Display) -> None:
-    """Keep the synset as it is, if the pipeline wants to know of this iteration."""
+def _save_snapshot(condensation: Condensation, folder: RunFolder, seconds: float, display: Display) -> None:
+    """Write the synset as it is now, if the pipeline asks for a snapshot of this iteration."""
     every = condensation.pipeline.snapshot_every
     if every is None or condensation.iteration % every:
         return
@@ -135,7 +142,7 @@ def _keep_snapshot(condensation: Condensation, folder: RunFolder, seconds: float
     try:
         condensation.synset(seconds, commit()).save(path)
     except OSError as error:
-        display.say(f"note: {path} cannot be written ({error.strerror}); going on")
+        display.say(f"note: {path} cannot be written ({error.strerror}); the run continues")
 
 
 def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, Fact]:
@@ -151,12 +158,12 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
     return facts
 
 
-def _saved(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
+def _save(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
     synset = condensation.synset(seconds, commit())
     try:
         synset.save(folder / SYNSET)
     except OSError as error:
         raise RunError(
-            f"{folder / SYNSET} cannot be written ({error.strerror}); make room and go on with --resume"
+            f"{folder / SYNSET} cannot be written ({error.strerror}); free some space and use --resume"
         ) from None
     return synset

@@ -1,4 +1,4 @@
-"""How often something is done: after so many iterations or minutes."""
+"""How often something is done: every N iterations or minutes."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Interval:
         """``20`` for iterations, ``5m`` for minutes.
 
         Raises:
-            InputError: it is neither.
+            InputError: the text is neither.
         """
         try:
             if text.endswith("m") and float(text[:-1]) >= 0:
@@ -38,10 +38,13 @@ class Interval:
         return str(self.iterations) if self.iterations else f"{(self.seconds or 0) / 60:g}m"
 
     def started(self, iteration: int) -> Callable[[int], bool]:
-        """Whether it is time again, as a function of the iterations done.
+        """Start counting.
 
         Args:
-            iteration: that are done now.
+            iteration: outer iterations done now.
+
+        Returns:
+            A function from the outer iterations done to whether it is time again.
         """
         last = [time.monotonic(), float(iteration)]
 

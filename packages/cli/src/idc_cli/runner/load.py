@@ -1,4 +1,4 @@
-"""Loading a dataset, with its progress."""
+"""Load a dataset, with its progress."""
 
 import os
 from contextlib import ExitStack
@@ -6,20 +6,30 @@ from pathlib import Path
 
 from idc.data.split import RealData
 from idc.kinds import Dataset
-from idc_cli.progress import Display, Track
+from idc_cli.terminal.progress import Display, Track
 
 
 def load(dataset: Dataset, root: Path, *, download: bool, display: Display) -> RealData:
-    """Both splits; progress is shown only if images have to be read one by one, or are downloaded."""
+    """Load both splits; progress is shown only if images have to be read one by one, or are downloaded.
+
+    Args:
+        dataset: the stage.
+        root: folder with the dataset's files.
+        download: whether a public dataset may be downloaded.
+        display: for the progress.
+
+    Raises:
+        InputError: the files are missing or cannot be read.
+    """
     if not display.live:
-        # The bars of downloads are torchvision's, drawn by tqdm; it reads this when it is imported.
+        # torchvision shows downloads with tqdm, which reads this when it is imported.
         os.environ.setdefault("TQDM_DISABLE", "1")
     with ExitStack() as shown:
         tracks: list[Track] = []
 
-        def progress(share: float) -> None:
+        def progress(fraction: float) -> None:
             if not tracks:
                 tracks.append(shown.enter_context(display.track(f"read {dataset.type}")))
-            tracks[0].update(share)
+            tracks[0].update(fraction)
 
         return dataset.load(root, download=download, progress=progress)

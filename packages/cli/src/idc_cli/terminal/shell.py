@@ -1,12 +1,12 @@
-"""Commands that are shown to be typed, as they must be typed here."""
+"""Commands to copy and paste into a shell."""
 
 import os
 import shlex
 from collections.abc import Iterable
 
 
-def typed(words: Iterable[object]) -> str:
-    """A command as a line for the shell; where uv runs idc, uv must run what is typed too."""
+def shell_line(words: Iterable[object]) -> str:
+    """A command as a line for the shell; begins with ``uv run`` where uv runs this process."""
     line = shlex.join(map(str, words))
-    # uv says where it is to what it runs.
+    # uv tells the processes that it runs where it is.
     return f"uv run {line}" if "UV" in os.environ else line

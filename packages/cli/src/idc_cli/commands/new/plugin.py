@@ -1,4 +1,4 @@
-"""``idc new``: a plugin package to begin with, complete with its test and a pipeline."""
+"""A new plugin package, complete with its test and a pipeline."""
 
 import ast
 import keyword
@@ -15,9 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from idc.errors import InputError
 from idc.kinds import KINDS, registry
-from idc_cli.typed import typed
+from idc_cli.terminal.shell import shell_line
 
-OF_KIND = {
+KIND_WORDS = {
     "decoder": {"article": "A", "method": "decode", "field": "pixels", "default": "1", "other": "2"},
     "objective": {
         "article": "An",
@@ -27,41 +27,36 @@ OF_KIND = {
         "other": "0.5",
     },
 }
-"""What a template for both kinds says of each; ``other`` is a value of the field that is not its default."""
+"""Words of each kind in the templates; ``other`` is a value of the field that is not its default."""
 
-LONGEST = 30
-"""Characters of a name: package, module and class are called after it, and are imported in one line."""
+NAME_LENGTH = 30
+"""Most characters of a name: package, module and class are named after it, and are imported in one line."""
 
 
-def new(kind: str, name: str, out: Path | None) -> None:
-    """Write the package and say what to do with it.
+def plugin_files(kind: str, name: str) -> dict[str, str]:
+    """The files of a new plugin package.
 
     Args:
         kind: ``decoder`` or ``objective``.
-        name: what a pipeline will write as ``type``.
-        out: a folder that is absent or empty; by default ``idc-NAME``.
+        name: its ``type`` in pipelines.
+
+    Returns:
+        The text of each file, by its path in the package's folder.
 
     Raises:
-        InputError: a kind or name that cannot be had, or a folder that cannot be written.
+        InputError: the kind or the name is not allowed.
     """
-    if kind not in OF_KIND:
+    if kind not in KIND_WORDS:
         raise InputError(
-            f"KIND: {kind!r} is not allowed; it must be decoder or objective, the kinds that keep working. "
-            "The others may change before 1.0: write one by hand, as docs/plugins.md says"
+            f"KIND: {kind!r} is not allowed; it must be decoder or objective, whose interfaces are stable. "
+            "The others may change before 1.0: write one by hand, as docs/plugins.md shows"
         )
     _refuse_malformed(kind, name)
     words = _words(kind, name)
     _refuse_taken(words)
     files = _files(words)
     _refuse_hiding(words, files)
-    folder = out or Path(words["distribution"])
-    try:
-        _write(folder, files)
-    except OSError as error:
-        raise InputError(f"--out: cannot write {folder} ({error.strerror}); choose another folder") from None
-    print(f"wrote {folder}; next:")
-    for command in _next(folder, name):
-        print(f"  {command}")
+    return files
 
 
 def _words(kind: str, name: str) -> dict[str, str]:
@@ -74,7 +69,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
         "package": f"idc_{module}",
         "module": module,
         "class": _class(name),
-        **OF_KIND[kind],
+        **KIND_WORDS[kind],
     }
 
 
@@ -83,10 +78,10 @@ def _class(name: str) -> str:
 
 
 def _refuse_malformed(kind: str, name: str) -> None:
-    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > LONGEST:
+    if not re.fullmatch("[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or len(name) > NAME_LENGTH:
         raise InputError(
             f"NAME: {name!r} is not allowed; it must be lower-case letters, digits and single dashes between "
-            f"them, begin with a letter and have at most {LONGEST} characters, such as my-{kind}"
+            f"them, start with a letter and have at most {NAME_LENGTH} characters, such as my-{kind}"
         )
     for word in (name, _class(name)):
         if keyword.iskeyword(word):
@@ -126,7 +121,6 @@ def _refuse_hiding(words: Mapping[str, str], files: Mapping[str, str]) -> None:
 
 
 def _files(words: Mapping[str, str]) -> dict[str, str]:
-    """The text of every file, by its path in the folder."""
     templates = {
         "pyproject.toml": "pyproject.toml",
         "README.md": "README.md",
@@ -137,22 +131,32 @@ def _files(words: Mapping[str, str]) -> dict[str, str]:
         f"tests/test_{words['module']}.py": "test.py",
     }
     environment = Environment(
-        loader=PackageLoader("idc_cli", "templates/plugin"),
+        loader=PackageLoader("idc_cli.commands.new"),
         undefined=StrictUndefined,
         keep_trailing_newline=True,
     )
-    # They end in .j2 because linters and type checkers would read a .py as a broken module of ours.
+    # They end in .j2 because linters and type checkers would check a .py as a module of ours.
     return {path: environment.get_template(f"{name}.j2").render(words) for path, name in templates.items()}
 
 
-def _write(folder: Path, files: Mapping[str, str]) -> None:
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Write all files into a folder, or none.
+
+    Args:
+        folder: absent or empty.
+        files: text by path.
+
+    Raises:
+        InputError: the folder is not empty.
+        OSError: the folder cannot be written.
+    """
     exists = folder.is_dir()
     if exists and any(folder.iterdir()):
         raise InputError(f"--out: {folder} is not empty; choose another folder, or empty it")
     home = folder if exists else folder.parent
     home.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=home, prefix=".idc-new-") as temporary:
-        # A folder within, because the temporary one is closed to other users.
+        # A folder within, because other users cannot read the temporary one.
         whole = Path(temporary) / "plugin"
         for name, text in files.items():
             path = whole / name
@@ -166,11 +170,17 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
             each.rename(folder / each.name)
 
 
-def _next(folder: Path, name: str) -> list[str]:
+def next_commands(folder: Path, name: str) -> list[str]:
+    """Commands that install and try a new plugin.
+
+    Args:
+        folder: of the package.
+        name: of the plugin.
+    """
     # Where uv runs idc, pip alone would install into another environment.
     pip = "uv pip" if "UV" in os.environ else "pip"
     return [
         f"{pip} install -e {shlex.quote(f'{folder}[test]')}",
-        typed(["pytest", folder / "tests"]),
-        typed(["idc", "run", folder / f"{name}.toml"]),
+        shell_line(["pytest", folder / "tests"]),
+        shell_line(["idc", "run", folder / f"{name}.toml"]),
     ]
