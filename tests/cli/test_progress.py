@@ -1,16 +1,17 @@
-"""What is said of something long while it takes."""
+"""Progress of long tasks."""
 
 import json
 
 import pytest
 
-from idc_cli.progress import Display, duration
+from idc_cli.terminal.progress import Display
+from idc_cli.terminal.text import duration
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr("idc_cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("idc_cli.terminal.progress.time.monotonic", lambda: now[0])
     return now
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from command_line import idc
+from command_line import names, refused, succeeded
 from distributions import install
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 KINDS = {"decoder": "idc.decoders", "objective": "idc.objectives"}
 
 WORKS = """
@@ -43,37 +43,24 @@ for kind in ("decoder", "objective"):
 
 
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("UV", raising=False)
+def _nothing_else(workplace: Path) -> None:
+    Path("small.toml").unlink()
 
 
-def begun(kind: str, name: str, *options: str) -> str:
-    result = idc("new", kind, name, *options)
-    assert result.exit_code == 0, result.output
-    return result.stdout
-
-
-def refused(*arguments: str) -> str:
-    """The message of a command that must fail and leave everything as it is."""
-    before = sorted(Path().rglob("*"))
-    result = idc("new", *arguments)
-    assert result.exit_code == 2, result.output
-    assert sorted(Path().rglob("*")) == before, "something was written"
-    return result.stderr.removeprefix("error: ").strip()
+def created(kind: str, name: str, *options: str) -> str:
+    return succeeded("new", kind, name, *options).stdout
 
 
 def project(folder: Path) -> dict[str, dict[str, dict[str, str]]]:
     return tomllib.loads((folder / "pyproject.toml").read_text())["project"]
 
 
+@pytest.mark.slow
 def test_its_tests_pass_and_its_pipeline_condenses(tmp_path: Path) -> None:
     # Both kinds in one process, which mostly imports.
     paths = [tmp_path / "site"]
     for kind in KINDS:
-        begun(kind, f"my-{kind}")
+        created(kind, f"my-{kind}")
         folder = Path(f"idc-my-{kind}")
         install(tmp_path / "site", folder.name, project(folder)["entry-points"])
         paths.append(folder.resolve() / "src")
@@ -93,7 +80,7 @@ def test_its_tests_pass_and_its_pipeline_condenses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_a_whole_package(kind: str) -> None:
-    begun(kind, "my-own")
+    created(kind, "my-own")
     folder = Path("idc-my-own")
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == {
         "README.md",
@@ -111,7 +98,7 @@ def test_it_is_a_whole_package(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["x", "my-2nd-own", "thirty-letters-long-as-it-goes"])
 def test_it_keeps_our_rules(kind: str, name: str) -> None:
-    begun(kind, name, "--out", "begun")
+    created(kind, name, "--out", "created")
     rules = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]
     options = ["--isolated", "--config", f"line-length = {rules['line-length']}"]
     chosen = ["--select", ",".join(rules["lint"]["select"]), "--ignore", ",".join(rules["lint"]["ignore"])]
@@ -122,22 +109,22 @@ def test_it_keeps_our_rules(kind: str, name: str) -> None:
         # Within the folder, as what ruff takes for a project's own package depends on that.
         done = subprocess.run(
             [sys.executable, "-m", "ruff", *command, "--no-cache", "."],
-            cwd="begun",
+            cwd="created",
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert begun("decoder", "my-own") == (
+def test_it_prints_the_next_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert created("decoder", "my-own") == (
         "wrote idc-my-own; next:\n"
         "  pip install -e 'idc-my-own[test]'\n"
         "  pytest idc-my-own/tests\n"
         "  idc run idc-my-own/my-own.toml\n"
     )
     monkeypatch.setenv("UV", "/usr/bin/uv")
-    assert begun("decoder", "my-own", "--out", "of mine/own") == (
+    assert created("decoder", "my-own", "--out", "of mine/own") == (
         "wrote of mine/own; next:\n"
         "  uv pip install -e 'of mine/own[test]'\n"
         "  uv run pytest 'of mine/own/tests'\n"
@@ -148,7 +135,7 @@ def test_it_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_folder_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("mine").mkdir()
     monkeypatch.chdir("mine")
-    shown = begun("objective", "my-own", "--out", ".")
+    shown = created("objective", "my-own", "--out", ".")
     assert shown.endswith("  pip install -e '.[test]'\n  pytest tests\n  idc run my-own.toml\n")
     assert {path.name for path in Path().iterdir()} == {
         "README.md",
@@ -164,55 +151,37 @@ def test_an_empty_folder_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
     ["My-own", "my_own", "2nd", "-own", "own-", "my--own", "", "öwn", "thirty-one-letters-are-too-many"],
 )
 def test_a_malformed_name_is_refused(name: str) -> None:
-    assert refused("decoder", "--", name) == (
-        f"NAME: {name!r} is not allowed; it must be lower-case letters, digits and single dashes between "
-        "them, begin with a letter and have at most 30 characters, such as my-decoder"
-    )
-
-
-TAKEN = "choose another name (idc plugins lists those that are taken)"
+    message = refused("new", "decoder", "--", name)
+    names(message, f"NAME: {name!r}", "lower-case letters", "at most 30 characters", "such as my-decoder")
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "reason"),
+    ("kind", "name", "reasons"),
     [
-        ("decoder", "lambda", "lambda is a keyword of Python; choose another name, such as lambda-decoder"),
-        ("objective", "none", "None is a keyword of Python; choose another name, such as none-objective"),
-        ("decoder", "raw", f"that type of decoder is installed, by idc-core; {TAKEN}"),
-        ("objective", "logit", f"that type of objective is installed, by idc-example-plugin; {TAKEN}"),
-        ("decoder", "cli", "a package idc-cli is installed; choose another name, such as cli-decoder"),
-        ("decoder", "core", "a package idc-core is installed; choose another name, such as core-decoder"),
-        (
-            "decoder",
-            "batch",
-            "its class would hide Batch of idc.shapes; choose another name, such as my-batch",
-        ),
-        (
-            "objective",
-            "objective",
-            "its class would hide Objective of idc.kinds; choose another name, such as my-objective",
-        ),
+        ("decoder", "lambda", ("lambda is a keyword", "such as lambda-decoder")),
+        ("objective", "none", ("None is a keyword", "such as none-objective")),
+        ("decoder", "raw", ("type of decoder", "by idc-core", "idc plugins")),
+        ("objective", "logit", ("type of objective", "by idc-example-plugin", "idc plugins")),
+        ("decoder", "cli", ("package idc-cli", "such as cli-decoder")),
+        ("decoder", "core", ("package idc-core", "such as core-decoder")),
+        ("decoder", "batch", ("hide Batch of idc.kinds", "such as my-batch")),
+        ("objective", "objective", ("hide Objective of idc.kinds", "such as my-objective")),
     ],
 )
-def test_a_name_that_cannot_be_had_is_refused(kind: str, name: str, reason: str) -> None:
-    assert refused(kind, name) == f"NAME: {name!r} is not allowed, because {reason}"
+def test_a_name_that_cannot_be_had_is_refused(kind: str, name: str, reasons: tuple[str, ...]) -> None:
+    names(refused("new", kind, name), f"NAME: {name!r} is not allowed", *reasons)
 
 
 def test_other_kinds_are_refused() -> None:
-    assert refused("dataset", "my-own") == (
-        "KIND: 'dataset' is not allowed; it must be decoder or objective, the kinds that keep working. The "
-        "others may change before 1.0: write one by hand, as docs/plugins.md says"
-    )
+    message = refused("new", "dataset", "my-own")
+    names(message, "KIND: 'dataset'", "decoder or objective", "docs/plugins.md")
 
 
 def test_nothing_is_overwritten() -> None:
-    begun("decoder", "my-own")
-    assert refused("objective", "my-own") == (
-        "--out: idc-my-own is not empty; choose another folder, or empty it"
-    )
-    assert refused("decoder", "my-own", "--out", "idc-my-own/README.md") == (
-        "--out: cannot write idc-my-own/README.md (Not a directory); choose another folder"
-    )
+    created("decoder", "my-own")
+    names(refused("new", "objective", "my-own"), "--out: idc-my-own", "not empty", "choose another folder")
+    file = "idc-my-own/README.md"
+    names(refused("new", "decoder", "my-own", "--out", file), file, "Not a directory", "another folder")
 
 
 @pytest.mark.parametrize("folder", ["absent", "empty"])
@@ -226,6 +195,5 @@ def test_a_disk_that_fills_up_leaves_nothing(folder: str, monkeypatch: pytest.Mo
         return write(path, text, **options)
 
     monkeypatch.setattr(Path, "write_text", full)
-    assert refused("decoder", "my-own", "--out", folder) == (
-        f"--out: cannot write {folder} (No space left on device); choose another folder"
-    )
+    message = refused("new", "decoder", "my-own", "--out", folder)
+    names(message, f"--out: cannot write {folder}", "No space left on device", "choose another folder")
