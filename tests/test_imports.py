@@ -136,7 +136,9 @@ def test_commands_start_without_torch(arguments: list[str]) -> None:
         "    app(sys.argv[1:])\n"
         "except SystemExit as end:\n"
         "    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'kornia', 'torchvision'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'kornia', 'torchvision', 'matplotlib', 'jinja2'}\n"
+        "heavy |= {'rich.markdown', 'markdown_it'}\n"
+        "heavy &= set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import names, refused, succeeded
 from idc.config.compatibility import differences, refuse_changes
-from idc.errors import InputError, Notice
+from idc.errors import InputError
 from idc.experiment.report import Report
 from idc_cli.run_folder.folder import RunFolder
 from idc_cli.runner.interval import Interval
@@ -55,12 +55,12 @@ def test_other_fields_are_named_with_both_values(unfinished_run: Path) -> None:
         (unfinished_run / file).unlink(missing_ok=True)
 
 
+@pytest.mark.filterwarnings("always::idc.errors.Notice")
 def test_a_damaged_checkpoint_leaves_the_previous_one(unfinished_run: Path) -> None:
     (unfinished_run / "checkpoint.safetensors").rename(unfinished_run / "checkpoint.previous.safetensors")
     (unfinished_run / "checkpoint.safetensors").write_bytes(b"damaged")
-    with pytest.warns(Notice, match="the previous checkpoint is used"):
-        result = succeeded("run", "small.toml", *CPU, "--resume")
-    assert "resuming at inner step 4 of 4" in result.stderr
+    result = succeeded("run", "small.toml", *CPU, "--resume")
+    names(result.stderr, "note: ", "the previous checkpoint is used", "resuming at inner step 4 of 4")
 
 
 def test_damaged_checkpoints_alone_are_refused(unfinished_run: Path) -> None:

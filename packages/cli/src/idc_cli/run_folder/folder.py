@@ -187,7 +187,9 @@ class RunFolder:
             # Last, because a report and scores count as those of the pipeline beside them.
             self._write_pipeline()
         except OSError as error:
-            raise InputError(f"--out: cannot write to {self.path} ({error.strerror})") from None
+            raise InputError(
+                f"--out: cannot write to {self.path} ({error.strerror}); make the folder writable"
+            ) from None
 
     def snapshot(self, iteration: int) -> Path:
         """Path of the synset after a number of outer iterations."""
