@@ -20,7 +20,7 @@ from idc.condensation.loop import Condensation
 from idc.network import Network
 from idc.runtime.execution import computes_bf16
 from idc.stages.networks.real import Real
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 ROUNDS = 3
 LIMIT = "ONEDNN_MAX_CPU_ISA"

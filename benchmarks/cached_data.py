@@ -24,7 +24,7 @@ from idc.data import cache
 from idc.data.split import RealData, Split
 from idc.shapes import Indices
 from idc.stages.datasets.image_folder import ImageFolder
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 BATCH = 64
 ROUNDS = 15

@@ -14,7 +14,7 @@ from idc.network import Network
 from idc.runtime.options import Precision
 from idc.seeding import Streams
 from idc.spec import ImageSpec
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 PRESETS = Path(__file__).parent.parent / "pipelines"
 CIFAR10 = "cifar10-ipc10-idc"

@@ -3,7 +3,7 @@
     uv run --with matplotlib python benchmarks/growth.py --plot benchmarks/results/growth.png \
         | tee benchmarks/results/growth.txt
 
-One inner step, compiled, in float32. Each case runs in a process of its own, whose largest
+One sweep over the classes, compiled, in float32. Each case runs in a process of its own, whose largest
 resident size, beyond what it had before the first match, is its memory.
 """
 
@@ -19,7 +19,7 @@ import torch
 from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
 from floor import median_seconds
 
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 BASE = {"images per class": 10, "factor": 2, "classes": 10, "size": 32}
 VALUES = {
@@ -32,7 +32,7 @@ ROUNDS = 3
 
 
 def measure(case: dict[str, int]) -> dict[str, Any]:
-    """Seconds and bytes of an inner step."""
+    """Seconds and bytes of a sweep."""
     spec = colour_images(case["size"], case["classes"])
     changes = {
         "images_per_class": case["images per class"],
@@ -67,11 +67,9 @@ def main() -> None:
         print(json.dumps(measure(given.case)))
         return
     print(f"{machine(torch.device('cpu'))}, medians of {ROUNDS}")
-    print("one inner step, 64 real images of each")
+    print("one sweep over the classes, 64 real images of each")
     print(f"unless varied: {', '.join(f'{name} {value}' for name, value in BASE.items())}\n")
-    print(
-        "| varied | value | synthetic images per class | time of an inner step | a class and image | memory |"
-    )
+    print("| varied | value | synthetic images of a class | time of a sweep | a class and image | memory |")
     print("|---|---|---|---|---|---|", flush=True)
     results: dict[str, list[dict[str, Any]]] = {}
     known: dict[str, dict[str, Any]] = {}
@@ -107,7 +105,7 @@ def plot(results: dict[str, list[dict[str, Any]]], path: Path) -> None:
             axis.minorticks_off()
             axis.grid(alpha=0.3)
         axes[1, column].set_xlabel(name)
-    axes[0, 0].set_ylabel("an inner step, s")
+    axes[0, 0].set_ylabel("a sweep, s")
     axes[1, 0].set_ylabel("memory, MB")
     figure.suptitle(
         "Matching, compiled, float32: ConvNet-3; 10 images per class, factor 2, 10 classes, 32 px"

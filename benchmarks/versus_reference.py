@@ -34,7 +34,7 @@ from idc.stages.initializers.herding import herded
 from idc.stages.networks.real import Real
 from idc.synset.codes import decode, decode_class
 from idc.training.preprocessing import Preprocessing
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
 EPOCHS = 4
