@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from idc.condensation import inner_step as matching
 from idc.condensation.class_match import match
-from idc.condensation.loop import Condensation, condense
 from idc.condensation.inner_step import FewerClasses, Matching
+from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError, RunError

@@ -49,6 +49,7 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
         ("inner steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),
         ("arithmetic", _both(operations, found.condense_operations, found.evaluate_operations)),
+        ("precision", _precision(found)),
         ("memory", "unknown" if found.memory is None else f"{size(found.memory)} to match a class"),
     ]
     if found.condense_seconds is not None and found.evaluate_seconds is not None:
@@ -56,6 +57,14 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
             ("time here", f"{_both(duration, found.condense_seconds, found.evaluate_seconds)}, {how}")
         )
     return rows
+
+
+def _precision(found: Estimate) -> str:
+    if found.bf16_in_hardware:
+        hint = "" if found.precision == "bf16" else "; bf16 is faster here: precision = 'auto' uses it"
+    else:
+        hint = ", emulated here: fp32 is faster" if found.precision == "bf16" else "; bf16 is not faster here"
+    return f"{found.precision}{hint}"
 
 
 def _both(shown: Callable[[float], str], condensing: float, scoring: float) -> str:
