@@ -61,9 +61,9 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
 
 def _precision(found: Estimate) -> str:
     if found.bf16_in_hardware:
-        hint = "" if found.precision == "bf16" else "; bf16 is faster here: precision = 'auto' uses it"
+        hint = "" if found.precision == "bf16" else "; this device has bf16 too, see precision = 'auto'"
     else:
-        hint = ", emulated here: fp32 is faster" if found.precision == "bf16" else "; bf16 is not faster here"
+        hint = ", emulated on this device: fp32 is faster" if found.precision == "bf16" else ""
     return f"{found.precision}{hint}"
 
 
