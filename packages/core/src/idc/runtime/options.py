@@ -1,10 +1,10 @@
-"""How a run is computed, as a pipeline file says it; needs no torch."""
+"""Execution options of a pipeline file; does not import torch."""
 
 from typing import Literal
 
 from pydantic import StrictBool
 
 Precision = Literal["fp32", "bf16", "auto"]
-"""Of convolutions; ``auto`` is bfloat16 where the hardware computes it, else float32."""
+"""Of convolutions; ``auto`` is bfloat16 if the hardware supports it, else float32."""
 Compile = StrictBool | Literal["auto"]
-"""Whether steps are compiled; ``auto`` where the work ahead is worth it."""
+"""Whether steps are compiled; ``auto`` if the remaining work makes it worthwhile."""
