@@ -59,7 +59,7 @@ TORCH_FREE = {
 }
 NEEDS_TORCHVISION = {
     "datasets/image_dataset",
-    "datasets/published",
+    "datasets/torchvision",
     "pictures",
 }
 
