@@ -114,8 +114,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             ) from error
         if images.shape != (header.images, *header.spec.shape) or not bool(images.isfinite().all()):
             raise InputError(
-                f"{path}: damaged; the stored tensors do not decode to {header.images} finite images of shape "
-                f"{header.spec.shape}, as the header declares; copy or create it again"
+                f"{path}: damaged; the stored tensors do not decode to {header.images} finite images of "
+                f"shape {header.spec.shape}, as the header declares; copy or create it again"
             )
         return synset
 
