@@ -1,4 +1,4 @@
-"""One inner step: every class is matched once. All is drawn first, then computed class by class."""
+"""One inner step: every class is matched once. Random draws come first, then the computation by class."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -30,40 +30,40 @@ Distances = Float[Tensor, " classes"]
 """Of each class."""
 
 REAL_PASSES, SYNTHETIC_PASSES = 3, 6
-"""A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
-from the one at synthetic images, differentiated once more, about six for each of those."""
+"""Cost of a match in forward passes per image: three for the gradient on real images, and about six for
+differentiating through the gradient on synthetic images."""
 
 
 MAX_SHAPES = 8
-"""A number of images is compiled for if more than one in this many classes sees so many."""
+"""Classes with the same number of images are compiled only if they are at least 1 / this of all classes."""
 
 
 class FewerClasses(Notice):
-    """Fewer classes are matched at once than was asked for; the same result up to rounding."""
+    """Fewer classes are matched at once than requested; the same result up to rounding."""
 
 
 class MatchInputs(NamedTuple):
-    """What the match of one class sees in one inner step, beside the network and the codes."""
+    """Inputs of one class's match in one inner step, besides the network and the codes."""
 
     real: Indices
     """Positions of real images."""
     kept: tuple[Indices, ...]
-    """Which decoded images are matched; empty for all."""
+    """Positions of the decoded images to match; empty for all."""
     draws: list[Draw]
-    """Each augmentation's siamese draw."""
+    """A siamese draw for each augmentation."""
 
 
 class GradientNorms(NamedTuple):
-    """L1 norms of the gradients of the cross-entropy with respect to all weights, as means over the classes.
+    """L1 norms of the cross-entropy's gradients with respect to all weights, averaged over classes.
 
-    Where a network learns the synthetic images by heart these lose their gradient while real ones keep
-    theirs, and matching stops: the paper's argument for training on real data (section 4).
+    If a network overfits the synthetic images, their gradient vanishes while that of real images does not,
+    and matching stops: the paper's argument for training on real data (section 4).
     """
 
     real: Scalar
-    """Given a batch of real images of a class, as a match sees it."""
+    """On a match's batch of real images."""
     synthetic: Scalar
-    """Given the synthetic ones."""
+    """On a match's batch of synthetic images."""
 
 
 class Matching:
@@ -71,11 +71,12 @@ class Matching:
 
     Args:
         plan: the pipeline.
-        train: what the real images are taken from.
+        train: the real images.
         preprocessing: with the augmentations of the matching.
         streams: the run's.
-        decoded: training images that a class's codes decode to.
-        at_once: classes matched in one call, as far as they see equally many images; may be changed.
+        decoded: number of training images that a class's codes decode to.
+        at_once: maximum number of classes matched in one call, if they have equally many images; may be
+            changed.
     """
 
     def __init__(
@@ -92,12 +93,12 @@ class Matching:
         self._preprocessing = preprocessing
         self._streams = streams
         self.decoded = decoded
-        """Training images that a class's codes decode to."""
+        """Number of training images that a class's codes decode to."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
     def images(self) -> tuple[int, int]:
-        """Real and synthetic images that one inner step sees, all classes together."""
+        """Number of real and of synthetic images in one inner step, all classes together."""
         drawn = self.draw(0, {})
         synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
         return sum(len(each.real) for each in drawn), sum(synthetic)
@@ -118,7 +119,7 @@ class Matching:
         }
 
     def draw(self, step: int, refreshed: Mapping[int, Indices]) -> list[MatchInputs]:
-        """What every class's match sees in an inner step, on the device; each class has its own streams."""
+        """Inputs of every class's match in an inner step, on the device; each class has its own streams."""
         drawn = [self._drawn(label, step, refreshed) for label in range(len(self._train.spec.classes))]
         return moved_together(drawn, self._train.device)
 
@@ -135,7 +136,7 @@ class Matching:
         Args:
             network: the network being matched.
             codes: of all classes.
-            step: inner steps since the beginning of the run, which decides what is drawn.
+            step: inner steps since the beginning of the run; determines the draws.
             prepared: what `Objective.prepare` returned.
             refreshed: what `refresh` returned last.
 
@@ -144,7 +145,7 @@ class Matching:
             codes their sum; and the distance of each class.
 
         Raises:
-            RunError: the memory does not suffice for a single class.
+            RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
         inputs = self.draw(step, refreshed)
@@ -153,7 +154,7 @@ class Matching:
             alike.setdefault(_shapes(each), []).append(label)
         results: dict[int, tuple[Codes, Scalar]] = {}
         for labels in alike.values():
-            # Each shape needs a graph of its own, which a few small classes are not worth.
+            # Each shape needs its own graph, which is not worth compiling for a few small classes.
             rare = len(labels) * MAX_SHAPES < len(inputs)
             execution = current_execution().eager() if rare else current_execution()
             while labels:
@@ -191,19 +192,19 @@ class Matching:
         function, arguments = self._work(network, codes, [largest], inputs, prepared)
         try:
             return peak(function, *arguments)
-        # Whatever a plugin raises when it gets tensors without data.
+        # Plugins may raise anything for fake tensors.
         except Exception:
             return None
 
     def gradient_norms(
         self, network: Network, codes: Codes, step: int, refreshed: Mapping[int, Indices]
     ) -> GradientNorms:
-        """Norms of the network's gradients given what an inner step sees.
+        """Norms of the network's gradients on an inner step's images.
 
         Args:
             network: the network that was matched.
             codes: of all classes.
-            step: the inner step's number, which decides what is drawn.
+            step: the inner step's number; determines the draws.
             refreshed: what `refresh` returned last.
         """
         plan, view = self._plan, NetworkView(network)
@@ -227,7 +228,7 @@ class Matching:
         return GradientNorms(real, synthetic)
 
     def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
-        """A block in which layers that draw do so as in the match of a class in a sweep."""
+        """Seed random layers as in a class's match in an inner step."""
         return self._streams.child("match", step, label).seeded("layers", device=self._train.device)
 
     def _matched(
@@ -239,7 +240,7 @@ class Matching:
         step: int,
         prepared: Tensors,
     ) -> list[tuple[Codes, Scalar]]:
-        """Gradients and distances of some classes, which see equally many images."""
+        """Gradients and distances of some classes, which have equally many images."""
         function, arguments = self._work(network, codes, labels, inputs, prepared)
         key = (self._key, network.architecture, len(labels) > 1)
         with self._layers(step, labels[0]):
@@ -259,7 +260,7 @@ class Matching:
         inputs: list[MatchInputs],
         prepared: Tensors,
     ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
-        """The match of some classes as a pure function, mapped over several; and its arguments."""
+        """The match of some classes as a pure function, vmapped over several; and its arguments."""
         plan, train, mapped = self._plan, self._train, len(labels) > 1
 
         def matched(
@@ -298,11 +299,11 @@ class Matching:
         return matched, (network.weights, network.buffers, prepared, *stacked)
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
-        """Match fewer classes at once after an error, or raise it where there was one class only."""
+        """Match fewer classes at once after an error; raise it if there was only one class."""
         reason, lacking = first_line(error), out_of_memory(error)
         if classes == 1 and lacking:
             raise RunError(
-                f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "
+                f"there is not enough memory to match one class ({reason}); lower sampler.batch_size or "
                 "sampler.max_synthetic, or set precision = 'bf16'"
             ) from error
         if classes == 1:
