@@ -183,9 +183,9 @@ class Matching:
         )
 
     def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
-        """Bytes that matching one class takes at most beside data, weights and codes, if computed eagerly.
+        """Peak bytes of matching one class in eager mode, besides data, weights and codes.
 
-        None where a stage depends on values, so that it cannot be told without computing.
+        None if a stage's computation depends on values.
         """
         inputs = self.draw(0, {})
         largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))

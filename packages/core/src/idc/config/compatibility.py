@@ -35,7 +35,7 @@ def refuse_changes(began: Mapping[str, Any], wanted: Mapping[str, Any], inner_st
 
 
 def differences(before: Any, after: Any, key: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
-    """The dotted keys whose values differ, with both values as text."""
+    """Dotted keys with different values, and both values as text."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys([*before, *after]):
             yield from differences(

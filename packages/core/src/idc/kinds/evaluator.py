@@ -25,8 +25,8 @@ class Evaluator(Stage):
     default_type: ClassVar[str | None] = "retrain"
 
     needs: ClassVar[frozenset[Need]] = frozenset({"test"})
-    """What `evaluate` uses beside the decoded images: the real ``test`` or ``train`` split, which are then on
-    the device, or the stored ``codes``. It is given nothing else."""
+    """What `evaluate` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
+    on the device, or the stored ``codes``. It gets nothing else."""
     outside_protocol: ClassVar[frozenset[str]] = frozenset({"type", "models", "runs"})
     """Fields that choosing another ``protocol`` leaves as they are, for evaluators that have protocols."""
 
