@@ -24,7 +24,7 @@ from idc.data import cache
 from idc.data.split import RealData, Split
 from idc.shapes import Indices
 from idc.stages.datasets.image_folder import ImageFolder
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 BATCH = 64
 ROUNDS = 15
@@ -77,7 +77,7 @@ def batches(split: Split) -> Callable[[], Indices]:
 
 
 def match_seconds(data: RealData) -> float:
-    """Seconds for one class, compiled, by the sweep over two of them."""
+    """Seconds for one class, compiled, by the inner step of two of them."""
     names = data.spec.classes[:2]
     spec = data.spec.model_copy(update={"classes": names})
     kept = torch.cat(data.train.members[:2])

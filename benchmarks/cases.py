@@ -14,7 +14,7 @@ from idc.network import Network
 from idc.runtime.options import Precision
 from idc.seeding import Streams
 from idc.spec import ImageSpec
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 PRESETS = Path(__file__).parent.parent / "pipelines"
 CIFAR10 = "cifar10-ipc10-idc"
@@ -48,7 +48,7 @@ def random_images(spec: ImageSpec, per_class: int) -> Split:
 def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Condensation, Network]:
     """A condensation that has not begun, and a fresh network."""
     condensation = Condensation(plan, RealData(split, split), device)
-    return condensation, Network.fresh(plan.model, split.spec, Streams(0), device)
+    return condensation, plan.model.fresh(split.spec, Streams(0), device)
 
 
 def begin(description: str | None) -> torch.device:

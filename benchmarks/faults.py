@@ -1,4 +1,4 @@
-"""Breaks runs in every way that comes to mind, goes on with them, and compares the bits.
+"""Breaks runs in every way that comes to mind, resumes them, and compares the bits.
 
     uv run python benchmarks/faults.py | tee benchmarks/results/faults.txt
 
@@ -29,16 +29,16 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import torch
 from safetensors.torch import load_file
 
-import idc_cli.condensing
-import idc_cli.page
+import idc_cli.report.page
+import idc_cli.runner.condense
 from idc.condensation import checkpoint
 from idc.config.pipeline import Pipeline
-from idc.files import tensorfile
+from idc.files import atomic
 from idc.stages.evaluators import retrain
 from idc.synset import pictures
-from idc_cli.folder import RunFolder
 from idc_cli.main import app
-from idc_cli.typed import typed
+from idc_cli.run_folder.folder import RunFolder
+from idc_cli.terminal.shell import shell_line
 
 PIPELINE = """
 method = "idc"
@@ -146,7 +146,7 @@ class Table:
         print(f"{fault:<58}{len(outcomes):>6}{survived:>9}{same:>10}{max(lost, default='-'):>11}", flush=True)
 
     def resumed(self, folder: str, at: int | None = None) -> tuple[bool, bool, int | None]:
-        """Go on with a run that was broken after so many steps; whether it ended, and with which bits."""
+        """Resume a run that was broken after so many steps; whether it finished, and with which bits."""
         outcome = self.runs.run(folder, "--resume")
         if outcome.code != 0 or "Traceback" in outcome.output:
             print(outcome.output)
@@ -155,8 +155,8 @@ class Table:
         same = found.keys() == self.expected.keys() and all(
             torch.equal(found[name], self.expected[name]) for name in found
         )
-        going_on = re.search(r"going on after (\d+) of", outcome.output)
-        kept = at if "holds this run, finished" in outcome.output else going_on and int(going_on.group(1))
+        resumed = re.search(r"resuming at inner step (\d+) of", outcome.output)
+        kept = at if "holds this run, finished" in outcome.output else resumed and int(resumed.group(1))
         lost = None if at is None else at - (kept or 0)
         return True, same and self._scores(folder) == self.scores, lost
 
@@ -256,7 +256,7 @@ def signalled(table: Table, number: signal.Signals, times: int) -> None:
             os.kill(child, number)
             time.sleep(0.001)
         outcome = table.runs.wait(child, folder)
-        stopped = outcome.code == 130 and f"go on with: {typed(['idc', 'run'])}" in outcome.output
+        stopped = outcome.code == 130 and f"resume with: {shell_line(['idc', 'run'])}" in outcome.output
         survived, same, lost = table.resumed(folder, steps_done(table.runs, folder))
         outcomes.append((survived and stopped, same, max(lost or 0, 0)))
     table.row(f"{number.name}{' twice' if times > 1 else ''}", outcomes)
@@ -273,9 +273,9 @@ def damaged(table: Table, fault: str, harm: Callable[[Path], object], *, both: b
     at, last = steps_done(table.runs, folder), table.runs.work / folder / CHECKPOINT
     harm(last)
     if both:
-        harm(tensorfile.previous(last))
+        harm(atomic.previous(last))
         outcome = table.runs.run(folder, "--resume")
-        refused = outcome.code == 2 and "Begin anew with --overwrite" in outcome.output
+        refused = outcome.code == 2 and "Start again with --overwrite" in outcome.output
         table.row(f"checkpoint {fault}: refused", [(refused, None, None)])
         return
     table.row(f"checkpoint {fault}", [table.resumed(folder, at)])
@@ -289,7 +289,7 @@ def flip(path: Path) -> None:
 
 
 def without_room(table: Table) -> None:
-    """No file can grow as large as a synset, as on a full disk, until the run is gone on with."""
+    """No file can grow as large as a synset, as on a full disk, until the run is resumed."""
     # Well below it, because the header's seconds have more or fewer digits.
     limit = (table.runs.work / "whole" / "synset.safetensors").stat().st_size - 100
 
@@ -303,7 +303,7 @@ def without_room(table: Table) -> None:
 
 
 def removed(table: Table) -> None:
-    """The folder goes while the run goes on."""
+    """The folder is removed during the run."""
     child = table.runs.start("removed")
     while steps_done(table.runs, "removed") < 8:
         time.sleep(0.002)
@@ -340,14 +340,14 @@ def changed(table: Table) -> None:
     shutil.copytree(table.runs.work / "changed", table.runs.work / "between")
     outcome = table.runs.run("changed", "--resume", "--set", "seed=1")
     refused = outcome.code == 2 and "seed: 0 when it began, 1 now" in outcome.output
-    table.row("another pipeline on going on: refused", [(refused, None, None)])
+    table.row("another pipeline when resuming: refused", [(refused, None, None)])
     more = ("--set", "iterations=10")
     assert table.runs.run("longer", *more).code == 0
     outcome = table.runs.run("changed", "--resume", *more)
     same = outcome.code == 0 and torch.equal(
         table.runs.tensors("changed")["images"], table.runs.tensors("longer")["images"]
     )
-    table.row("more iterations on going on", [(outcome.code == 0, same, 0)])
+    table.row("more iterations when resuming", [(outcome.code == 0, same, 0)])
     outcome = table.runs.run(
         "between", "--resume", *more, prepare=before_a_call(RunFolder, "_write_pipeline", 1)
     )
@@ -376,12 +376,12 @@ def main() -> None:
         killed_when(
             table, "while the third is written", before_a_call(checkpoint, "write_tensors", 3, half=True)
         )
-        killed_when(table, "before it is verified", before_a_call(tensorfile, "write_atomically", 3))
+        killed_when(table, "before it is verified", before_a_call(atomic, "write_atomically", 3))
         for calls in (4, 5, 6):
             killed_when(table, f"at renaming {calls} of checkpoints", before_a_rename(calls))
-        killed_when(table, "before the synset is written", before_a_call(idc_cli.condensing, "_saved", 1))
+        killed_when(table, "before the synset is written", before_a_call(idc_cli.runner.condense, "_save", 1))
         killed_when(table, "before the picture is written", before_a_call(pictures, "save", 1))
-        killed_when(table, "before the page is written", before_a_call(idc_cli.page, "write", 1))
+        killed_when(table, "before the page is written", before_a_call(idc_cli.report.page, "write_page", 1))
         killed_when(table, "during evaluation", before_a_call(retrain, "accuracy", 2))
         killed_when(table, "between two evaluations", before_a_call(retrain, "accuracy", 3))
         interrupted_twice_while_scoring(table)

@@ -110,7 +110,7 @@ def main() -> None:
 def measure(
     preset: str, precision: Precision, rate: float, copied: float, device: torch.device
 ) -> list[tuple[str, float, float, float]]:
-    """Operations, floor and time of a sweep over the classes and of the network's training after it."""
+    """Operations, floor and time of an inner step and of the network's training after it."""
     split, changes = random_images(colour_images(32), 500), {"compile": False}
     condensation, network = prepared(compiled(preset, precision), split, device)
     eager, _ = prepared(compiled(preset, precision, changes), split, device)
@@ -118,15 +118,15 @@ def measure(
     assert isinstance(networks, Real)
     steps = iter(range(10**9))
 
-    def sweep(run: Condensation) -> object:
-        return run.sweep(network, next(steps))
+    def inner_step(run: Condensation) -> object:
+        return run.inner_step(network, next(steps))
 
     def update(run: Condensation) -> Network:
         with run.execution.active():
             return networks.train(network, train, lambda: train)
 
     rows: list[tuple[str, float, float, float]] = []
-    for part, work in (("ten matches", sweep), ("network update", update)):
+    for part, work in (("ten matches", inner_step), ("network update", update)):
         with Convolutions() as counted:
             work(eager)
         width = 0.5 if precision == "bf16" else 1.0

@@ -31,6 +31,7 @@ from idc.condensation import checkpoint
 from idc.config.pipeline import Pipeline
 from idc.errors import InputError
 from idc.synset import header as artifact
+from idc.synset.header import Header
 from idc.synset.synset import Synset
 
 SECONDS = 10
@@ -209,14 +210,14 @@ def main() -> None:
             return (
                 bytes_changed(synset, draw)
                 if draw.random() < 0.5
-                else header_changed(synset, artifact.KEY, draw)
+                else header_changed(synset, Header.key, draw)
             )
 
         def checkpoint_changed() -> bytes:
             return (
                 bytes_changed(kept, draw)
                 if draw.random() < 0.5
-                else header_changed(kept, checkpoint.KEY, draw)
+                else header_changed(kept, checkpoint.CheckpointHeader.key, draw)
             )
 
         def read_artifact(file: Path) -> None:

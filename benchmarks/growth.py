@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images
 from floor import median_seconds
-from idc_cli.app import keep_freed_memory
 
+from idc_cli.allocator import keep_freed_memory
 
 BASE = {"images per class": 10, "factor": 2, "classes": 10, "size": 32}
 VALUES = {

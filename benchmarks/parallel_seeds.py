@@ -14,7 +14,7 @@ from floor import median_seconds
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from idc.network import Network, Weights
+from idc.network import Weights
 from idc.runtime.compiler import compute
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
@@ -25,7 +25,7 @@ SEEDS, ROUNDS = 3, 7
 def main() -> None:
     device = begin(__doc__)
     spec, model = colour_images(32), compiled(CIFAR10).model
-    networks = [Network.fresh(model, spec, Streams(seed), device) for seed in range(SEEDS)]
+    networks = [model.fresh(spec, Streams(seed), device) for seed in range(SEEDS)]
     module = networks[0].module
     images = torch.rand(SEEDS, 64, *spec.shape, device=device)
     labels = torch.arange(64, device=device).remainder(10).expand(SEEDS, 64)

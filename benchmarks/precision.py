@@ -3,7 +3,7 @@
     uv run python benchmarks/precision.py --data ../shared/data | tee benchmarks/results/precision.txt
 
 Condenses in float32 and in bf16 and scores each of the two in each of the two: the preset, shortened to 160
-sweeps with a longer step on the codes, and the protocol idc-2022 with 300 epochs.
+inner steps with a longer step on the codes, and the protocol idc-2022 with 300 epochs.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from typing import Any, get_args
 import torch
 
 from idc import Pipeline, condense, evaluate
-from idc.runtime.options import Precision
+from idc.runtime.options import NumberFormat
 
 PRESET = Path(__file__).parent.parent / "pipelines" / "fashion-mnist-ipc1-idc.toml"
 LENGTHENED = 100
@@ -42,8 +42,8 @@ def main() -> None:
         f"seeds {given.seeds}, three networks each",
         flush=True,
     )
-    precisions: tuple[Precision, ...] = get_args(Precision)
-    scores: dict[tuple[Precision, Precision], list[float]] = {}
+    precisions: tuple[NumberFormat, ...] = get_args(NumberFormat)
+    scores: dict[tuple[NumberFormat, NumberFormat], list[float]] = {}
     plan = Pipeline.load(PRESET)
     plan = plan.override({**CHANGES, "optimizer.learning_rate": LENGTHENED * plan.optimizer.learning_rate})
     data = plan.dataset.load(given.data)

@@ -25,7 +25,7 @@ from idc.condensation.inner_step import Matching
 from idc.data.split import Split
 from idc.network import Network
 from idc.runtime.execution import Execution
-from idc.runtime.options import Precision
+from idc.runtime.options import NumberFormat
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc.stages.evaluators.retrain import Retrain
@@ -34,7 +34,7 @@ from idc.stages.initializers.herding import herded
 from idc.stages.networks.real import Real
 from idc.synset.codes import decode, decode_class
 from idc.training.preprocessing import Preprocessing
-from idc_cli.app import keep_freed_memory
+from idc_cli.allocator import keep_freed_memory
 
 CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
 EPOCHS = 4
@@ -81,18 +81,18 @@ class Bench:
         self.reference = Reference(checkout, device)
 
     def agreement(self) -> float:
-        """Largest relative difference of the codes after two sweeps, same state and draws, float64."""
+        """Largest relative difference of the codes after two inner steps, same state and draws, float64."""
         their, plan, spec = self.reference, compiled(CIFAR10), self.spec(32)
         split = random_images(spec, 100)
         split = Split(split.images().double(), split.labels, spec).to(self.device)
         preprocessing = Preprocessing(spec, plan.augment, self.device, torch.float64)
         start = split.images()[::10].unflatten(0, (10, 10)).clone()
         codes = {"images": start}
-        velocity = {"images": torch.zeros_like(codes["images"])}
+        state = plan.optimizer.initial_state(codes)
         decoded = len(decode_class(plan.decoder, codes, 0, 10))
         matching = Matching(plan, split, preprocessing, Streams(0), decoded)
         module = their.network().double()
-        network = weights_of(Network.fresh(plan.model, spec, Streams(0), self.device), module)
+        network = weights_of(plan.model.fresh(spec, Streams(0), self.device), module)
         network = replace(
             network, weights={name: weight.double() for name, weight in network.weights.items()}
         )
@@ -103,8 +103,8 @@ class Bench:
             uniforms: list[float] = []
             integers: list[int] = []
             batches: dict[int, tuple[Tensor, Tensor]] = {}
-            for label, seen in enumerate(matching.draw(step)):
-                draw = {name: tensor[0] for name, tensor in seen.draws[0].items()}
+            for label, inputs in enumerate(matching.draw(step, {})):
+                draw = {name: tensor[0] for name, tensor in inputs.draws[0].parameters.items()}
                 uniforms += [
                     float(draw["brightness.offset"].double() + 0.5),
                     float(draw["saturation.factor"].double() / 2),
@@ -113,18 +113,18 @@ class Bench:
                 # Which of one spatial operation; then shifts and the centre of the box.
                 names = ("crop.rows", "crop.columns", "cutout.row", "cutout.column")
                 integers += [0, *(int(draw[name]) for name in names)]
-                batch = split.batch(seen.real)
+                batch = split.batch(inputs.real)
                 batches[label] = (batch.images, batch.labels)
             with dealt(uniforms, integers):
                 their.sweep(Dealer(batches), synset, module, optimizer, augment)
-            codes = plan.optimizer.before(codes, velocity)
+            codes = plan.optimizer.before_gradients(codes, state)
             gradients, _ = matching(network, codes, step)
-            codes, velocity = plan.optimizer.after(codes, velocity, gradients)
+            codes, state = plan.optimizer.update(codes, state, gradients, step)
         moved = synset.data.detach().double().unflatten(0, (10, 10)) - start
         difference = codes["images"] - start - moved
         return float(difference.abs().max() / moved.abs().max())
 
-    def sides(self, case: str, precision: Precision) -> Side:
+    def sides(self, case: str, precision: NumberFormat) -> Side:
         """Both sides of a case."""
         match case:
             case "inner-step":
@@ -140,8 +140,8 @@ class Bench:
             case _:
                 return self.herding(precision)
 
-    def inner_step(self, preset: str, factor: int, precision: Precision, *, sweep: bool = True) -> Side:
-        """A sweep over the classes and the training of the network that follows it."""
+    def inner_step(self, preset: str, factor: int, precision: NumberFormat, *, sweep: bool = True) -> Side:
+        """The matches of an inner step and the training of the network that follows it."""
         their, plan, spec = self.reference, compiled(preset, precision), self.spec(32)
         their.arguments.factor = factor
         split = random_images(spec, 5000)
@@ -169,7 +169,7 @@ class Bench:
 
         return Side(peer, ours)
 
-    def evaluation(self, precision: Precision) -> Side:
+    def evaluation(self, precision: NumberFormat) -> Side:
         """Three fresh networks trained for some epochs on 400 decoded images.
 
         The public code's images lie normalised on the device, which its own loader does one by one in every
@@ -198,13 +198,13 @@ class Bench:
         def ours() -> None:
             with Execution(precision, compile=True).active():
                 for seed in range(3):
-                    network = Network.fresh(plan.model, spec, Streams(seed), self.device)
+                    network = plan.model.fresh(spec, Streams(seed), self.device)
                     for _ in range(EPOCHS * retrain.training.batches_per_epoch(split)):
                         network = retrain.training.step(network, split, preprocessing)
 
         return Side(peer, ours)
 
-    def resnetap(self, precision: Precision) -> Side:
+    def resnetap(self, precision: NumberFormat) -> Side:
         """Two classes at 224 pixels, factor 3; on a CPU with 8 real images instead of 64 and one stored."""
         real = 64 if self.device.type == "cuda" else 8
         stored = 10 if self.device.type == "cuda" else 1
@@ -239,14 +239,14 @@ class Bench:
 
         return Side(peer, ours)
 
-    def herding(self, precision: Precision) -> Side:
+    def herding(self, precision: NumberFormat) -> Side:
         """Features of 10 x 1000 images and the choice of 50 of each class; the network is trained already."""
         their, spec = self.reference, self.spec(32)
         their.arguments.ipc = 50
         split = random_images(spec, 1000)
         module = their.network()
         plan = compiled(CIFAR10)
-        network = weights_of(Network.fresh(plan.model, spec, Streams(0), self.device), module)
+        network = weights_of(plan.model.fresh(spec, Streams(0), self.device), module)
         normalised = Preprocessing(spec)(split.images())
         batches = list(zip(normalised.split(32), split.labels.split(32), strict=True))
         on_device, features = split.to(self.device), Features()
@@ -269,7 +269,7 @@ class Bench:
         return colour_images(size, classes, single(data.MEANS[of]), single(data.STDS[of]))
 
 
-def compare(bench: Bench, case: str, precision: Precision, rounds: int) -> dict[str, object]:
+def compare(bench: Bench, case: str, precision: NumberFormat, rounds: int) -> dict[str, object]:
     """Medians of both sides in milliseconds, and how many times faster ours is."""
     sides = bench.sides(case, precision)
     times: dict[str, list[float]] = {"peer": [], "ours": []}
@@ -301,12 +301,10 @@ def main() -> None:
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--allocator", choices=("system", "keep"), default="keep", help="of both sides")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
 
-    if given.allocator == "keep":
-        keep_freed_memory()
+    keep_freed_memory()
     torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
     bench = Bench(given.reference, given.device)
@@ -314,7 +312,9 @@ def main() -> None:
     difference = bench.agreement()
     if not given.json:
         print(head)
-        print(f"codes after two sweeps from the same state and draws, float64: differ by {difference:.0e}")
+        print(
+            f"codes after two inner steps from the same state and draws, float64: differ by {difference:.0e}"
+        )
     if difference > 1e-9:
         sys.exit("the two sides do not compute the same codes")
     found: list[dict[str, object]] = []

@@ -1,4 +1,4 @@
-"""The page of fields, written from the models that validate a pipeline file; a hook of the site."""
+"""Generates the page of fields from the models that validate a pipeline file; a hook of the site."""
 
 import inspect
 from pathlib import Path
@@ -16,9 +16,9 @@ from idc.stages.evaluators.protocols import PROTOCOLS
 from idc.table import Table
 
 PLACE = "<!-- the fields -->"
-"""What the page's own text has where they belong."""
+"""Placeholder in the page."""
 OURS = ("idc-augment", "idc-core", "idc-models")
-"""Distributions whose stages are on the page; plugins may be installed too."""
+"""Distributions whose stages are on the page; other plugins may be installed."""
 NAMES: dict[Any, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
     int: ("whole number", "whole numbers"),
@@ -31,18 +31,20 @@ NAMES: dict[Any, tuple[str, str]] = {
 
 
 def on_page_markdown(markdown: str, /, *, page: Any, **_: Any) -> str:
-    """The page with the fields in their place; other pages as they are."""
+    """The page of fields with its placeholder filled in; other pages unchanged."""
     return markdown.replace(PLACE, fields()) if page.file.src_uri == "fields.md" else markdown
 
 
 def fields() -> str:
-    """Every field of a pipeline file as Markdown: those of the pipeline, of each stage, of tables within."""
+    """Every field of a pipeline file as Markdown: of the pipeline, of each stage, and of nested tables."""
     sections = ["## At the top of the file { #pipeline }", _definitions(Pipeline)]
     for table, kind in KINDS.items():
         brackets = "[[{}]]" if _is_list(Pipeline.model_fields[table].annotation) else "[{}]"
-        # The rest of a kind's text is for those who write one.
+        # The rest of a kind's docstring is for plugin authors.
         about = _prose(kind).split("\n\n")[0]
         sections += [f"## `{brackets.format(table)}` {{ #{table} }}", about]
+        if kind.default_type:
+            sections.append(f"`type` may be omitted; it is then `{kind.default_type}`.")
         shared = _public(kind)
         if shared:
             sections += [f"Every type of `{table}` takes these:", _definitions(kind)]
@@ -72,7 +74,7 @@ def stages(kind: type[Stage]) -> list[type[Stage]]:
 
 
 def tables() -> list[type[Table]]:
-    """Tables without a type that a pipeline or a stage of ours has as a field, in the order they appear."""
+    """Tables without a type that are fields of the pipeline or of our stages, in order of appearance."""
     found: list[type[Table]] = []
     pending: list[type[Table]] = [Pipeline, *(stage for kind in KINDS.values() for stage in stages(kind))]
     while pending:
@@ -85,14 +87,14 @@ def tables() -> list[type[Table]]:
 
 
 def _places(table: type[Table]) -> str:
-    """Which fields are such a table."""
+    """Which fields hold such a table."""
     found = [
         f"`{name}` of [{_called(owner)}](#{anchor(owner)})"
         for owner in (Pipeline, *(stage for kind in KINDS.values() for stage in stages(kind)), *tables())
         for name, field in owner.model_fields.items()
         if table in _classes(field.annotation)
     ]
-    return f"It is {', '.join(found)}."
+    return f"Used as {', '.join(found)}."
 
 
 def _called(table: type[Table]) -> str:
@@ -102,7 +104,7 @@ def _called(table: type[Table]) -> str:
 
 
 def anchor(table: type[Table]) -> str:
-    """Where the page has a table."""
+    """A table's anchor on the page."""
     if table is Pipeline:
         return "pipeline"
     if not issubclass(table, Stage):
@@ -112,12 +114,12 @@ def anchor(table: type[Table]) -> str:
 
 
 def allowed(annotation: Any, limits: tuple[Any, ...] = (), *, many: bool = False) -> str:
-    """What a field may be, in words of TOML, with the range that is allowed.
+    """The allowed values of a field in TOML terms, with their range.
 
     Args:
         annotation: of the field.
-        limits: what `Annotated` has beside it.
-        many: whether to say it of several.
+        limits: the metadata of `Annotated`.
+        many: whether to use the plural.
     """
     origin, members = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -138,7 +140,7 @@ def allowed(annotation: Any, limits: tuple[Any, ...] = (), *, many: bool = False
 
 
 def _definitions(table: type[Table], shared: tuple[str, ...] = ()) -> str:
-    """Fields as a definition list, without those that all of the kind share and this one does not change."""
+    """Fields as a definition list, without those inherited unchanged from the kind."""
     kind = next((kind for kind in KINDS.values() if issubclass(table, kind)), table)
     own = [name for name in _public(table) if not (name in shared and _same(table, kind, name))]
     own.sort(key=lambda name: not table.model_fields[name].is_required())
@@ -154,7 +156,7 @@ def _definition(table: type[Table], name: str) -> str:
 
 def _default(table: type[Table], field: FieldInfo) -> str:
     if field.is_required():
-        return ", as the protocol has it" if "protocol" in table.model_fields else ", required"
+        return ", set by the protocol" if "protocol" in table.model_fields else ", required"
     value = field.get_default(call_default_factory=True)
     if value is None or isinstance(value, Table):
         return ""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once for a stop at a good place, twice to leave at once."""
+"""Ctrl-C and SIGTERM: the first stops after the inner step, the second exits immediately."""
 
 import os
 import signal
@@ -12,19 +12,19 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Within the block, the first signal only makes what is yielded true; the next one interrupts."""
-    asked: list[int] = []
+def stop_requested() -> Iterator[Callable[[], bool]]:
+    """Within the block, the first signal only makes what is yielded return true; the next one interrupts."""
+    received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        if asked:
+        if received:
             raise KeyboardInterrupt
-        asked.append(number)
+        received.append(number)
         # Not print: the signal may have come in the middle of printing.
-        os.write(2, b"stopping after this step; once more to leave at once\n")
+        os.write(2, b"stopping after this inner step; press Ctrl-C again to exit immediately\n")
 
     with _handled(note):
-        yield lambda: bool(asked)
+        yield lambda: bool(received)
 
 
 @contextmanager
@@ -40,7 +40,7 @@ def termination_interrupts() -> Iterator[None]:
 
 @contextmanager
 def _handled(handler: Callable[[int, FrameType | None], None], *signals: signal.Signals) -> Iterator[None]:
-    # Python takes signals in its main thread only, and one that is ignored should stay so.
+    # Python handles signals in its main thread only, and one that is ignored should stay so.
     numbers = [each for each in signals or SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     if threading.current_thread() is not threading.main_thread():
         numbers = []

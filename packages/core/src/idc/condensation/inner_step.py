@@ -1,7 +1,7 @@
 """One inner step: every class is matched once. Random draws come first, then the computation by class."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import MappingProxyType
@@ -22,7 +22,7 @@ from idc.runtime.device import moved_together, out_of_memory
 from idc.runtime.execution import current_execution
 from idc.runtime.memory import peak
 from idc.seeding import Streams
-from idc.shapes import ClassNumbers, Codes, Draw, Indices, Pixels, Scalar, Tensors
+from idc.shapes import Batch, ClassNumbers, Codes, Draw, Indices, Pixels, Scalar, Tensors
 from idc.synset.codes import labels_of_class, of_class
 from idc.training.preprocessing import Preprocessing
 
@@ -51,19 +51,6 @@ class MatchInputs(NamedTuple):
     """Positions of the decoded images to match; empty for all."""
     draws: list[Draw]
     """A siamese draw for each augmentation."""
-
-
-class GradientNorms(NamedTuple):
-    """L1 norms of the cross-entropy's gradients with respect to all weights, averaged over classes.
-
-    If a network overfits the synthetic images, their gradient vanishes while that of real images does not,
-    and matching stops: the paper's argument for training on real data (section 4).
-    """
-
-    real: Scalar
-    """On a match's batch of real images."""
-    synthetic: Scalar
-    """On a match's batch of synthetic images."""
 
 
 class Matching:
@@ -196,36 +183,30 @@ class Matching:
         except Exception:
             return None
 
-    def gradient_norms(
-        self, network: Network, codes: Codes, step: int, refreshed: Mapping[int, Indices]
-    ) -> GradientNorms:
-        """Norms of the network's gradients on an inner step's images.
+    def batches(
+        self, codes: Codes, step: int, refreshed: Mapping[int, Indices]
+    ) -> Iterator[tuple[Batch, Batch]]:
+        """Each class's real and synthetic images as the network sees them in an inner step.
+
+        Within the iteration, random layers are seeded as in the class's match.
 
         Args:
-            network: the network that was matched.
             codes: of all classes.
             step: the inner step's number; determines the draws.
             refreshed: what `refresh` returned last.
         """
-        plan, view = self._plan, NetworkView(network)
-        norms: list[tuple[Tensor, ...]] = []
+        plan = self._plan
         for label, inputs in enumerate(self.draw(step, refreshed)):
-            real = self._train.at(inputs.real)
-            with self._layers(step, label), torch.no_grad():
-                both = both_seen(
+            with self._layers(step, label):
+                yield both_seen(
                     plan.decoder,
                     self._preprocessing,
                     of_class(plan.decoder, codes, label),
                     labels_of_class(codes, label, plan.images_per_class),
-                    Split(real.pixels, real.labels, self._train.spec).batch(),
+                    self._train.at(inputs.real).batch(),
                     inputs.draws,
                     *inputs.kept,
                 )
-                with torch.enable_grad():
-                    gradients = [view.gradients(batch).values() for batch in both]
-            norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
-        real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))
-        return GradientNorms(real, synthetic)
 
     def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
         """Seed random layers as in a class's match in an inner step."""

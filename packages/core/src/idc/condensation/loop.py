@@ -11,17 +11,19 @@ import torch
 from torch import Tensor
 
 from idc.condensation.divergence import diverged, not_finite
-from idc.condensation.inner_step import Distances, GradientNorms, Matching
+from idc.condensation.gradient_norms import GradientNorms, gradient_norms
+from idc.condensation.inner_step import Distances, Matching
 from idc.condensation.state import State, Step
+from idc.condensation.trial import try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError, Notice, RunError
-from idc.network import Network, NetworkView
+from idc.network import Network
 from idc.runtime import device as devices
 from idc.runtime import memory
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
-from idc.shapes import Batch, Codes, Indices, Tensors
+from idc.shapes import Codes, Indices, Tensors
 from idc.synset.codes import decode, decode_class
 from idc.synset.provenance import Computed
 from idc.synset.synset import Synset
@@ -88,7 +90,9 @@ class Condensation:
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
         self.execution = Execution.on(device, pipeline.precision, pipeline.compile)
         """How it is computed; with ``auto``, steps are compiled if enough work remains."""
-        network, self.trial_prepared = self._refuse_unfit()
+        network, self.trial_prepared = try_stages(
+            pipeline, self.data, self._preprocessing, self._streams, device
+        )
         """What `Objective.prepare` returned for a few images of each class."""
         with self.execution.active():
             self.codes: Codes = pipeline.init.codes(
@@ -225,9 +229,8 @@ class Condensation:
         if self._network is None:
             return None
         with self.execution.eager().active():
-            return self.matching.gradient_norms(
-                self._network, self.codes, self.steps_done - 1, self._refreshed
-            )
+            last = self.steps_done - 1
+            return gradient_norms(self.matching, self._network, self.codes, last, self._refreshed)
 
     @cached_property
     def images_per_step(self) -> int:
@@ -259,39 +262,6 @@ class Condensation:
         plan, spec = self.pipeline, self.data.spec
         batch = decode(plan.decoder, self.codes, plan.images_per_class, len(spec.classes))
         return Split(batch.images, batch.labels, spec)
-
-    def _refuse_unfit(self) -> tuple[Network, Tensors]:
-        """Try every stage on a few images, to fail before the run.
-
-        Returns:
-            A network, and what `Objective.prepare` returned for these images.
-        """
-        plan, spec = self.pipeline, self.data.spec
-        plan.decoder.capacity(plan.images_per_class, spec)
-        self._preprocessing.refuse_unfit()
-        plan.networks.refuse_unfit(plan.model, self.data.train)
-        for evaluator in plan.evaluate:
-            evaluator.refuse_unfit(spec)
-        network = plan.model.fresh(spec, self._streams.child("check"), self.device)
-        members = self.data.train.members
-        real, syn = (self._normalised(members[0][:count]) for count in (2, min(2, plan.images_per_class)))
-        some = self.data.train.at(torch.cat([each[:2] for each in members]))
-        try:
-            with self._streams.seeded("check", device=self.device):
-                prepared = plan.objective.prepare(some, plan.model, self._streams.child("objective"))
-                plan.objective.distance(NetworkView(network, prepared), real, syn)
-        except InputError:
-            raise
-        except (ValueError, RuntimeError) as error:
-            raise InputError(
-                f"objective: {plan.objective.type!r} cannot be computed with {plan.model.label()} for images "
-                f"of shape {spec.shape} ({error}); choose another model"
-            ) from error
-        return network, prepared
-
-    def _normalised(self, members: Indices) -> Batch:
-        batch = self.data.train.batch(members)
-        return Batch(self._preprocessing(batch.images), batch.labels)
 
     def _classes_at_once(self, wanted: int | Literal["auto"]) -> int:
         free = memory.available(self.device)

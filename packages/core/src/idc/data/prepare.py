@@ -157,7 +157,7 @@ def _key(chosen: Selection, wanted: Wanted) -> str:
     """A key that changes with the files, the labels, the table, and the code that reads them."""
     examples = type(chosen.train.examples)
     code = inspect.getsource(inspect.getmodule(examples) or examples)
-    digest = hashlib.sha256(json.dumps([FORMAT, *wanted.read_by, code]).encode())
+    digest = hashlib.sha256(json.dumps([FORMAT, *wanted.read_by(), code]).encode())
     for subset in (chosen.train, chosen.test):
         digest.update(f"\n{len(subset)} labels\n".encode())
         digest.update(as_bytes(subset.labels))

@@ -30,7 +30,7 @@ class Wanted:
     on_error: Literal["fail", "skip"]
     shaped: Callable[[Example], Example]
     """Converts an image that was read; called from several threads."""
-    read_by: tuple[str, ...]
+    read_by: Callable[[], tuple[str, ...]]
     """Part of the cache key: strings that change with everything that affects how an image is read."""
 
 

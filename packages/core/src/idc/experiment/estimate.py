@@ -9,6 +9,7 @@ from idc.condensation.loop import Condensation
 from idc.config.pipeline import Pipeline
 from idc.errors import within
 from idc.experiment.score import evaluate
+from idc.runtime.execution import computes_bf16
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc.synset.codes import decode_class
@@ -38,6 +39,10 @@ class Estimate(Record):
     device: str
     compiled: bool
     """Whether steps would be compiled."""
+    precision: str
+    """Of convolutions: ``fp32`` or ``bf16``, with ``auto`` decided."""
+    bf16_in_hardware: bool
+    """Whether the device computes bfloat16 in hardware, where it is faster than float32."""
     condense_seconds: float | None = None
     """On this machine, extrapolated from two steps, or three if they are compiled; None without a trial."""
     evaluate_seconds: float | None = None
@@ -87,6 +92,8 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         memory=memory,
         device=str(condensation.device),
         compiled=condensation.execution.compiled,
+        precision=condensation.execution.precision,
+        bf16_in_hardware=computes_bf16(condensation.device),
         condense_seconds=_condensing(condensation) if trial else None,
         evaluate_seconds=relative * _scoring(synset, condensation) if trial else None,
     )

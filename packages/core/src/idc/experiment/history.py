@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from idc.condensation.inner_step import GradientNorms
+from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.loop import Condensation
 from idc.condensation.state import Step
 from idc.errors import Notice, first_line

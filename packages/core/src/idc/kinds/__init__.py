@@ -16,7 +16,7 @@ from idc.kinds.augmentation import Augmentation
 from idc.kinds.dataset import Dataset
 from idc.kinds.decoder import Decoder, PixelDecoder
 from idc.kinds.evaluation import Evaluation
-from idc.kinds.evaluator import Evaluator
+from idc.kinds.evaluator import Evaluator, EvaluatorInputs, Need
 from idc.kinds.initializer import Initializer
 from idc.kinds.model import Model
 from idc.kinds.networks import Networks
@@ -30,7 +30,6 @@ from idc.table import Table
 if TYPE_CHECKING:
     from idc.data.examples import ArrayExamples, Example, Examples, FileExamples, RawDataset
     from idc.data.split import RealData, Split
-    from idc.kinds.scoring import EvaluatorInputs
     from idc.network import Network, NetworkView, layer_of
     from idc.seeding import Streams
     from idc.shapes import (
@@ -70,6 +69,7 @@ __all__ = [
     "InputError",
     "Labels",
     "Model",
+    "Need",
     "Network",
     "NetworkView",
     "Networks",
@@ -106,7 +106,6 @@ KINDS: dict[str, type[Stage]] = {
 _HOMES = {
     "idc.data.examples": ("ArrayExamples", "Example", "Examples", "FileExamples", "RawDataset"),
     "idc.data.split": ("RealData", "Split"),
-    "idc.kinds.scoring": ("EvaluatorInputs",),
     "idc.network": ("Network", "NetworkView", "layer_of"),
     "idc.seeding": ("Streams",),
     "idc.shapes": (

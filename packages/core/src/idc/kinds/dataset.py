@@ -104,8 +104,6 @@ class Dataset(Stage):
     def _wanted(self) -> "Wanted":
         from idc.data.subset import Wanted
 
-        # A dataset under development changes without a new version.
-        code = inspect.getsource(inspect.getmodule(type(self)) or type(self))
         return Wanted(
             type=str(self.type),
             classes=self.wanted_classes(),
@@ -116,11 +114,15 @@ class Dataset(Stage):
             std=self.std,
             on_error=self.on_error,
             shaped=self.shaped,
-            read_by=(
-                self.model_dump_json(exclude=CHOICE),
-                str(registry.distribution(self.group, str(self.type))),
-                code,
-            ),
+            read_by=self._read_by,
+        )
+
+    def _read_by(self) -> tuple[str, ...]:
+        # Including the code, because a dataset under development changes without a new version.
+        return (
+            self.model_dump_json(exclude=CHOICE),
+            str(registry.distribution(self.group, str(self.type))),
+            inspect.getsource(inspect.getmodule(type(self)) or type(self)),
         )
 
     def sounds(self, images: "Images") -> "Sounds | None":

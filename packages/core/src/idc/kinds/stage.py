@@ -83,10 +83,8 @@ class Stage(Table, ABC):
         schemas = [handler(found.__pydantic_core_schema__) for found in cls._importable()]
         for schema in map(handler.resolve_ref_schema, schemas):
             # The class's own default for `type` does not make it optional in a file; only the kind's does.
-            named = {"type"} - {
-                "type" if schema["properties"]["type"].get("default") == cls.default_type else ""
-            }
-            schema["required"] = sorted(named | set(schema.get("required", [])))
+            if schema["properties"]["type"].get("default") != cls.default_type:
+                schema["required"] = sorted({"type", *schema.get("required", [])})
         return {"anyOf": schemas}
 
     @classmethod

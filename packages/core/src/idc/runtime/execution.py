@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from idc.errors import Notice
-from idc.runtime.options import Compile, Precision
+from idc.runtime.options import Compile, NumberFormat, Precision
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class EmulatedPrecision(Notice):
 class Execution:
     """Precision of convolutions, and whether steps are compiled (``auto``: not yet decided)."""
 
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: NumberFormat = "fp32"
     compile: Compile = False
     mapped: bool = False
     """Within ``torch.func.vmap``, where the memory layout of tensors cannot be chosen."""
@@ -102,11 +102,11 @@ def current_execution() -> Execution:
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device computes bfloat16 natively: AVX512_BF16, AMX, or a GPU since Ampere."""
+    """Whether a device computes bfloat16 natively: AVX512_BF16, AMX, ARM BF16, or a GPU since Ampere."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @cache

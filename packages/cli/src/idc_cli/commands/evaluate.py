@@ -1,0 +1,157 @@
+"""``idc evaluate``."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from idc_cli.app import Data, Device, Download, Json, Quiet, SynsetFile
+
+if TYPE_CHECKING:
+    from idc.experiment.report import Report
+    from idc.kinds.evaluation import Evaluation
+    from idc.synset.synset import Synset
+
+CHANGEABLE = ("compile", "dataset", "evaluate", "model", "precision", "seed")
+"""What a score depends on besides the synset; the rest of its pipeline is history."""
+
+COMPARABLE = ("compile", "evaluate", "model")
+"""Those that the table of scores names, so that scores of one report may differ in them."""
+
+
+def evaluate(
+    file: SynsetFile,
+    data: Data = Path("data"),
+    download: Download = False,
+    device: Device = "auto",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Change a field of evaluate, model, dataset, seed, precision or compile, "
+            "e.g. evaluate.0.runs=3; repeatable.",
+        ),
+    ] = None,
+    models: Annotated[
+        str | None,
+        typer.Option(metavar="A,B,...", help="Architectures to train, by their types; see idc plugins."),
+    ] = None,
+    runs: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Networks trained of each architecture.")
+    ] = None,
+    with_baselines: Annotated[
+        bool, typer.Option("--baselines", help="Score the pipeline's baselines too.")
+    ] = False,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Merge the scores into the run's report.")
+    ] = True,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Score a synset again, with its own pipeline's evaluators."""
+    from json import dumps
+
+    from idc.config.overrides import parse_assignments
+    from idc.errors import InputError
+    from idc.runtime import device as devices
+    from idc.synset.header import locate
+    from idc.synset.synset import Synset
+    from idc_cli.runner.load import load
+    from idc_cli.runner.rescore import Rescoring, choose_models
+    from idc_cli.runner.score import draw_baselines
+    from idc_cli.terminal.progress import Display
+    from idc_cli.terminal.scores import show_scores
+
+    display = Display(quiet=quiet, json=json)
+    settings = parse_assignments(assignments or [])
+    _refuse_history(settings)
+    synset = Synset.load(file)
+    pipeline = choose_models(synset.pipeline.override(settings), models, runs)
+    if not pipeline.evaluate:
+        raise InputError(
+            "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
+            """--set 'evaluate=[{type="retrain"}]'"""
+        )
+    real = load(pipeline.dataset, data, download=download, display=display).to(devices.choose(device))
+    if with_baselines and not pipeline.baseline:
+        raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
+    baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []
+    rescoring = Rescoring([*baselines, synset], real, pipeline)
+    try:
+        rescoring.run(device, display)
+    finally:
+        # Also after an interruption or an error: scores that are complete are kept.
+        found = rescoring.complete()
+        if found and json:
+            print(dumps([each.model_dump(mode="json") for each in found], indent=2))
+        elif found:
+            show_scores(found)
+        if found and save:
+            display.say(_save(locate(file), synset, found, settings))
+
+
+def _save(path: Path, synset: "Synset", found: "Sequence[Evaluation]", settings: Mapping[str, object]) -> str:
+    """Merge scores into the report of the synset's run, or write them beside the synset.
+
+    Returns:
+        Where they are, or why they are not saved.
+    """
+    from json import dumps
+
+    from idc.errors import InputError
+    from idc.files.atomic import write_text
+    from idc_cli.report.page import write_page
+    from idc_cli.run_folder.folder import PAGE, PIPELINE, REPORT
+    from idc_cli.run_folder.lock import Lock
+
+    other = [key for key in settings if key.split(".")[0] not in COMPARABLE]
+    if other:
+        return (
+            f"not saved: scores with another {', '.join(other)} cannot be compared with those of the report"
+        )
+    folder, lock = path.parent, Lock(path.parent)
+    try:
+        if (folder / PIPELINE).exists():
+            lock.acquire()
+        if (report := _report_of(path, synset)) is not None:
+            kept = folder / REPORT
+            report.merged(found).save(kept)
+            write_page(folder, folder / PAGE)
+        else:
+            kept = path.with_suffix(".evaluations.json")
+            write_text(kept, dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n")
+        return f"saved in {kept}"
+    except (OSError, InputError) as error:
+        reason = getattr(error, "strerror", None) or error
+        return f"note: the scores are not saved in {folder} ({reason})"
+    finally:
+        lock.release()
+
+
+def _report_of(path: Path, synset: "Synset") -> "Report | None":
+    """The report of the run whose result a synset is; None if the folder holds no such run."""
+    from idc.experiment.report import Report
+    from idc_cli.run_folder.folder import REPORT, SYNSET
+
+    if path.name != SYNSET or not (path.parent / REPORT).exists():
+        return None
+    report, header = Report.load(path.parent), synset.header
+    same = (report.method, report.budget, report.iterations) == (
+        synset.name,
+        header.budget,
+        header.iterations,
+    )
+    return report if same else None
+
+
+def _refuse_history(settings: Mapping[str, object]) -> None:
+    from idc.errors import InputError
+
+    for key in settings:
+        if key.split(".")[0] not in CHANGEABLE:
+            raise InputError(
+                f"--set {key}: the synset is made already, so this would change nothing; allowed are keys of "
+                f"{', '.join(CHANGEABLE)}"
+            )

@@ -1,0 +1,70 @@
+"""``idc import``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def import_(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.pt", help="[images, labels] (IDC), or DC's dictionary.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The synset to write.")],
+    pipeline: Annotated[
+        Path, typer.Option(metavar="PIPELINE", help="Whose evaluators, model and dataset score the synset.")
+    ],
+    mean: Annotated[
+        str, typer.Option(metavar="X,...", help="Mean of the normalisation, one for each channel.")
+    ],
+    std: Annotated[
+        str, typer.Option(metavar="X,...", help="Standard deviation of the normalisation, likewise.")
+    ],
+    low: Annotated[float, typer.Option(help="Lowest value before normalisation.")],
+    high: Annotated[
+        float | None, typer.Option(help="Highest value before normalisation; leave out if unbounded.")
+    ] = None,
+    normalised: Annotated[
+        bool, typer.Option("--normalised", help="The file's images are normalised.")
+    ] = False,
+    classes: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Class names in the order of the labels.")
+    ] = None,
+    method: Annotated[str, typer.Option(help="The method's name in reports.")] = "imported",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+) -> None:
+    """Import published results as a synset.
+
+    Nothing in the file is executed.
+    """
+    from idc.config.pipeline import Pipeline
+    from idc.errors import InputError
+    from idc.synset.interop import imported
+
+    if out.exists() and not overwrite:
+        raise InputError(f"{out}: exists already; choose another file, or replace it with --overwrite")
+    plan = Pipeline.load(pipeline, {"method": method, "baseline": []})
+    synset = imported(
+        file,
+        plan,
+        low=low,
+        high=high,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
+        normalised=normalised,
+        classes=tuple(classes.split(",")) if classes else None,
+    )
+    try:
+        synset.save(out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another file") from None
+    print(f"wrote {len(synset)} images in {len(synset.spec.classes)} classes to {out}")
+
+
+def _numbers(flag: str, text: str) -> tuple[float, ...]:
+    from idc.errors import InputError
+
+    try:
+        return tuple(float(each) for each in text.split(","))
+    except ValueError:
+        raise InputError(f"{flag}: {text!r} is not allowed; it must be numbers separated by commas") from None

@@ -1,0 +1,1 @@
+"""`idc new`: the command, the plugin that it writes, and its templates."""

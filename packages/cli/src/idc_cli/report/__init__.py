@@ -1,0 +1,1 @@
+"""Pages in HTML, and what they are made of."""

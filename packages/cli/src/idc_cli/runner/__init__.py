@@ -1,0 +1,1 @@
+"""Computing: load the data, condense, score, estimate."""

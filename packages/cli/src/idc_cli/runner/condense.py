@@ -1,0 +1,169 @@
+"""Condense in a run folder: progress, log, checkpoints, and the synset even if the run is interrupted."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from idc.condensation.loop import Condensation
+from idc.errors import InputError, RunError
+from idc.experiment.history import recorded, scalars
+from idc.experiment.report import Iteration
+from idc.runtime import memory
+from idc.synset.provenance import commit
+from idc.synset.synset import Synset
+from idc_cli.interruption import stop_requested
+from idc_cli.run_folder.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
+from idc_cli.runner.interval import Interval
+from idc_cli.terminal.progress import Display, Fact, Track
+
+
+def refuse_without_tensorboard() -> None:
+    """Check that TensorBoard is installed.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise InputError(
+            "--tensorboard: TensorBoard is not installed; pip install tensorboard, or leave the flag out"
+        )
+
+
+@contextmanager
+def _curves(folder: Path | None) -> Iterator[Callable[[Iteration], None]]:
+    """A function that writes iterations for TensorBoard; without a folder it does nothing."""
+    if folder is None:
+        yield lambda iteration: None
+        return
+    # Not at the top: it is an optional dependency, and takes seconds to import.
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(folder) as writer:
+
+        def write(iteration: Iteration) -> None:
+            for name, value in scalars(iteration).items():
+                writer.add_scalar(name, value, iteration.iteration)
+
+        yield write
+
+
+def condense_in_folder(
+    condensation: Condensation,
+    folder: RunFolder,
+    checkpoint_every: Interval,
+    spent: float,
+    display: Display,
+    *,
+    tensorboard: bool,
+) -> tuple[Synset, float]:
+    """Make the remaining inner steps; write the synset and its picture into the folder.
+
+    Args:
+        condensation: as far as it has come.
+        folder: of the run.
+        checkpoint_every: how often a checkpoint is written.
+        spent: wall-clock seconds that earlier processes took.
+        display: for the progress.
+        tensorboard: whether the curves are also written for TensorBoard.
+
+    Returns:
+        The synset, and the wall-clock seconds that all processes took.
+
+    Raises:
+        RunError: the loss is not finite, or the synset cannot be written; what is finished is kept.
+        KeyboardInterrupt: the run was interrupted; likewise.
+    """
+    started = time.monotonic() - spent
+    try:
+        _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
+    except KeyboardInterrupt:
+        done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
+        _save(condensation, folder, time.monotonic() - started)
+        display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
+        raise
+    except RunError as error:
+        _save(condensation, folder, time.monotonic() - started)
+        raise RunError(f"{error}, and are in {folder / SYNSET}") from error
+    spent = time.monotonic() - started
+    # So that the run can be extended, and that resuming an interrupted evaluation need not condense again.
+    folder.save_checkpoint(condensation, spent)
+    synset = _save(condensation, folder, spent)
+    # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
+    from idc.synset import pictures
+
+    try:
+        pictures.save(pictures.grid(synset), folder / PICTURE)
+    except OSError as error:
+        display.say(f"note: {folder / PICTURE} cannot be written ({error.strerror}); the run continues")
+    return synset, spent
+
+
+def _iterate(
+    condensation: Condensation,
+    folder: RunFolder,
+    checkpoint_every: Interval,
+    started: float,
+    display: Display,
+    *,
+    tensorboard: bool,
+) -> None:
+    before = condensation.steps_done
+    due = checkpoint_every.started(condensation.iteration)
+    if not before:
+        _save_snapshot(condensation, folder, 0.0, display)
+    with (
+        display.track("condense", max(len(condensation), 1), before) as track,
+        _curves(folder / TENSORBOARD if tensorboard else None) as draw,
+        stop_requested() as stopping,
+    ):
+        for step, finished in recorded(condensation):
+            if track.advance(condensation.steps_done):
+                track.show(**_facts(condensation, float(step.loss), track))
+            if finished is not None:
+                spent = time.monotonic() - started
+                folder.log.add_iteration(finished, spent)
+                draw(finished)
+                _save_snapshot(condensation, folder, spent, display)
+            stop = stopping()
+            if due(condensation.iteration) or stop:
+                folder.save_checkpoint(condensation, time.monotonic() - started)
+            if stop:
+                raise KeyboardInterrupt
+
+
+def _save_snapshot(condensation: Condensation, folder: RunFolder, seconds: float, display: Display) -> None:
+    """Write the synset as it is now, if the pipeline asks for a snapshot of this iteration."""
+    every = condensation.pipeline.snapshot_every
+    if every is None or condensation.iteration % every:
+        return
+    path = folder.snapshot(condensation.iteration)
+    try:
+        condensation.synset(seconds, commit()).save(path)
+    except OSError as error:
+        display.say(f"note: {path} cannot be written ({error.strerror}); the run continues")
+
+
+def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, Fact]:
+    plan = condensation.pipeline
+    facts: dict[str, Fact] = {
+        "of": f"iteration {min(condensation.iteration + 1, plan.iterations)}/{plan.iterations}",
+        "loss": loss,
+    }
+    if track.rate:
+        facts["images_per_second"] = round(track.rate * condensation.images_per_step, 1)
+    if held := memory.used(condensation.device):
+        facts["memory"] = held
+    return facts
+
+
+def _save(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
+    synset = condensation.synset(seconds, commit())
+    try:
+        synset.save(folder / SYNSET)
+    except OSError as error:
+        raise RunError(
+            f"{folder / SYNSET} cannot be written ({error.strerror}); free some space and use --resume"
+        ) from None
+    return synset

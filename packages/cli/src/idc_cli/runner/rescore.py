@@ -1,0 +1,89 @@
+"""Score a finished synset again."""
+
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
+from idc.experiment.report import pooled
+from idc.experiment.score import evaluate
+from idc.kinds.evaluation import Evaluation
+from idc.synset.synset import Synset
+from idc_cli.terminal.progress import Display
+from idc_cli.terminal.text import operations
+
+
+class Rescoring:
+    """The scores of several synsets, as far as they are complete.
+
+    Args:
+        synsets: the draws of baselines, and the synset itself.
+        data: on the device to compute on.
+        pipeline: whose evaluators score.
+    """
+
+    def __init__(self, synsets: Sequence[Synset], data: RealData, pipeline: Pipeline) -> None:
+        self._synsets, self._data, self._pipeline = synsets, data, pipeline
+        self._taken: list[list[Evaluation]] = []
+
+    def run(self, device: str, display: Display) -> None:
+        """Score all synsets; what is complete at an interruption is kept.
+
+        Args:
+            device: to compute on.
+            display: for the progress.
+        """
+        plan, data = self._pipeline, self._data
+        work = sum(
+            evaluator.operations(len(synset), synset.matched_per_class, data.spec, plan.model)
+            for evaluator in plan.evaluate
+            for synset in self._synsets
+        )
+        if work:
+            display.mention(f"evaluate: {operations(work)} of arithmetic; fewer epochs or runs take less")
+        with display.track("evaluate", len(self._synsets)) as track:
+            for done, synset in enumerate(self._synsets):
+
+                def progress(fraction: float, done: int = done, name: str = synset.name) -> None:
+                    track.update(done + fraction, of=name)
+
+                self._taken.append([])
+                for evaluation in evaluate(synset, data, plan, device=device, progress=progress):
+                    self._taken[-1].append(evaluation)
+
+    def complete(self) -> list[Evaluation]:
+        """The complete evaluations, with the draws of a baseline pooled.
+
+        One that some draws of a baseline still lack is left out: the others would stand for all of them.
+        """
+        least: dict[str, int] = {}
+        for synset, found in zip_longest(self._synsets, self._taken, fillvalue=[]):
+            assert isinstance(synset, Synset)
+            least[synset.name] = min(least.get(synset.name, len(found)), len(found))
+        return pooled(
+            found[: least[synset.name]] for synset, found in zip(self._synsets, self._taken, strict=False)
+        )
+
+
+def choose_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:
+    """A pipeline whose evaluators train other networks.
+
+    Args:
+        pipeline: with or without evaluators; without any it gets the default one.
+        models: types separated by commas; None keeps each evaluator's.
+        runs: networks trained of each; None keeps each evaluator's.
+    """
+    if models is None and runs is None:
+        return pipeline
+    changed: dict[str, object] = {} if pipeline.evaluate else {"evaluate": [{}]}
+    for position in range(len(pipeline.evaluate) or 1):
+        if models is not None:
+            # The pipeline's own network is meant as it is there, with its width and norm.
+            own = pipeline.model.model_dump(mode="json", exclude_none=True)
+            names = [name.strip() for name in models.split(",")]
+            changed[f"evaluate.{position}.models"] = [
+                own if name == pipeline.model.type else {"type": name} for name in names
+            ]
+        if runs is not None:
+            changed[f"evaluate.{position}.runs"] = runs
+    return pipeline.override(changed)

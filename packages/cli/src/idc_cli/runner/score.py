@@ -1,0 +1,141 @@
+"""Score the synsets of a run: the result, its baselines and its snapshots; and report on it."""
+
+from collections.abc import Mapping, Sequence
+
+from idc.condensation.loop import Condensation
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
+from idc.errors import InputError
+from idc.experiment.report import Report, pooled
+from idc.experiment.score import baselines, evaluate
+from idc.kinds.evaluation import Evaluation
+from idc.synset.provenance import versions
+from idc.synset.synset import Synset
+from idc_cli.run_folder.folder import RunFolder
+from idc_cli.terminal.progress import Display
+
+
+def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Display) -> list[Synset]:
+    """The synset of each draw of each baseline; none if the pipeline has no evaluator.
+
+    Args:
+        pipeline: whose baselines are drawn.
+        data: the real data.
+        device: to compute on.
+        display: for the progress.
+
+    Raises:
+        InputError: a baseline does not fit the data.
+    """
+    draws = [baseline.name for baseline in pipeline.baseline for _ in range(baseline.draws)]
+    if not draws or not pipeline.evaluate:
+        return []
+    found: list[Synset] = []
+    # Some train a network on all real images first, which takes a while without any output.
+    display.mention(f"choose baselines: {', '.join(dict.fromkeys(draws))}")
+    with display.track("choose baselines", len(draws)) as track:
+        track.update(0, of=draws[0])
+        for synset in baselines(pipeline, data, device=device):
+            found.append(synset)
+            track.update(len(found), of=", ".join(draws[len(found) : len(found) + 1]))
+    return found
+
+
+def score_run(
+    contenders: Sequence[Synset],
+    data: RealData,
+    pipeline: Pipeline,
+    device: str,
+    folder: RunFolder,
+    display: Display,
+) -> tuple[list[Evaluation], list[Evaluation]]:
+    """Score all synsets of a run that its log has no scores of.
+
+    Args:
+        contenders: all synsets except the snapshots.
+        data: on the device to compute on.
+        pipeline: whose evaluators score.
+        device: to compute on.
+        folder: with the snapshots, and the scores so far in its log.
+        display: for the progress.
+
+    Returns:
+        The evaluations of the contenders, with the draws of a baseline pooled, and those of the snapshots.
+    """
+    if not pipeline.evaluate:
+        display.say('nothing is scored: the pipeline has no [[evaluate]]; add one with type = "retrain"')
+        return [], []
+    snapshots = _snapshots(folder, pipeline, len(contenders), display)
+    synsets = dict(enumerate(contenders)) | snapshots
+    found = {number: scored for number, scored in folder.log.scores().items() if number in synsets}
+    try:
+        with display.track("evaluate", len(synsets), len(found)) as track:
+            for number, synset in synsets.items():
+                if number in found:
+                    continue
+                done = len(found)
+
+                def progress(fraction: float, done: int = done, name: str = synset.name) -> None:
+                    track.update(done + fraction, of=name)
+
+                scored = list(evaluate(synset, data, pipeline, device=device, progress=progress))
+                found[number] = scored
+                folder.log.add_scores(number, scored)
+    except KeyboardInterrupt:
+        display.say(
+            f"the synset is complete, in {folder.path}; {len(found)} of {len(synsets)} synsets are scored"
+        )
+        raise
+    of_snapshots = [
+        evaluation.model_copy(update={"iteration": synset.header.iterations})
+        for number, synset in snapshots.items()
+        for evaluation in found[number]
+    ]
+    return pooled(found[number] for number in range(len(contenders))), of_snapshots
+
+
+def report_of(
+    condensation: Condensation,
+    synset: Synset,
+    seconds: Mapping[str, float],
+    evaluations: Sequence[Evaluation],
+    snapshots: Sequence[Evaluation],
+) -> Report:
+    """The report of a finished run.
+
+    Args:
+        condensation: all of its inner steps done.
+        synset: the result.
+        seconds: wall-clock seconds of each phase.
+        evaluations: of the contenders.
+        snapshots: evaluations of the snapshots.
+    """
+    pipeline = condensation.pipeline
+    return Report(
+        name=pipeline.name,
+        method=pipeline.method,
+        classes=condensation.data.spec.classes,
+        images_per_class=pipeline.images_per_class,
+        budget=synset.header.budget,
+        iterations=synset.header.iterations,
+        device=str(condensation.device),
+        computed=condensation.computed,
+        seconds={phase: round(each, 3) for phase, each in seconds.items()},
+        versions=versions(),
+        evaluations=tuple(evaluations),
+        snapshots=tuple(snapshots),
+        published=pipeline.published,
+    )
+
+
+def _snapshots(folder: RunFolder, pipeline: Pipeline, first: int, display: Display) -> dict[int, Synset]:
+    """The snapshots, numbered from ``first``; the numbers of the others stay the same if one is missing."""
+    found: dict[int, Synset] = {}
+    if pipeline.snapshot_every is None:
+        return found
+    for number, iteration in enumerate(range(0, pipeline.iterations, pipeline.snapshot_every), first):
+        try:
+            found[number] = Synset.load(folder.snapshot(iteration))
+        except InputError as error:
+            display.say(f"note: the synset after {iteration} iterations is not scored ({error})")
+    return found

@@ -1,0 +1,57 @@
+"""A trial of every stage on a few images, to find problems before a run."""
+
+import torch
+
+from idc.config.pipeline import Pipeline
+from idc.data.split import RealData
+from idc.errors import InputError
+from idc.network import Network, NetworkView
+from idc.seeding import Streams
+from idc.shapes import Batch, Indices, Tensors
+from idc.training.preprocessing import Preprocessing
+
+
+def try_stages(
+    plan: Pipeline, data: RealData, preprocessing: Preprocessing, streams: Streams, device: torch.device
+) -> tuple[Network, Tensors]:
+    """Try every stage on a few images.
+
+    Args:
+        plan: the pipeline.
+        data: on the device.
+        preprocessing: with the augmentations of the matching.
+        streams: the run's.
+        device: to compute on.
+
+    Returns:
+        A network of the pipeline's model, and what `Objective.prepare` returned for two images of each class.
+
+    Raises:
+        InputError: a stage does not fit the data, or two stages do not fit each other.
+    """
+    spec, members = data.spec, data.train.members
+    plan.decoder.capacity(plan.images_per_class, spec)
+    preprocessing.refuse_unfit()
+    plan.networks.refuse_unfit(plan.model, data.train)
+    for evaluator in plan.evaluate:
+        evaluator.refuse_unfit(spec)
+    network = plan.model.fresh(spec, streams.child("check"), device)
+
+    def normalised(some: Indices) -> Batch:
+        batch = data.train.batch(some)
+        return Batch(preprocessing(batch.images), batch.labels)
+
+    real, syn = (normalised(members[0][:count]) for count in (2, min(2, plan.images_per_class)))
+    few = data.train.at(torch.cat([each[:2] for each in members]))
+    try:
+        with streams.seeded("check", device=device):
+            prepared = plan.objective.prepare(few, plan.model, streams.child("objective"))
+            plan.objective.distance(NetworkView(network, prepared), real, syn)
+    except InputError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"objective: {plan.objective.type!r} cannot be computed with {plan.model.label()} for images of "
+            f"shape {spec.shape} ({error}); choose another model"
+        ) from error
+    return network, prepared

@@ -1,0 +1,63 @@
+"""``idc inspect``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from command_line import names, refused, succeeded
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
+
+
+def test_a_synset_is_described(run: Path) -> None:
+    for target in (run, run / "synset.safetensors"):
+        names(
+            succeeded("inspect", str(target)).stdout,
+            "small (method idc, seed 0)",
+            "2 of 2, inner steps 2",
+            "80 from 2 stored per class",
+            "1x8x8, values 0 to 1",
+            "learning_rate 0.01",
+            "name random",
+            "protocol idc-2022",
+            "1,280",
+            "10x2x1x8x8 F32",
+        )
+    found = json.loads(succeeded("inspect", str(run), "--json").stdout)
+    assert found["tensors"]["images"]["shape"] == [10, 2, 1, 8, 8]
+    assert found["pipeline"]["decoder"]["factor"] == 2
+
+
+def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
+    program = (
+        "import sys\n"
+        "from idc_cli.main import app\n"
+        "try:\n"
+        "    app(['inspect', sys.argv[1]])\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "heavy = {'torch', 'numpy', 'idc.stages.decoders'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "multiformation" in done.stdout
+
+
+def test_inspect_draws_a_picture(run: Path) -> None:
+    shown = succeeded("inspect", str(run), "--image", "grid.png")
+    assert shown.stderr == "wrote grid.png\n"
+    assert size_of(Path("grid.png")) == (8 * 66 + 2 + 15, 10 * 66 + 2), "a column for the names"
+
+
+def test_a_picture_that_cannot_be_written_is_one_clear_message(run: Path) -> None:
+    names(refused("inspect", str(run), "--image", "grid.jpg"), "--image", "grid.jpg", ".png")
+    Path("folder.png").mkdir()
+    message = refused("inspect", str(run), "--image", "folder.png")
+    names(message, "--image", "folder.png", "Is a directory", "choose another file")

@@ -1,0 +1,186 @@
+"""The checks of samplers that look, prepared objectives, soft labels, optimizers and evaluators' needs notice
+when a promise is broken."""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, ClassVar, Literal
+
+import pytest
+import torch
+
+from idc import testing
+from idc.kinds import (
+    KINDS,
+    Batch,
+    ClassNumbers,
+    Codes,
+    Evaluation,
+    Evaluator,
+    EvaluatorInputs,
+    ImageSpec,
+    Indices,
+    Model,
+    Network,
+    NetworkView,
+    Objective,
+    Optimizer,
+    OptimizerState,
+    PixelDecoder,
+    Sampler,
+    Scalar,
+    Split,
+    Streams,
+    Tensors,
+    registry,
+)
+from idc.kinds.evaluator import Need
+from idc.stages.decoders.raw import Raw
+from idc.testing import toy_synset
+
+
+@pytest.mark.parametrize("name", registry.names(KINDS["optimizer"].group))
+def test_every_optimizer_keeps_its_promises(name: str) -> None:
+    testing.check_optimizer(Optimizer.implementation(name).model_validate({"learning_rate": 0.1}))
+
+
+def test_decoders_with_soft_labels_keep_their_promises() -> None:
+    testing.check_decoder(Raw(labels="soft"))
+
+
+class Late(Sampler):
+    type: Literal["late"] = "late"
+    first: int = 2
+
+    def real(
+        self, members: Indices, step: int, streams: Streams, refreshed: Indices | None = None
+    ) -> Indices:
+        return members[:3] if refreshed is None else refreshed
+
+    def synthetic(self, count: int, step: int, streams: Streams) -> Indices | None:
+        return None
+
+    def refreshes(self, step: int) -> bool:
+        return step >= self.first
+
+    def refresh(
+        self, members: Indices, real: Split, network: Network, step: int, streams: Streams
+    ) -> Indices:
+        return members[:3]
+
+
+class Restless(Late):
+    type: Literal["restless"] = "restless"  # pyright: ignore[reportIncompatibleVariableOverride]
+    first: int = 0
+
+    def refresh(
+        self, members: Indices, real: Split, network: Network, step: int, streams: Streams
+    ) -> Indices:
+        return members[torch.randperm(len(members))[:3]]
+
+
+def test_a_sampler_that_first_looks_later_is_noticed() -> None:
+    testing.check_sampler(Late(first=0))
+    with pytest.raises(AssertionError, match="at step 0"):
+        testing.check_sampler(Late())
+
+
+def test_a_sampler_that_draws_from_elsewhere_is_noticed() -> None:
+    with pytest.raises(AssertionError):
+        testing.check_sampler(Restless())
+
+
+class Prepared(Objective):
+    type: Literal["prepared"] = "prepared"
+    drawn: Literal["streams", "globally", "never"] = "streams"
+
+    def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
+        match self.drawn:
+            case "streams":
+                return {"weight": torch.rand(8, generator=streams.generator()).double()}
+            case "globally":
+                return {"weight": torch.rand(8).double()}
+            case "never":
+                return {"weight": torch.ones(8, dtype=torch.float64)}
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        difference = real.images.mean((0, 1, 2)) - syn.images.mean((0, 1, 2))
+        return (net.prepared["weight"] * difference**2).sum()
+
+
+def test_what_an_objective_prepares_follows_its_streams() -> None:
+    testing.check_objective(Prepared())
+    with pytest.raises(AssertionError):
+        testing.check_objective(Prepared(drawn="globally"))
+    with pytest.raises(AssertionError, match="constant"):
+        testing.check_objective(Prepared(drawn="never"))
+
+
+class Odds(PixelDecoder):
+    type: Literal["odds"] = "odds"
+    total: float = 1.0
+
+    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+        other = self.total * torch.nn.functional.one_hot(labels, 2).to(codes["images"])
+        return Batch(codes["images"], other)
+
+
+def test_soft_labels_are_probabilities() -> None:
+    testing.check_decoder(Odds())
+    with pytest.raises(AssertionError, match="sum to 1"):
+        testing.check_decoder(Odds(total=2.0))
+
+
+class Descent(Optimizer):
+    type: Literal["descent"] = "descent"
+    fault: Literal["none", "ascent", "in place", "shape"] = "none"
+
+    def initial_state(self, codes: Codes) -> OptimizerState:
+        return {"none": {name: torch.zeros(()) for name in codes}} if self.fault == "shape" else {}
+
+    def update(
+        self,
+        codes: Codes,
+        state: OptimizerState,
+        gradients: Codes,
+        number: int,
+        shared: Collection[str] = (),
+    ) -> tuple[Codes, OptimizerState]:
+        rate = -self.learning_rate if self.fault == "ascent" else self.learning_rate
+        if self.fault == "in place":
+            return {name: code.sub_(rate * gradients[name]) for name, code in codes.items()}, state
+        return {name: code - rate * gradients[name] for name, code in codes.items()}, state
+
+
+def test_broken_optimizers_are_noticed() -> None:
+    testing.check_optimizer(Descent(learning_rate=0.1))
+    for fault, what in (("ascent", "against"), ("in place", "codes"), ("shape", "shape")):
+        with pytest.raises(AssertionError, match=what):
+            testing.check_optimizer(Descent.model_validate({"learning_rate": 0.1, "fault": fault}))
+
+
+class Size(Evaluator):
+    type: Literal["size"] = "size"
+    needs: ClassVar[frozenset[Need]] = frozenset({"codes"})
+    uses: Literal["codes", "train", "test"] = "codes"
+
+    def refuse_unfit(self, spec: ImageSpec) -> None:
+        pass
+
+    def evaluate(
+        self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
+    ) -> Iterator[Evaluation]:
+        used = getattr(inputs, self.uses)
+        progress(1.0)
+        yield Evaluation(type="size", protocol="", model="", metric="things", values=(float(len(used)),))
+
+
+def test_an_evaluator_is_given_what_it_declares_and_nothing_else() -> None:
+    synset, data = toy_synset()
+    testing.check_evaluator(Size(), synset, data)
+    for undeclared in ("train", "test"):
+        with pytest.raises(TypeError, match=undeclared):
+            testing.check_evaluator(Size.model_validate({"uses": undeclared}), synset, data)
+
+
+def test_models_and_runs_are_fields_of_every_evaluator() -> None:
+    fields: dict[str, Any] = dict(Size.model_fields)
+    assert {"models", "runs"} <= fields.keys()
