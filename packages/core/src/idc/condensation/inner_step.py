@@ -33,7 +33,6 @@ REAL_PASSES, SYNTHETIC_PASSES = 3, 6
 """Cost of a match in forward passes per image: three for the gradient on real images, and about six for
 differentiating through the gradient on synthetic images."""
 
-
 MAX_SHAPES = 8
 """Classes with the same number of images are compiled only if they are at least 1 / this of all classes."""
 
@@ -62,8 +61,7 @@ class Matching:
         preprocessing: with the augmentations of the matching.
         streams: the run's.
         decoded: number of training images that a class's codes decode to.
-        at_once: maximum number of classes matched in one call, if they have equally many images; may be
-            changed.
+        at_once: maximum number of classes, with equally many images, matched in one call; may be changed.
     """
 
     def __init__(
