@@ -102,7 +102,7 @@ def test_a_folder_that_cannot_be_written_costs_the_next_run_time(monkeypatch: py
 
 def test_large_data_need_a_folder_that_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(cache.VARIABLE, "/proc/idc")
-    monkeypatch.setattr("idc.data.prepare.IN_MEMORY", 1000)
+    monkeypatch.setattr("idc.data.prepare.MAX_BYTES_IN_MEMORY", 1000)
     with pytest.raises(
         InputError, match=r"cannot be kept in /proc/idc \(.*\); name another folder with IDC_CACHE"
     ):
@@ -117,7 +117,7 @@ def test_a_disk_without_room_is_seen_before_it_is_full(monkeypatch: pytest.Monke
 
 
 def test_a_disk_that_fills_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("idc.data.prepare.IN_MEMORY", 1000)
+    monkeypatch.setattr("idc.data.prepare.MAX_BYTES_IN_MEMORY", 1000)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     # The kernel refuses to let a file grow beyond this, as it does on a full disk.
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
@@ -157,7 +157,7 @@ load(Source.of(slow, 400))
     # It may be another process's that is still at work, until it is old.
     load(Source.of(noise))
     assert left.path.exists()
-    yesterday = time.time() - 2 * cache.ABANDONED
+    yesterday = time.time() - 2 * cache.ABANDONED_AFTER
     os.utime(left.path, (yesterday, yesterday))
     load(Source.of(noise, 2))
     assert not left.path.exists()

@@ -19,7 +19,7 @@ from idc.kinds import Decoder, Model
 from idc.network import Network
 from idc.runtime import compiler as compiling
 from idc.runtime.compiler import ComputedEagerly, Like, compute
-from idc.runtime.execution import WORTHWHILE, Execution, current_execution
+from idc.runtime.execution import COMPILE_THRESHOLD, Execution, current_execution
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Labels, StoredImages
 from idc.spec import ImageSpec
@@ -114,8 +114,8 @@ def test_compiled_runs_condense_as_eager_ones_and_give_the_same_bits_each_time()
 
 
 def test_auto_compiles_if_the_work_ahead_is_worth_it() -> None:
-    assert Execution(compile="auto").decided(WORTHWHILE).compile is True
-    assert Execution(compile="auto").decided(WORTHWHILE - 1).compile is False
+    assert Execution(compile="auto").decided(COMPILE_THRESHOLD).compile is True
+    assert Execution(compile="auto").decided(COMPILE_THRESHOLD - 1).compile is False
     assert Execution(compile=True).decided(0.0).compile is True
     assert Execution(compile=False).decided(1e30).compile is False
     assert condense(small_pipeline(), device="cpu").execution.compile is False
@@ -169,12 +169,12 @@ def test_keys_are_as_different_as_what_is_computed() -> None:
 
 def test_no_more_graphs_are_kept_than_the_most() -> None:
     with COMPILED.active():
-        for number in range(compiling.MOST_GRAPHS + 3):
+        for number in range(compiling.MAX_GRAPHS + 3):
             # Cheap, because an untraceable function is kept too.
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 compute("looking", number, lambda x: x * float(x.sum()), torch.ones(2))
-    assert len(compiling._graphs) == compiling.MOST_GRAPHS  # pyright: ignore[reportPrivateUsage]
+    assert len(compiling._graphs) == compiling.MAX_GRAPHS  # pyright: ignore[reportPrivateUsage]
 
 
 class ByName(nn.Module):

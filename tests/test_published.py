@@ -7,7 +7,7 @@ import pytest
 
 from dataset_files import write_cifar, write_idx, write_svhn
 from idc.errors import InputError
-from idc.stages.datasets.published import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
+from idc.stages.datasets.torchvision import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
 from idc.testing import check_dataset
 
 

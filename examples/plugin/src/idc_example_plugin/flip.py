@@ -1,4 +1,4 @@
-"""A decoder: every stored image and its mirror image (FYI, ECCV 2024)."""
+"""A decoder that adds the horizontal flip of every stored image (FYI, ECCV 2024)."""
 
 from typing import Literal, final
 
@@ -9,11 +9,11 @@ from idc.kinds import Batch, Codes, Labels, PixelDecoder
 
 @final
 class Flip(PixelDecoder):
-    """Twice as many training images as stored ones; nothing is spent on storing both directions."""
+    """Two training images per stored image: the image and its horizontal flip."""
 
     type: Literal["flip"] = "flip"
 
     def decode(self, codes: Codes, labels: Labels) -> Batch:
-        """The stored images, then their mirror images."""
+        """The stored images, then their flips."""
         images = codes["images"]
         return Batch(torch.cat([images, images.flip(-1)]), labels.repeat(2))

@@ -1,4 +1,4 @@
-"""An objective: the mean logits that a network gives real and synthetic images."""
+"""An objective that matches the mean logits of real and synthetic images."""
 
 from typing import Literal, final
 
@@ -12,5 +12,5 @@ class Logit(Objective):
     type: Literal["logit"] = "logit"
 
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
-        """Sum over classes of the squared difference."""
+        """The squared difference, summed over classes."""
         return ((net.logits(real.images).mean(0) - net.logits(syn.images).mean(0)) ** 2).sum()

@@ -1,4 +1,4 @@
-"""Differentiable augmentation as IDC and as DSA compose it."""
+"""Differentiable augmentation, composed as in IDC or as in DSA."""
 
 import math
 from typing import Annotated, Literal, final
@@ -14,19 +14,19 @@ COLOR = ("brightness", "saturation", "contrast")
 SPATIAL = ("crop", "scale", "rotate", "translate")
 TOKENS = ("flip", "color", *SPATIAL, "cutout")
 
-Share = Annotated[float, Field(ge=0, le=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 @final
 class DSA(Augmentation):
-    """Flip, colour, one spatial operation and cutout, drawn anew for each batch.
+    """Flip, colour, spatial operations and cutout, drawn for each batch.
 
-    Which of the operations in ``strategy`` are applied is up to ``mode``:
+    ``mode`` determines which operations of ``strategy`` are applied:
 
-    - ``idc``: flip, colour and cutout whenever listed, in this order, and between colour and cutout exactly
-      one of the spatial ones, the same for the whole batch (IDC's DiffAug);
-    - ``single``: one of the listed, the same for the whole batch (DSA, section 3);
-    - ``all``: each of the listed, in their order.
+    - ``idc``: flip, colour, one of the spatial operations, then cutout, as far as listed; the spatial
+      operation is the same for the whole batch (IDC's DiffAug);
+    - ``single``: one operation, the same for the whole batch (DSA, section 3);
+    - ``all``: all operations, in the listed order.
     """
 
     type: Literal["dsa"] = "dsa"
@@ -34,22 +34,22 @@ class DSA(Augmentation):
     """Operations joined by underscores: flip, color, crop, scale, rotate, translate, cutout."""
     mode: Literal["idc", "single", "all"] = "idc"
     """Which of the listed operations are applied: as in IDC's code, a single one, or all."""
-    flip: Share = 0.5
-    """Probability of a mirror image."""
+    flip: Fraction = 0.5
+    """Probability of a horizontal flip."""
     brightness: Annotated[float, Field(ge=0)] = 1.0
-    """Width of the interval about 0 that the offset is drawn from, in standard deviations of the data."""
+    """The offset is uniform in ± half of this, in standard deviations of the data."""
     saturation: Annotated[float, Field(ge=0)] = 2.0
-    """The factor is drawn from 0 to this."""
+    """The factor is uniform from 0 to this."""
     contrast: Annotated[float, Field(ge=0)] = 0.5
-    """The factor is drawn from this to this plus 1."""
-    crop: Share = 0.125
-    """Largest shift, as a share of the image's side; also of ``translate``."""
+    """The factor is uniform from this to this plus 1."""
+    crop: Fraction = 0.125
+    """Maximum shift of ``crop`` and ``translate``, as a fraction of the image's side."""
     scale: Annotated[float, Field(ge=1)] = 1.2
-    """Height and width are scaled by independent factors between its inverse and this."""
+    """Height and width are scaled by independent factors, uniform from 1 / this to this."""
     rotate: Annotated[float, Field(ge=0, le=180)] = 15.0
-    """Largest angle, in degrees."""
-    cutout: Share = 0.5
-    """Side of the box, as a share of the image's side."""
+    """Maximum angle in degrees."""
+    cutout: Fraction = 0.5
+    """Side of the box, as a fraction of the image's side."""
 
     @field_validator("strategy")
     @classmethod
@@ -58,21 +58,22 @@ class DSA(Augmentation):
         unknown = [token for token in tokens if token not in TOKENS]
         if unknown or len(set(tokens)) < len(tokens):
             raise ValueError(
-                f"{strategy!r} must be different operations joined by underscores, out of {', '.join(TOKENS)}"
+                f"{strategy!r} must be distinct operations joined by underscores; allowed are "
+                f"{', '.join(TOKENS)}"
             )
         return strategy
 
     def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
-        """The parameters of every operation that may be applied and, where there is a choice, which are.
+        """Parameters of every operation that may be applied, and which are if there is a choice.
 
-        An operation's parameters are named ``operation.name``, those of the first to be applied first.
+        They are named ``operation.name``, in the order of application.
         """
         parameters: dict[str, Tensor] = {}
         always, choice = self._candidates()
         chosen = _one_of(choice, generator) if choice else ()
         for operation in self._in_order():
             applied = operation in always or operation in chosen
-            # Those that are not applied get parameters too, so that every draw is the same computation.
+            # Operations that are not applied get parameters too, so that all draws share one graph.
             source = generator if applied else Generator()
             for name, tensor in self._parameters(operation, count, shape, source).items():
                 parameters[f"{operation}.{name}"] = tensor
@@ -81,15 +82,16 @@ class DSA(Augmentation):
         return Draw(parameters)
 
     def apply(self, images: Images, draw: Draw) -> Images:
-        """The drawn operations, in their order."""
+        """Apply the drawn operations in order."""
         for operation in dict.fromkeys(name.partition(".")[0] for name in draw.parameters):
-            given = draw.part(operation)
-            changed = self._apply(operation, images, given)
-            images = operations.chosen(given["chosen"], changed, images) if "chosen" in given else changed
+            parameters = draw.part(operation)
+            changed = self._apply(operation, images, parameters)
+            selected = parameters.get("chosen")
+            images = changed if selected is None else operations.chosen(selected, changed, images)
         return images
 
     def _candidates(self) -> tuple[list[str], list[tuple[str, ...]]]:
-        """Operations that are always applied, and those of which one is (colour counts as one)."""
+        """Operations that are always applied, and those of which one is applied (colour counts as one)."""
         tokens = self.strategy.split("_")
         match self.mode:
             case "all":
@@ -135,7 +137,7 @@ class DSA(Augmentation):
                 return {"rows": integers(-rows, rows), "columns": integers(-columns, columns)}
             case "cutout":
                 rows, columns = self._box(shape)
-                # A box of even side is centred between pixels, which gives it one position more.
+                # A box of even side is centred between pixels and has one more position.
                 return {
                     "row": integers(0, height - rows % 2),
                     "column": integers(0, width - columns % 2),
@@ -147,23 +149,23 @@ class DSA(Augmentation):
                 angle = uniform(-math.radians(self.rotate), math.radians(self.rotate))
                 return {"theta": _matrix(angle.cos(), -angle.sin(), angle.sin(), angle.cos())}
 
-    def _apply(self, operation: str, images: Images, given: dict[str, Tensor]) -> Images:
+    def _apply(self, operation: str, images: Images, parameters: dict[str, Tensor]) -> Images:
         match operation:
             case "flip":
-                return operations.flip(images, given["mask"])
+                return operations.flip(images, parameters["mask"])
             case "brightness":
-                return operations.brightness(images, given["offset"])
+                return operations.brightness(images, parameters["offset"])
             case "saturation":
-                return operations.saturation(images, given["factor"])
+                return operations.saturation(images, parameters["factor"])
             case "contrast":
-                return operations.contrast(images, given["factor"])
+                return operations.contrast(images, parameters["factor"])
             case "crop" | "translate":
-                return operations.shift(images, given["rows"], given["columns"])
+                return operations.shift(images, parameters["rows"], parameters["columns"])
             case "cutout":
                 height, width = self._box((images.shape[1], images.shape[2], images.shape[3]))
-                return operations.cutout(images, given["row"], given["column"], height, width)
+                return operations.cutout(images, parameters["row"], parameters["column"], height, width)
             case _:
-                return operations.affine(images, given["theta"])
+                return operations.affine(images, parameters["theta"])
 
     def _box(self, shape: tuple[int, int, int]) -> tuple[int, int]:
         return _rounded(shape[1] * self.cutout), _rounded(shape[2] * self.cutout)

@@ -1,4 +1,4 @@
-"""The augmentation that IDC trains ImageNet classifiers with."""
+"""IDC's augmentation for training ImageNet classifiers."""
 
 from functools import lru_cache
 from typing import Annotated, ClassVar, Literal, final
@@ -21,23 +21,23 @@ EIGENVECTORS = (
 
 @final
 class ImageNet(Augmentation):
-    """A random resized crop, a mirror image, colour jitter and colour noise: IDC's evaluation on ImageNet."""
+    """Random resized crop, horizontal flip, colour jitter, lighting noise: IDC's evaluation on ImageNet."""
 
     space: ClassVar[Literal["unit", "normalised"]] = "unit"
 
     type: Literal["imagenet"] = "imagenet"
     area: tuple[float, float] = (0.5, 1.0)
-    """Smallest and largest share of the image that is cropped and enlarged."""
+    """Smallest and largest area of the crop, as fractions of the image."""
     flip: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Probability of a mirror image."""
+    """Probability of a horizontal flip."""
     jitter: Annotated[float, Field(ge=0, le=1)] = 0.4
-    """Brightness, contrast and saturation are multiplied by up to 1 ± this."""
+    """Brightness, contrast and saturation are multiplied by factors from 1 - this to 1 + this."""
     lighting: Annotated[float, Field(ge=0)] = 0.1
-    """Standard deviation of the noise along the principal components of ImageNet's colours; for three
-    channels only."""
+    """Standard deviation of the noise along the principal components of ImageNet's colours; only for three
+    channels."""
 
     def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
-        """The parameters of each operation, named after its position."""
+        """Parameters of each operation, named by its position."""
         parameters: dict[str, torch.Tensor] = {}
         for position, operation in enumerate(self._operations(shape[1:])):
             drawn = operation.draw(count, shape, generator).parameters
@@ -46,7 +46,7 @@ class ImageNet(Augmentation):
         return Draw(parameters)
 
     def apply(self, images: Images, draw: Draw) -> Images:
-        """Crop, mirror image, jitter, noise; in this order, not clipped after the noise."""
+        """Crop, flip, jitter and noise, in this order; not clipped after the noise."""
         for position, operation in enumerate(self._operations((images.shape[2], images.shape[3]))):
             images = operation.apply(images, Draw(draw.part(str(position))))
         if images.shape[1] != 3:

@@ -1,4 +1,4 @@
-"""Any augmentation class of kornia, by name."""
+"""Augmentations of kornia, by name."""
 
 from functools import cached_property
 from typing import Any, ClassVar, Literal, final
@@ -14,7 +14,7 @@ from idc.kinds import Augmentation, Draw, Images
 
 @final
 class Kornia(Augmentation):
-    """A class of ``kornia.augmentation`` with its own arguments, on images in the value range.
+    """A class of ``kornia.augmentation``, on images in the value range.
 
     ``type = "kornia"``, ``name = "RandomAffine"``, ``arguments = {degrees = 15, p = 1.0}``.
     """
@@ -37,26 +37,26 @@ class Kornia(Augmentation):
             )
         try:
             kind(**self.arguments)
-        # Any that a constructor may raise: whatever it is, the user wrote the arguments.
+        # Constructors raise all kinds of exceptions for wrong arguments.
         except Exception as error:
-            raise ValueError(f"arguments of {self.name}: {error}") from None
+            raise ValueError(f"arguments of {self.name} are not valid: {error}") from None
         return self
 
     @cached_property
     def module(self) -> AugmentationBase2D:
-        """The kornia module; it keeps no state between calls that matters here."""
+        """The kornia module; its state between calls is not used."""
         return getattr(kornia.augmentation, self.name)(**self.arguments)
 
     def draw(self, count: int, shape: tuple[int, int, int], generator: Generator) -> Draw:
-        """What kornia draws for ``count`` images of this shape."""
-        # kornia only knows the global generator.
+        """Kornia's parameters for ``count`` images of this shape."""
+        # kornia uses the global generator.
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)
             return Draw(self.module.forward_parameters(torch.Size((count, *shape))))
 
     def apply(self, images: Images, draw: Draw) -> Images:
-        """The transformation with the parameters drawn; one image's are repeated for all."""
+        """Transform with the drawn parameters; those of a siamese draw are repeated for all images."""
         parameters = dict(draw.parameters)
         if len(parameters["batch_prob"]) == 1:
             parameters = {

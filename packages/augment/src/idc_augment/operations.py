@@ -1,7 +1,7 @@
-"""DiffAug's operations on batches of normalised images: pure, differentiable, nothing clipped.
+"""DiffAug's operations on batches of normalised images: pure, differentiable, without clipping.
 
-Every parameter has one entry for each image, or a single one that holds for all (siamese). Values carry the
-randomness, not shapes, so a new draw is the same computation.
+Every parameter has one entry per image, or one for all (siamese). Shapes do not depend on the draw, so all
+draws share one compiled graph.
 """
 
 from typing import Any
@@ -19,12 +19,12 @@ Matrices = Float[Tensor, "draws 2 3"]
 
 
 def chosen(mask: Chosen, changed: Images, images: Images) -> Images:
-    """The changed images where the mask is true, the others as they were."""
+    """The changed images where the mask is true, else the original ones."""
     return torch.where(_each(mask), changed, images)
 
 
 def flip(images: Images, mask: Chosen) -> Images:
-    """Reverse the columns where the mask is true."""
+    """Flip images horizontally where the mask is true."""
     return torch.where(_each(mask), images.flip(-1), images)
 
 
@@ -34,19 +34,19 @@ def brightness(images: Images, offset: Values) -> Images:
 
 
 def saturation(images: Images, factor: Values) -> Images:
-    """Scale the distance of each channel from the mean over channels at its pixel."""
+    """Scale each value's difference from the mean over channels at its pixel."""
     mean = images.mean(1, keepdim=True)
     return mean + _each(factor) * (images - mean)
 
 
 def contrast(images: Images, factor: Values) -> Images:
-    """Scale the distance of each value from the mean of its image."""
+    """Scale each value's difference from the mean of its image."""
     mean = images.mean((1, 2, 3), keepdim=True)
     return mean + _each(factor) * (images - mean)
 
 
 def shift(images: Images, rows: Pixels, columns: Pixels) -> Images:
-    """Move the window by whole pixels: ``out[r, c] = in[r + rows, c + columns]``, 0 outside."""
+    """Shift by whole pixels: ``out[r, c] = in[r + rows, c + columns]``, 0 outside."""
     height, width = images.shape[-2:]
     row, row_inside = _window(rows, height)
     column, column_inside = _window(columns, width)
@@ -60,15 +60,15 @@ def shift(images: Images, rows: Pixels, columns: Pixels) -> Images:
 
 
 def cutout(images: Images, row: Pixels, column: Pixels, height: int, width: int) -> Images:
-    """Zero a box of ``height x width`` pixels about a centre, clipped at the border."""
+    """Set a box of ``height x width`` pixels around a centre to 0, clipped at the border."""
     rows = _box(row, height, images.shape[2])
     columns = _box(column, width, images.shape[3])
     return torch.where(rows[:, None, :, None] & columns[:, None, None, :], 0, images)
 
 
 def affine(images: Images, theta: Matrices) -> Images:
-    """Resample bilinearly where ``theta`` maps normalised output coordinates; 0 outside the image."""
-    # `Any`: the stubs of functional want a list of ints where they take any size.
+    """Resample bilinearly at ``theta`` times the normalised output coordinates; 0 outside the image."""
+    # `Any`, because torch's stubs only allow a list of ints.
     size: Any = images.shape
     theta = theta.to(images.dtype).expand(len(images), 2, 3)
     grid = nn.functional.affine_grid(theta, size, align_corners=False)

@@ -2,7 +2,7 @@
 
     from idc import Pipeline, Synset, condense
 
-Names are imported when they are first used: most of them need torch, which takes seconds to import.
+Names are imported on first use: most of them need torch, which takes seconds to import.
 """
 
 from importlib import import_module

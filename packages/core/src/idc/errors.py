@@ -1,4 +1,4 @@
-"""What goes wrong, said to the user: the value, what is allowed, and the fix."""
+"""Errors and warnings for users. Messages name the value, what is allowed, and the fix."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,10 +10,10 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-OURS = "idc"
-"""pydantic error type of messages that are ours and complete."""
+IDC_ERROR_TYPE = "idc"
+"""pydantic error type of messages that `explain` prints unchanged."""
 
-PLAIN = {
+PLAIN_MESSAGES = {
     "bool_parsing": "it must be true or false",
     "bool_type": "it must be true or false",
     "dict_type": "it must be a table",
@@ -27,28 +27,28 @@ PLAIN = {
     "too_short": "it must not be empty",
     "tuple_type": "it must be a list; of tables it is [[name]] in a file, and name=[{type=...}] with --set",
 }
-"""What pydantic says in terms of Python, by its error types."""
+"""pydantic error type → a message without Python terms."""
 
 
 class InputError(ValueError):
-    """Something the user gave is not usable: a key, a file, a folder, a value.
+    """Invalid user input: a key, a file, a folder, a value.
 
-    The message alone must be enough to mend it. The command line prints it and exits with code 2;
-    stages (plugins too) raise it for whatever they find wrong with their input.
+    The message alone must be enough to fix it. The command line prints it and exits with code 2.
+    Stages, including plugins, raise it for any problem with their input.
     """
 
 
 class RunError(RuntimeError):
-    """A run that began properly could not go on (the loss diverged, say). Exit code 1."""
+    """A run failed after it had started; the loss diverged, for example. Exit code 1."""
 
 
 class Notice(UserWarning):
-    """Something to know of a run that goes on with the same result, such as that it takes longer."""
+    """A warning that does not affect the result, such as a slower run."""
 
 
 @contextmanager
 def within(place: str) -> Iterator[None]:
-    """Say in the message of an `InputError` raised within the block where in the pipeline it was."""
+    """Prefix the message of an `InputError` raised within the block with its place in the pipeline."""
     try:
         yield
     except InputError as error:
@@ -56,30 +56,32 @@ def within(place: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error of a library says, in one line; its type where it says nothing."""
+    """First line of an error's message, or its type if the message is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``; did you mean 'metric'?`` where something known is spelt much like a name, else nothing."""
+    """``; did you mean 'metric'?`` if a known name is spelt similarly, else an empty string."""
     close = get_close_matches(name, list(known), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object]) -> ValidationError:
-    """The error for keys that a table's validator refuses, each with its own message.
+    """A validation error with its own message for each invalid key.
 
     Args:
         table: title of the table's class.
         problems: key → what is wrong and what is allowed.
-        values: the table as given.
+        values: the invalid table.
     """
     return ValidationError.from_exception_data(
         table,
         [
             InitErrorDetails(
-                # Braces would be read as placeholders of a message template.
-                type=PydanticCustomError(OURS, cast(Any, message.replace("{", "(").replace("}", ")"))),
+                # pydantic treats braces as placeholders.
+                type=PydanticCustomError(
+                    IDC_ERROR_TYPE, cast(Any, message.replace("{", "(").replace("}", ")"))
+                ),
                 loc=(key,),
                 input=values.get(key),
             )
@@ -89,11 +91,11 @@ def refused(table: str, problems: Mapping[str, str], values: Mapping[str, object
 
 
 def explain(error: ValidationError, missing: Mapping[str, str] | None = None) -> str:
-    """One line for each thing that pydantic found wrong, with its place as a dotted key.
+    """One line for each problem that pydantic found, beginning with the dotted key.
 
     Args:
-        error: what validating a table raised.
-        missing: place → what to say of it when it is missing, beyond that.
+        error: from validating a table.
+        missing: dotted key → a hint to add when it is missing.
 
     Returns:
         The lines, joined by newlines: ``objective.metrc: not a field of 'gradient' (fields: …)``.
@@ -102,22 +104,22 @@ def explain(error: ValidationError, missing: Mapping[str, str] | None = None) ->
     return "\n".join(_line(place, list(members), missing or {}) for place, members in problems)
 
 
-MEMBER = re.compile(r"(constrained-)?(bool|float|int|str)|literal\[.*\]")
-"""What pydantic calls a member of a union; no field is called so."""
+UNION_MEMBER = re.compile(r"(constrained-)?(bool|float|int|str)|literal\[.*\]")
+"""pydantic's names for the members of a union; no field has such a name."""
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    # Each member of a union refuses a value for itself, under a name that no file has.
-    inner = len(location) > 1 and isinstance(location[-1], str) and MEMBER.fullmatch(location[-1])
+    # pydantic reports one error for each member of a union and appends the member's name to the location.
+    inner = len(location) > 1 and isinstance(location[-1], str) and UNION_MEMBER.fullmatch(location[-1])
     return ".".join(map(str, location[:-1] if inner else location))
 
 
 def _line(place: str, problems: list[Any], missing: Mapping[str, str]) -> str:
-    """What is wrong at a place; several problems are those of a union's members with one value."""
+    """The message for one key; a union reports one problem for each of its members."""
     details = problems[0]
     value, kind = details["input"], details["type"]
     message = str(details["msg"]).replace("Input should be", "it must be")
-    if kind in (OURS, "value_error"):
+    if kind in (IDC_ERROR_TYPE, "value_error"):
         sentence = message.removeprefix("Value error, ")
     elif kind == "missing":
         sentence = f"missing; {missing[place]}" if place in missing else "missing"
@@ -131,7 +133,7 @@ def _line(place: str, problems: list[Any], missing: Mapping[str, str]) -> str:
 
 def _allowed(details: Mapping[str, Any]) -> str:
     message = str(details["msg"]).replace("Input should be", "it must be")
-    return PLAIN.get(details["type"], message[:1].lower() + message[1:])
+    return PLAIN_MESSAGES.get(details["type"], message[:1].lower() + message[1:])
 
 
 def _shorten(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Networks as functions of their weights, over unmodified modules."""
+"""Networks as functions of their weights, for unmodified modules."""
 
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
@@ -21,26 +21,26 @@ Logits = Float[Tensor, "n classes"]
 
 @runtime_checkable
 class FeatureNetwork(Protocol):
-    """A module that gives its features layer by layer."""
+    """A module with features by layer."""
 
     def features(self, images: Images) -> list[Tensor]:
-        """One tensor (n, …) per layer, from the first layer to the last before the logits."""
+        """One tensor (n, …) per layer, from the first to the last before the logits."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A module and the numbers it is used with; the module's own parameters are never changed."""
+    """A module and its state; the module's own parameters are never changed."""
 
     module: nn.Module
     streams: Streams
-    """Where the order of its training data and their augmentation come from."""
+    """Random streams of its data order and augmentation."""
     weights: Weights
     buffers: Weights
     velocity: Weights
     """Momentum buffers of the weights; zero before the first training step."""
     architecture: Hashable
-    """What the module computes as a function of weights, buffers and images: equal ones compute the same."""
+    """Modules with equal keys compute the same function of weights, buffers and images."""
     batches: int = 0
     """Training batches seen."""
 
@@ -52,13 +52,13 @@ class Network:
         device: torch.device | None = None,
         architecture: Hashable = None,
     ) -> "Network":
-        """A module's present weights and buffers, copied, in training mode.
+        """A network with a copy of a module's current weights and buffers, in training mode.
 
         Args:
             module: an unmodified module.
             streams: the network's own.
-            device: to compute on; where the module is by default.
-            architecture: what it computes; by default something that this one module alone computes.
+            device: the module's by default.
+            architecture: see the attribute; by default shared with no other module.
         """
         module = module.to(device).train()
         weights = {name: weight.detach().clone() for name, weight in module.named_parameters()}
@@ -72,7 +72,7 @@ class Network:
         )
 
     def with_state(self, state: Weights) -> "Network":
-        """The network with other weights and buffers, from any device; momentum is cleared."""
+        """The network with other weights and buffers, from any device, and without momentum."""
         moved = {name: state[name].to(tensor) for name, tensor in {**self.weights, **self.buffers}.items()}
         return replace(
             self,
@@ -82,7 +82,7 @@ class Network:
 
     @contextmanager
     def evaluating(self) -> Iterator[None]:
-        """The module in evaluation mode within the block."""
+        """Switch the module to evaluation mode within the block."""
         self.module.eval()
         try:
             yield
@@ -95,20 +95,20 @@ class Network:
 
     @torch.no_grad()
     def operations(self, shape: tuple[int, ...]) -> float:
-        """Floating-point operations of the convolutions and linear layers for one image, forwards.
+        """Floating-point operations of convolutions and linear layers in a forward pass of one image.
 
         Args:
             shape: (channels, height, width).
         """
-        some = next(iter(self.weights.values()))
+        weight = next(iter(self.weights.values()))
         with self.evaluating(), Operations() as counted:
-            self.logits(torch.zeros(1, *shape, dtype=some.dtype, device=some.device))
+            self.logits(torch.zeros(1, *shape, dtype=weight.dtype, device=weight.device))
         return counted.number
 
     def logits(
         self, images: Images, weights: Weights | None = None, buffers: Weights | None = None
     ) -> Logits:
-        """Logits of normalised images; statistics that layers track are written to ``buffers`` if given."""
+        """Logits of normalised images; batch-norm layers update ``buffers`` in place, if given."""
         state = {**self.weights, **(weights or {}), **(buffers if buffers is not None else self._copies())}
         with current_execution().layers():
             return functional_call(self.module, state, (images,))
@@ -117,7 +117,7 @@ class Network:
         """Features of normalised images, one tensor per layer.
 
         Raises:
-            InputError: the module does not offer them.
+            InputError: the module has no method ``features``.
         """
         if not isinstance(self.module, FeatureNetwork):
             raise InputError(
@@ -130,7 +130,7 @@ class Network:
             return functional_call(_Features(self.module), prefixed, (images,))
 
     def _copies(self) -> Weights:
-        # A batch-norm layer writes its running statistics while it computes.
+        # Batch-norm layers update their running statistics in place.
         return {name: buffer.clone() for name, buffer in self.buffers.items()}
 
 
@@ -160,7 +160,7 @@ class NetworkView:
         """Features of normalised images, one tensor (n, …) per layer from the first to the last.
 
         Raises:
-            InputError: the network does not offer them.
+            InputError: the network has no method ``features``.
         """
         return self._network.features(images)
 
@@ -170,10 +170,10 @@ class NetworkView:
         Args:
             batch: normalised images and labels. The gradients are differentiable with respect to the
                 images if these require a gradient, and constants otherwise.
-            names: which weights; all by default. Fewer cost less.
+            names: which weights; all by default. Fewer are faster.
 
         Returns:
-            Gradients by the weights' names.
+            Gradients by name of the weight.
         """
         chosen = self.weights if names is None else names
 
@@ -182,7 +182,7 @@ class NetworkView:
 
         if self.mapped:
             return torch.func.grad(loss_at)({name: self.weights[name] for name in chosen})
-        # Not torch.func here, which is 1.3 to 1.5 times slower when nothing is compiled.
+        # torch.func is 1.3 to 1.5 times slower in eager mode.
         matched = {name: self.weights[name].detach().requires_grad_() for name in chosen}
         loss = loss_at(matched)
         gradients = torch.autograd.grad(
@@ -196,8 +196,8 @@ def layer_of(features: list[Tensor], layer: int, field: str) -> Tensor:
 
     Args:
         features: of every layer, from the first to the last before the logits.
-        layer: counted from 0, or from -1 for the last.
-        field: says in the message where the number was given.
+        layer: index from 0, or negative from the last.
+        field: the pipeline's key for `layer`, named in the message.
 
     Raises:
         InputError: there is no such layer.
@@ -211,7 +211,7 @@ def layer_of(features: list[Tensor], layer: int, field: str) -> Tensor:
 
 
 class _Features(nn.Module):
-    """functional_call only calls forward."""
+    """Features as `forward`, because functional_call calls nothing else."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""Random draws come from named streams: one seed, an address, a generator; never from global state.
+"""Named random streams: a seed and an address give a generator; global state is not used.
 
 An address says what a draw is for and when it happens (``("match", iteration, step, class)``), so a draw does
-not depend on what else was drawn before it. That makes runs resumable and independent of class order.
+not depend on earlier draws. That makes runs resumable and independent of class order.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ class Streams:
     address: Address = ()
 
     def child(self, *address: str | int) -> "Streams":
-        """The streams under a longer address: what a stage is given as its own."""
+        """The streams below an address, such as those of one stage."""
         return Streams(self.seed, (*self.address, *address))
 
     def generator(self, *address: str | int) -> Generator:
-        """A CPU generator that always begins the same for the same seed and address."""
+        """A new CPU generator, determined by the seed and the address."""
         return Generator().manual_seed(self._derive(address))
 
     @contextmanager
@@ -38,11 +38,11 @@ class Streams:
 
         Args:
             address: of the draws.
-            device: whose generator is seeded beside the CPU's, if it is a GPU.
+            device: if a GPU, its generator is seeded as well as the CPU's.
         """
         seed = self._derive(address)
         gpus = [] if device is None or device.type != "cuda" else [device]
-        # Not torch.manual_seed, which would seed every GPU, where only those named here are restored.
+        # torch.manual_seed would seed every GPU, but only this one is restored.
         with torch.random.fork_rng(devices=gpus):
             torch.default_generator.manual_seed(seed)
             for gpu in gpus:
@@ -51,6 +51,6 @@ class Streams:
             yield
 
     def _derive(self, address: Address) -> int:
-        # The hash, not Python's own, because that one differs from process to process.
+        # Python's own hash differs from process to process.
         text = "/".join(str(part) for part in (self.seed, *self.address, *address))
         return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) & (2**63 - 1)

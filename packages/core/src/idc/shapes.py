@@ -1,6 +1,6 @@
-"""The shapes that travel through the engine, as jaxtyping annotations; the tests check them at run time.
+"""Tensor shapes as jaxtyping annotations; the tests check them at run time.
 
-n: images of a batch. Axis names that a function uses twice must agree in size.
+n: images of a batch. Within one function's signature, axes of the same name have the same size.
 """
 
 from dataclasses import dataclass, field
@@ -11,22 +11,22 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 Images = Float[Tensor, "n channels height width"]
-"""Images as floats: in the dataset's value range ("unit") or normalised, as the function says."""
+"""Float images, in the dataset's value range ("unit") or normalised; each function says which."""
 
 StoredImages = Float[Tensor, "classes images channels height width"]
 """Real images by class, for a decoder to pack."""
 
 Pixels = UInt8[Tensor, "n channels height width"] | Images
-"""A split's images as it keeps them: bytes where the source has bytes."""
+"""A split's images as stored: uint8 if the source has bytes, else floats."""
 
 ClassNumbers = Int[Tensor, " n"]
 """Hard labels: class numbers from 0."""
 
 Labels = ClassNumbers | Float[Tensor, "n classes"]
-"""Hard labels, or soft ones: for each image the probability of each class."""
+"""Hard labels, or soft labels: the probability of each class for each image."""
 
 Indices = Int[Tensor, " _"]
-"""Positions of images; any number, which is not compared with other axes."""
+"""Positions of images; the length is not checked against other axes."""
 
 Scalar = Float[Tensor, ""]
 
@@ -34,10 +34,10 @@ Tensors = dict[str, Tensor]
 """By name."""
 
 Codes = Tensors
-"""Stored tensors by name, with a leading class axis unless the decoder says they are shared."""
+"""Stored tensors by name, with a leading class axis unless the decoder declares them shared."""
 
 OptimizerState = dict[str, Codes]
-"""Buffers by name, such as ``velocity``: for each of the codes a tensor of its shape."""
+"""Buffer name, such as ``velocity`` → one tensor per code, of the code's shape."""
 
 
 @dataclass(frozen=True)
@@ -53,15 +53,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class Draw:
-    """Random parameters of one use of an augmentation."""
+    """Random parameters of one application of an augmentation."""
 
     parameters: Tensors = field(default_factory=dict)
-    """By name. Of an augmentation, the first axis is 1 (siamese: holds for all images) or one of images.
-    Names, shapes and types are the same for every draw of a stage: what was drawn is in the values alone, so
-    that all draws share one compiled graph."""
+    """By name. For augmentations the first axis is 1 (siamese: shared by all images) or the images.
+    Names, shapes and types are the same for every draw of a stage and only values differ, so that all draws
+    share one compiled graph."""
 
     def part(self, name: str) -> Tensors:
-        """Parameters called ``name.…``, by what follows the dot."""
+        """Parameters named ``name.…``, with that prefix removed."""
         prefix = f"{name}."
         return {
             key.removeprefix(prefix): tensor
@@ -70,15 +70,15 @@ class Draw:
         }
 
     def to(self, device: torch.device) -> "Draw":
-        """The draw with its tensors on a device."""
+        """A copy on a device."""
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in self.parameters.items()}
         return Draw(moved)
 
 
-# So that draws can be inputs of compiled functions, be mapped over and be moved with other tensors.
+# So that draws can be inputs of compiled and vmapped functions, and be moved with other tensors.
 pytree.register_dataclass(Draw)
 
 
 def class_numbers(labels: Labels) -> ClassNumbers:
-    """Hard labels: class numbers as they are, of soft labels the most probable class."""
+    """Hard labels; for soft labels the most probable class."""
     return labels.argmax(1) if labels.is_floating_point() else labels

@@ -1,4 +1,4 @@
-"""What an image of a dataset is: the facts that a synset must carry to be usable on its own."""
+"""The image format of a dataset; stored in a synset so that it can be used on its own."""
 
 import re
 from typing import Annotated, Literal, Self
@@ -18,18 +18,18 @@ class ImageSpec(Table):
     height: Size
     width: Size
     classes: tuple[str, ...] = Field(min_length=1, max_length=1_000_000)
-    """Class names; the label of an image is the position of its class."""
+    """Class names, in the order of the labels."""
     content: Content = "picture"
-    """What an image shows; a spectrogram has frequencies along its height, the lowest first, and time along
-    its width."""
+    """What an image shows; a spectrogram has frequency along its height, lowest first, and time along its
+    width."""
     low: float = 0.0
-    """Lowest value an image can have, before normalisation."""
+    """Lowest value of a pixel, before normalisation."""
     high: float | None = 1.0
-    """Highest value; absent where there is none (log spectrograms)."""
+    """Highest value of a pixel; absent if unbounded (log spectrograms)."""
     mean: tuple[float, ...]
-    """Mean of the training images for each channel, in the units of `low` and `high`."""
+    """Mean of each channel over the training images, in the units of `low` and `high`."""
     std: tuple[float, ...]
-    """Standard deviation of the training images for each channel."""
+    """Standard deviation of each channel over the training images."""
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -37,7 +37,7 @@ class ImageSpec(Table):
         return self.channels, self.height, self.width
 
     def folder_names(self) -> tuple[str, ...]:
-        """A name for a folder of each class: its own, as far as any system allows that and they differ."""
+        """A unique folder name for each class, valid on any system and close to the class name."""
         cleaned = [re.sub(r"[^\w .()+-]", "_", name)[:100].strip(". ") for name in self.classes]
         return tuple(
             name if name and cleaned.count(name) == 1 else f"{label:04d}-{name}"
@@ -48,8 +48,8 @@ class ImageSpec(Table):
     def _one_statistic_for_each_channel(self) -> Self:
         if len(self.mean) != self.channels or len(self.std) != self.channels:
             raise ValueError(
-                f"mean has {len(self.mean)} and std {len(self.std)} values; "
-                f"both need one for each of the {self.channels} channels"
+                f"mean has {len(self.mean)} values and std has {len(self.std)}; "
+                f"both need {self.channels}, one per channel"
             )
         if min(self.std) <= 0:
             raise ValueError(f"std {self.std} must be positive in every channel")

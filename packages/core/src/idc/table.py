@@ -1,4 +1,4 @@
-"""Frozen pydantic models: strict tables of what is asked for, lenient records of what was done."""
+"""Frozen pydantic models: strict tables for input, lenient records for results."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, cast, get_args, get_origin
@@ -9,7 +9,7 @@ from idc.errors import refused, suggestion
 
 
 class Table(BaseModel):
-    """A frozen table of the pipeline file that refuses keys it does not know."""
+    """A frozen table of the pipeline file; unknown keys are errors."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -39,22 +39,22 @@ class Table(BaseModel):
 
     @classmethod
     def title(cls) -> str:
-        """What messages call this table: a stage's quoted type, else its class in lower case."""
+        """The table's name in messages: a stage's quoted type, else the class name in lower case."""
         field = cls.model_fields.get("type")
         return f"{field.default!r}" if field else f"the {cls.__name__.lower()} table"
 
 
 class Record(BaseModel):
-    """A frozen record that ignores keys it does not know, so that other versions' files can be read."""
+    """A frozen record; unknown keys are ignored, so that files of other versions can be read."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
 def merged(base: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """A table laid over another, key by key.
+    """``base`` updated with ``table``, key by key.
 
-    Tables within are merged likewise, unless both have a ``type`` and it differs: then the base's fields
-    mean nothing to the new type and are dropped. Lists and values are replaced.
+    Nested tables are merged recursively, except where both have a ``type`` and these differ: the fields of
+    another type are dropped. Lists and values are replaced.
     """
     result = dict(base)
     for key, value in table.items():
@@ -75,7 +75,7 @@ SCALARS = {bool: "true or false", int: "a whole number", float: "a number", str:
 
 
 def _is_another_scalar(annotation: Any, given: object) -> bool:
-    # pydantic takes true for 1 and "32" for 32; in a file that is always a mistake.
+    # pydantic would convert true to 1 and "32" to 32; in a file that is always a mistake.
     kinds = {kind for kind in _members(annotation) if kind in SCALARS}
     kinds |= {type(value) for value in _literals(annotation)} if kinds else set()
     allowed = kinds | ({int} if float in kinds else set())
@@ -90,7 +90,7 @@ def _described(annotation: Any) -> str:
 
 
 def _members(annotation: Any) -> list[Any]:
-    """What a union is a union of; any other annotation alone."""
+    """An annotation and, for a union, its members."""
     found: list[Any] = []
     for each in get_args(annotation) or (annotation,):
         found.append(get_args(each)[0] if get_origin(each) is Annotated else each)

@@ -1,1 +1,1 @@
-"""Networks for idc: those of the condensation literature, and torchvision's by name."""
+"""Networks for idc: those of the condensation literature, and torchvision's."""

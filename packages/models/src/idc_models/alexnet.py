@@ -13,15 +13,15 @@ from idc_models.sizes import border, refuse_smaller
 class AlexNet(Model):
     """AlexNet's five convolutions without its strides and hidden linear layers (DC, section 4).
 
-    Images of other sizes than the public code's 28 and 32 pixels give the classifier another size.
+    The classifier's size depends on the image size; the public code has 28 and 32 pixels.
     """
 
     type: Literal["alexnet"] = "alexnet"
     norm: ChannelNorm = "none"
-    """After each convolution; ``batch`` is DC's AlexNetBN."""
+    """Normalisation after each convolution; ``batch`` is DC's AlexNetBN."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
-        """A `LayeredNetwork` for such images; its features are the five convolutions, pooled where they are.
+        """A `LayeredNetwork` for such images; its features are the five convolutions, after any pooling.
 
         Raises:
             InputError: the images are too small.

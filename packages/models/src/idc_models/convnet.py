@@ -30,30 +30,29 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 class ConvNet(Model):
     """ConvNet-d (DC, section 4; the default network of IDC, DC, DSA and DM).
 
-    Width 32, 64, 128 or 256, depth 1 to 4, every norm, every pooling and every activation but ``swish`` are
-    the 720 networks of DC's architecture search.
+    DC's architecture search covers 720 of these networks: width 32, 64, 128 or 256, depth 1 to 4, every norm,
+    every pooling and every activation except ``swish``.
     """
 
     type: Literal["convnet"] = "convnet"
     depth: Annotated[int, Field(ge=1)] = 3
-    """Blocks; each halves height and width, unless there is no pooling."""
+    """Number of blocks; with pooling, each halves height and width."""
     width: Annotated[int, Field(ge=1)] = 128
     """Channels of every block."""
     norm: Norm = "instance"
-    """What is normalised together: an image's channel, the batch's channel, the image (``layer``), each of
-    four groups of an image's channels, or nothing. Affine weights are one for each channel, for ``layer`` one
-    for each number of the image."""
+    """Normalisation layer; ``group`` has four groups. Affine weights are per channel, for ``layer`` per
+    element."""
     activation: Activation = "relu"
     """``leaky-relu`` has slope 0.01 below zero; ``swish`` is x times sigmoid(x)."""
     pooling: Pooling = "average"
-    """Over 2x2 pixels."""
+    """Pooling over 2x2 pixels."""
 
     @model_validator(mode="after")
     def _whole_groups(self) -> "ConvNet":
         if self.norm == "group" and self.width % GROUPS:
             raise ValueError(
-                f"norm 'group' splits the channels into {GROUPS} groups, but width {self.width} is no "
-                f"multiple of {GROUPS}; choose another width or norm = 'instance'"
+                f"norm 'group' splits the channels into {GROUPS} groups, but width {self.width} is not a "
+                f"multiple of {GROUPS}; set another width, or norm = 'instance'"
             )
         return self
 
@@ -61,14 +60,14 @@ class ConvNet(Model):
         """A `ConvNetModule` for such images.
 
         Raises:
-            InputError: the images are too small for so many blocks.
+            InputError: the images are too small for this depth.
         """
         deepest = min(spec.height + 2 * border(spec), spec.width + 2 * border(spec)).bit_length() - 1
         if self.pooling != "none" and self.depth > deepest:
             allowed = f"allowed are 1 to {deepest}" if deepest else "set model.pooling = 'none'"
             raise InputError(
-                f"model.depth: {self.depth} blocks halve {spec.height}x{spec.width} pixels to nothing; "
-                f"{allowed}"
+                f"model.depth: {self.depth} blocks, each of which halves height and width, are too many for "
+                f"{spec.height}x{spec.width} pixels; {allowed}"
             )
         return ConvNetModule(self, spec)
 
@@ -86,7 +85,7 @@ class ConvNetModule(nn.Module):
             ((spec.height + 2 * padding) >> halving, (spec.width + 2 * padding) >> halving)
             for halving in halvings
         )
-        # Named and ordered as in IDC's code, so that its checkpoints and counts can be compared.
+        # Named and ordered as in IDC's code, so that checkpoints can be compared.
         self.layers = nn.ModuleDict(
             {
                 "conv": nn.ModuleList(

@@ -1,4 +1,4 @@
-"""DenseNet for small images, one of the networks that IDC is evaluated with."""
+"""DenseNet for small images, used for IDC's evaluation."""
 
 from typing import Annotated, Literal, final
 
@@ -13,23 +13,23 @@ from idc_models.sizes import refuse_smaller
 
 @final
 class DenseNet(Model):
-    """DenseNet-BC: bottlenecks of four times the growth, half of the channels kept between blocks.
+    """DenseNet-BC: bottlenecks of four times the growth rate, and compression by half between blocks.
 
-    The default is the 121-layer one with growth 12 that IDC evaluates with on CIFAR-10 (IDC, section 5; Huang
+    The default is DenseNet-121 with growth rate 12, as in IDC's evaluation on CIFAR-10 (IDC, section 5; Huang
     et al., "Densely Connected Convolutional Networks", CVPR 2017).
     """
 
     type: Literal["densenet"] = "densenet"
     growth: Annotated[int, Field(ge=1)] = 12
-    """Channels that each layer adds."""
+    """Growth rate: channels added by each layer."""
     blocks: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (6, 12, 24, 16)
-    """Layers in each dense block; between two blocks height and width are halved."""
+    """Layers of each dense block; height and width are halved between blocks."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `LayeredNetwork` for such images.
 
-        Its features are the first convolution, every dense block with the transition that halves it (the
-        last with normalisation and ReLU), and the average (n, channels) over the last block's pixels.
+        Its features are the first convolution, every dense block with its transition (the last with
+        normalisation and ReLU), and the global average (n, channels).
 
         Raises:
             InputError: the images are too small: the last block would normalise single pixels.
@@ -60,7 +60,7 @@ class DenseNet(Model):
 
 
 class DenseLayer(nn.Module):
-    """Batch normalisation, ReLU, 1x1 convolution to 4 * growth channels; again, 3x3 to growth channels."""
+    """Batch norm, ReLU, 1x1 convolution to 4 * growth channels; batch norm, ReLU, 3x3 to growth channels."""
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class DenseLayer(nn.Module):
         )
 
     def forward(self, images: Maps) -> Maps:
-        """The channels given, followed by those added."""
+        """The input's channels, followed by the added ones."""
         return torch.cat([images, self.added(images)], dim=1)
 
 

@@ -1,4 +1,4 @@
-"""What the architectures are made of: normalisation, layers, and layers one after the other."""
+"""Building blocks of the architectures."""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -14,10 +14,10 @@ Maps = Float[Tensor, "n _ _ _"]
 
 
 def channel_norm(norm: ChannelNorm, channels: int) -> nn.Module:
-    """A normalisation of each channel with affine weights.
+    """A normalisation of each channel, with affine weights.
 
-    ``instance`` is over an image's pixels, in training and evaluation alike; ``batch`` is over those of the
-    batch, with running statistics for evaluation; ``none`` is the identity.
+    ``instance`` normalises over an image's pixels, in training and evaluation; ``batch`` over the batch, with
+    running statistics in evaluation; ``none`` is the identity.
     """
     match norm:
         case "instance":
@@ -46,7 +46,7 @@ class ConvLayer(nn.Module):
         self.pool = nn.MaxPool2d(2) if pool else nn.Identity()
 
     def forward(self, images: Maps) -> Maps:
-        """(n, outputs, …) of (n, inputs, …)."""
+        """From (n, inputs, …) to (n, outputs, …)."""
         return self.pool(nn.functional.relu(self.norm(self.conv(images))))
 
 
@@ -58,12 +58,12 @@ class LinearLayer(nn.Module):
         self.linear = nn.Linear(inputs, outputs)
 
     def forward(self, images: Float[Tensor, "n ..."]) -> Float[Tensor, "n _"]:
-        """(n, outputs) of whatever has ``inputs`` numbers for each image."""
+        """From (n, …) with ``inputs`` values per image to (n, outputs)."""
         return nn.functional.relu(self.linear(images.flatten(1)))
 
 
 class LayeredNetwork(nn.Module):
-    """Layers one after the other, and a linear classifier of the last one's output."""
+    """A sequence of layers, and a linear classifier."""
 
     def __init__(self, layers: Iterable[nn.Module], inputs: int, classes: int) -> None:
         super().__init__()
@@ -73,10 +73,10 @@ class LayeredNetwork(nn.Module):
     def features(self, images: Images) -> list[Tensor]:
         """The output (n, …) of every layer before the classifier."""
         features: list[Tensor] = []
-        signal: Tensor = images
+        output: Tensor = images
         for layer in self.layers:
-            signal = layer(signal)
-            features.append(signal)
+            output = layer(output)
+            features.append(output)
         return features
 
     def forward(self, images: Images) -> Float[Tensor, "n classes"]:

@@ -14,7 +14,7 @@ class LeNet(Model):
     """LeNet-5 with ReLU and max pooling (DC, section 4).
 
     Two 5x5 convolutions to 6 and 16 channels, each with 2x2 max pooling, and linear layers of 120 and 84.
-    Images of other sizes than the public code's 28 and 32 pixels give the first linear layer another size.
+    The first linear layer's size depends on the image size; the public code has 28 and 32 pixels.
     """
 
     type: Literal["lenet"] = "lenet"
@@ -27,7 +27,7 @@ class LeNet(Model):
         """
         padding = border(spec)
         refuse_smaller(
-            spec, 16 - 2 * padding, self.type, "two 5x5 convolutions and poolings must leave a pixel"
+            spec, 16 - 2 * padding, self.type, "two 5x5 convolutions and poolings must leave one pixel"
         )
         height, width = (((side + 2 * padding - 4) // 2 - 4) // 2 for side in (spec.height, spec.width))
         layers = [

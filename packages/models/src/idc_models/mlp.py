@@ -11,13 +11,13 @@ from idc_models.layers import LayeredNetwork, LinearLayer
 
 @final
 class MLP(Model):
-    """Linear layers with ReLU on the pixels (DC, section 4, with two layers of 128)."""
+    """Linear layers with ReLU on the pixels; by default DC's two layers of 128 (section 4)."""
 
     type: Literal["mlp"] = "mlp"
     depth: Annotated[int, Field(ge=1)] = 2
     """Hidden layers."""
     width: Annotated[int, Field(ge=1)] = 128
-    """Numbers in each of them."""
+    """Units of each hidden layer."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `LayeredNetwork` for such images; its features are the hidden layers, each (n, width).

@@ -1,4 +1,4 @@
-"""Residual networks of basic blocks, which halve their images by strides or by average pooling."""
+"""Residual networks of basic blocks, downsampling by strides or by average pooling."""
 
 from typing import Literal
 
@@ -30,14 +30,14 @@ class Stem(nn.Module):
         self.pool = pool or nn.Identity()
 
     def forward(self, images: Maps) -> Maps:
-        """(n, outputs, …) of (n, inputs, …)."""
+        """From (n, inputs, …) to (n, outputs, …)."""
         return self.pool(nn.functional.relu(self.bn1(self.conv1(images))))
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut; ``halving`` halves height and width after the first of them.
+    """Two 3x3 convolutions and a shortcut; ``halving`` halves height and width at the first convolution.
 
-    Where pixels are averaged, the shortcut's 1x1 convolution comes before the pooling and its norm after it.
+    With average pooling, the shortcut is a 1x1 convolution, pooling, then normalisation.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Norm, halving: Halving | None) -> None:
@@ -55,7 +55,7 @@ class BasicBlock(nn.Module):
             self.downsample = nn.Sequential(shortcut, *pooling, channel_norm(norm, outputs))
 
     def forward(self, images: Maps) -> Maps:
-        """(n, outputs, …) of (n, inputs, …)."""
+        """From (n, inputs, …) to (n, outputs, …)."""
         inner = self.pool(nn.functional.relu(self.bn1(self.conv1(images))))
         return nn.functional.relu(self.bn2(self.conv2(inner)) + self.downsample(images))
 
@@ -63,8 +63,8 @@ class BasicBlock(nn.Module):
 class ResidualNetwork(nn.Module):
     """A stem, four stages of basic blocks with ``width`` to ``8 * width`` channels, and a linear layer.
 
-    Stages 2 to 4 begin by halving. The linear layer sees the average over all pixels or, if ``last`` is
-    given, the (height, width) that the last stage has.
+    Stages 2 to 4 halve height and width. The linear layer follows a global average or, if ``last`` is given,
+    the flattened output of the last stage, of that (height, width).
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class ResidualNetwork(nn.Module):
             rest = (BasicBlock(outputs, outputs, norm, None) for _ in range(blocks - 1))
             return nn.Sequential(BasicBlock(inputs, outputs, norm, first), *rest)
 
-        # Named as in IDC's code, so that its checkpoints can be compared.
+        # Named as in IDC's code, so that checkpoints can be compared.
         self.layer0 = stem
         self.layer1 = stage(width, width, None)
         self.layer2 = stage(width, 2 * width, halving)
@@ -94,7 +94,7 @@ class ResidualNetwork(nn.Module):
         self.fc = nn.Linear(8 * width * height * breadth, classes)
 
     def features(self, images: Images) -> list[Tensor]:
-        """The stem, the four stages and, where the linear layer sees it, their average (n, 8 * width)."""
+        """The stem, the four stages and, if there is one, the global average (n, 8 * width)."""
         features: list[Tensor] = []
         for layer in (self.layer0, self.layer1, self.layer2, self.layer3, self.layer4):
             images = layer(images)

@@ -11,25 +11,26 @@ from idc_models.sizes import refuse_smaller
 
 Depth = Literal[10, 18]
 BLOCKS: dict[Depth, int] = {10: 1, 18: 2}
-"""Basic blocks in each of the four stages."""
+"""Depth → basic blocks in each of the four stages."""
 
 Width = Annotated[float, Field(ge=1 / 64)]
 
 
 class IDCResNet(Model):
-    """Base of IDC's ResNets.
+    """Base class of IDC's ResNets.
 
-    Convolutions begin normal with variance 2 / (kernel pixels * output channels).
+    Convolutions have Kaiming normal initial weights with fan-out: variance 2 / (kernel pixels * output
+    channels).
     """
 
     halving: ClassVar[Halving]
 
     depth: Depth = 10
-    """Layers: one or two blocks in each of the four stages."""
+    """Number of layers: one or two blocks in each of the four stages."""
     width: Width = 1.0
-    """Factor of the channels 64, 128, 256, 512; 0.5 is what IDC uses for CIFAR-10 and CIFAR-100."""
+    """Factor of the channels 64, 128, 256 and 512; IDC uses 0.5 for CIFAR-10 and CIFAR-100."""
     norm: Norm = "instance"
-    """What is normalised together: an image's channel or the batch's, with which IDC evaluates ``resnet``."""
+    """Normalisation layer; IDC evaluates ``resnet`` with ``batch``."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `ResidualNetwork` for such images; its features are IDC's 0 to 5.
@@ -57,10 +58,10 @@ class IDCResNet(Model):
 
 @final
 class ResNet(IDCResNet):
-    """ResNet with basic blocks that halves by strides (IDC, section 5; He et al., CVPR 2016).
+    """ResNet with basic blocks, downsampling by strides (IDC, section 5; He et al., CVPR 2016).
 
-    Up to 64 pixels on the longer side, the first convolution is 3x3; up to 128 it is followed by 3x3 max
-    pooling with stride 2; above that it is 7x7 with stride 2, followed by the same.
+    For a longer side of up to 64 pixels, the stem is a 3x3 convolution; up to 128, 3x3 max pooling with
+    stride 2 follows; above that, the stem is a 7x7 convolution with stride 2 and the same pooling.
     """
 
     halving = "stride"
@@ -70,10 +71,10 @@ class ResNet(IDCResNet):
 
 @final
 class ResNetAP(IDCResNet):
-    """ResNet that averages 2x2 pixels where others have strides (IDC, section 5, on ImageNet).
+    """ResNet with 2x2 average pooling instead of strides (IDC, section 5, on ImageNet).
 
-    Up to 64 pixels on the longer side, the first convolution is 3x3; up to 128 it is followed by 2x2 average
-    pooling; above that it is 7x7, followed by 4x4 average pooling.
+    For a longer side of up to 64 pixels, the stem is a 3x3 convolution; up to 128, 2x2 average pooling
+    follows; above that, the stem is a 7x7 convolution and 4x4 average pooling.
     """
 
     halving = "average"
@@ -83,14 +84,14 @@ class ResNetAP(IDCResNet):
 
 @final
 class DCResNet(Model):
-    """ResNet-18 as DC has it (section 4): always a 3x3 stem without pooling, torch's initial weights."""
+    """DC's ResNet-18 (section 4): always a 3x3 stem without pooling, with torch's initial weights."""
 
     type: Literal["dc-resnet"] = "dc-resnet"
     norm: Norm = "instance"
-    """``batch`` is DC's ResNet18BN."""
+    """Normalisation layer; ``batch`` is DC's ResNet18BN."""
     halving: Halving = "stride"
-    """``average`` is DC's ResNet18_AP: 2x2 averages instead of strides, and a linear layer that sees the last
-    stage's pixels rather than their average."""
+    """Downsampling; ``average`` is DC's ResNet18_AP: 2x2 average pooling instead of strides, and no global
+    average before the linear layer."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `ResidualNetwork` for such images.
@@ -107,4 +108,5 @@ class DCResNet(Model):
 def _refuse_single_pixels(spec: ImageSpec, name: str, halving: Halving, shrunk: int) -> None:
     # Strides round up, averages down.
     least = 8 * shrunk + 1 if halving == "stride" else 16 * shrunk
-    refuse_smaller(spec, least, name, f"shrunk {8 * shrunk}-fold they must leave 2x2 pixels to normalise")
+    because = f"after downsampling by {8 * shrunk} at least 2x2 pixels must remain to normalise"
+    refuse_smaller(spec, least, name, because)

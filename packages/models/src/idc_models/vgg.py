@@ -18,22 +18,22 @@ LAYERS = (
     (512, False),
     (512, True),
 )
-"""Channels of each convolution, and whether it is pooled."""
+"""Channels of each convolution, and whether pooling follows."""
 
 
 @final
 class VGG11(Model):
     """VGG-11's eight 3x3 convolutions without its hidden linear layers (DC, section 4).
 
-    Images of other sizes than the public code's 28 and 32 pixels give the classifier another size.
+    The classifier's size depends on the image size; the public code has 28 and 32 pixels.
     """
 
     type: Literal["vgg11"] = "vgg11"
     norm: ChannelNorm = "instance"
-    """After each convolution; ``batch`` is DC's VGG11BN."""
+    """Normalisation after each convolution; ``batch`` is DC's VGG11BN."""
 
     def build(self, spec: ImageSpec) -> nn.Module:
-        """A `LayeredNetwork` for such images; its features are the eight convolutions, pooled where they are.
+        """A `LayeredNetwork` for such images; its features are the eight convolutions, after any pooling.
 
         Raises:
             InputError: the images are too small.

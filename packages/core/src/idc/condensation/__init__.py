@@ -1,1 +1,1 @@
-"""The loop that condenses, and what it resumes from."""
+"""The condensation loop and its checkpoints."""

@@ -1,4 +1,4 @@
-"""Checkpoints: all that a condensation resumes from, in one safetensors file."""
+"""Checkpoints: the complete state of a condensation in one safetensors file."""
 
 import warnings
 from collections.abc import Iterator
@@ -25,16 +25,16 @@ from idc.table import Table
 
 
 class NetworkFacts(Table):
-    """What a network is beside its tensors."""
+    """A network's state besides its tensors."""
 
     address: tuple[str | int, ...]
-    """Of its random streams."""
+    """Address of its random streams."""
     batches: Annotated[int, Field(ge=0)]
     """Training batches seen."""
 
 
 class CheckpointHeader(FileHeader):
-    """What a checkpoint is beside its tensors."""
+    """A checkpoint's contents besides its tensors."""
 
     key: ClassVar[str] = "idc.checkpoint"
     what: ClassVar[str] = "checkpoint"
@@ -47,10 +47,10 @@ class CheckpointHeader(FileHeader):
     test_fingerprint: str
     """Of the test split."""
     step: Annotated[int, Field(ge=0)]
-    """Inner steps since the beginning."""
+    """Inner steps since the beginning of the run."""
     network: NetworkFacts | None = None
     prepared: bool
-    """Whether the objective was prepared."""
+    """Whether `Objective.prepare` was called."""
     seconds: Annotated[float, Field(ge=0)]
     """Wall-clock seconds of the condensation so far."""
     computed: Computed
@@ -60,22 +60,22 @@ class CheckpointHeader(FileHeader):
 
 
 class Checkpoint(NamedTuple):
-    """A checkpoint that was read and found whole."""
+    """A checkpoint that was read and verified."""
 
     header: CheckpointHeader
     tensors: Tensors
 
 
 def save(path: Path, condensation: Condensation, seconds: float) -> None:
-    """Write a checkpoint; the previous one stays in its place until this one is verified, and then beside it.
+    """Write a checkpoint and verify it before it replaces the previous one, which is kept.
 
     Args:
         path: the file.
         condensation: between two steps.
-        seconds: wall-clock seconds that it took so far.
+        seconds: wall-clock seconds of the condensation so far.
 
     Raises:
-        OSError: it cannot be written; what was there still is.
+        OSError: it cannot be written; an existing checkpoint is unchanged.
     """
     state = condensation.state
     tensors = dict(_named(state))
@@ -100,7 +100,7 @@ def read(path: Path) -> Checkpoint:
     """Read a checkpoint and compare its tensors with their hash.
 
     Raises:
-        InputError: it is not there, or is not whole.
+        InputError: there is no such file, or it is damaged.
     """
     header = read_header(path, CheckpointHeader).header
     try:
@@ -108,38 +108,40 @@ def read(path: Path) -> Checkpoint:
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: not a readable checkpoint ({first_line(error)})") from None
     if digest(tensors) != header.tensors:
-        raise InputError(f"{path}: damaged; its tensors are not those that were written")
+        raise InputError(f"{path}: damaged; the hash of its tensors differs from that in the header")
     return Checkpoint(header, tensors)
 
 
 def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
-    """Let a condensation that has not begun resume from a checkpoint.
+    """Set a condensation that has not started to a checkpoint's state.
 
     Raises:
-        InputError: it is of other data, or its tensors do not fit.
+        InputError: the checkpoint is of other data, or its tensors do not fit.
     """
     header, device = checkpoint.header, condensation.device
     now = condensation.data.train.fingerprint(), condensation.data.test.fingerprint()
     if (header.fingerprint, header.test_fingerprint) != now:
         which = "training" if header.fingerprint != now[0] else "test"
         raise InputError(
-            f"--resume: the {which} data have changed since the run began (their fingerprint differs); "
+            f"--resume: the {which} data have changed since the run was started (their fingerprint differs); "
             "restore them, or start again with --overwrite"
         )
     began = {**header.computed.model_dump(), **header.versions}
     changed = dict(differences(began, {**condensation.computed.model_dump(), **versions()}))
     if changed:
         which = ", ".join(f"{name} {before} then, {now} now" for name, (before, now) in changed.items())
-        warnings.warn(f"resuming under other conditions, so that bits may differ: {which}", Notice, 2)
+        warnings.warn(
+            f"resuming in another environment, so results may differ in the last digits: {which}", Notice, 2
+        )
     if header.step > len(condensation):
         raise InputError(
-            f"--resume: the checkpoint's step {header.step} is beyond the {len(condensation)} of this "
-            "pipeline"
+            f"--resume: the checkpoint is at step {header.step}, but this pipeline has only "
+            f"{len(condensation)}; set more iterations"
         )
     parts: dict[str, Tensors] = {}
     for name, tensor in checkpoint.tensors.items():
         part, _, rest = name.partition(".")
-        # Positions that a sampler selected stay on the CPU.
+        # Positions selected by a sampler stay on the CPU.
         parts.setdefault(part, {})[rest] = tensor if part == "refreshed" else tensor.to(device, copy=True)
     codes, buffers = parts.get("codes", {}), parts.get("optimizer", {})
     network = None
@@ -153,7 +155,8 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         network = replace(network, batches=header.network.batches, **its)
     elif header.step % condensation.pipeline.inner_steps:
         raise InputError(
-            f"--resume: the checkpoint has no network, which step {header.step} needs; it is damaged"
+            f"--resume: the checkpoint is damaged: it has no network, which step {header.step} needs; start "
+            "again with --overwrite"
         )
     _refuse_others(condensation.codes, codes)
     _refuse_others(_flat(condensation.optimizer_state), buffers)
@@ -193,5 +196,5 @@ def _refuse_others(wanted: Tensors, found: Tensors) -> None:
         name: (each.shape, each.dtype) for name, each in found.items()
     }:
         raise InputError(
-            "--resume: the checkpoint's tensors are not those of this pipeline; --overwrite starts again"
+            "--resume: the checkpoint's tensors do not fit this pipeline; start again with --overwrite"
         )

@@ -1,4 +1,4 @@
-"""One class matched in one inner step: a pure function from codes to their gradient."""
+"""Matching of one class: a pure function from codes to their gradient."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,16 @@ def both_seen(
     draws: Sequence[Draw],
     kept: Indices | None = None,
 ) -> tuple[Batch, Batch]:
-    """Real images and those that codes decode to as the network sees them: augmented alike and normalised.
+    """Real and decoded images as the network sees them: augmented with the same draws, and normalised.
 
     Args:
-        decoder: makes training images of the codes.
-        preprocessing: normalises and augments real and synthetic images with the same draws (siamese).
+        decoder: of the codes.
+        preprocessing: augmentation and normalisation.
         codes: the class's stored tensors and the shared ones.
         labels: label of each stored image.
-        real: real images of the class in the dataset's value range.
+        real: real images of the class, in the dataset's value range.
         draws: siamese draws of the augmentations.
-        kept: which decoded images take part; all by default.
+        kept: positions of the decoded images to use; all by default.
     """
     syn = decoder.decode(codes, labels)
     if kept is not None:
@@ -53,18 +53,18 @@ def match(
     """Gradient of the objective with respect to the codes of one class.
 
     Args:
-        decoder: as in `both_seen`, like all that is not said here.
-        objective: measures the distance.
-        preprocessing: normalises and augments.
+        decoder: see `both_seen`, as for all arguments not described here.
+        objective: the distance.
+        preprocessing: augmentation and normalisation.
         view: the network being matched.
-        codes: of one class.
+        codes: of the class.
         labels: of its stored images.
-        real: images of the class.
+        real: real images of the class.
         draws: of the augmentations.
-        kept: of the decoded images.
+        kept: positions of the decoded images.
 
     Returns:
-        The gradient for each of the codes, and the distance.
+        The gradient of each code, and the distance.
     """
 
     def distance(codes: Codes) -> Scalar:
@@ -74,6 +74,6 @@ def match(
         return torch.func.grad_and_value(distance)(codes)
     leaves = {name: code.detach().requires_grad_() for name, code in codes.items()}
     value = distance(leaves)
-    # Zero for soft labels where the objective ignores labels, as torch.func has it.
+    # Zero for soft labels if the objective ignores labels, as with torch.func.
     gradients = torch.autograd.grad(value, tuple(leaves.values()), materialize_grads=True)
     return dict(zip(leaves, gradients, strict=True)), value.detach()

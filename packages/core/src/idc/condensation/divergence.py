@@ -1,4 +1,4 @@
-"""When numbers are no longer finite: which class's, and what the likely cause is."""
+"""Divergence: which class's distance or codes are not finite, and the likely cause."""
 
 from collections.abc import Collection
 
@@ -17,8 +17,8 @@ def not_finite(distances: Distances, codes: Codes, shared: Collection[str]) -> B
 
     Args:
         distances: of each class.
-        codes: of all classes; those that are not finite anywhere were stepped by a gradient that is not.
-        shared: names of the codes that belong to all classes.
+        codes: of all classes, after the update; not finite if their gradient was not.
+        shared: names of the codes without a class axis.
     """
     fine = distances.isfinite()
     for name, code in codes.items():
@@ -30,14 +30,14 @@ def not_finite(distances: Distances, codes: Codes, shared: Collection[str]) -> B
 def diverged(
     plan: Pipeline, spec: ImageSpec, suspects: Bool[Tensor, " classes"], network: Network | None, steps: int
 ) -> str:
-    """What to tell of it: the first class, when, and what to change.
+    """An error message: the first class, the step, and what to change.
 
     Args:
         plan: the pipeline.
         spec: of the images.
-        suspects: as `not_finite` gives them; at least one.
-        network: the one that was matched.
-        steps: inner steps made, the last of which was found not to be finite.
+        suspects: the classes found by `not_finite`; at least one.
+        network: the network that was matched.
+        steps: inner steps done, including the one that was not finite.
     """
     label = int(suspects.nonzero()[0])
     iteration, inner_step = divmod(steps - 1, plan.inner_steps)

@@ -1,4 +1,4 @@
-"""How large a network's gradients are, given real and given synthetic images."""
+"""Norms of a network's gradients on real and on synthetic images."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,22 +12,22 @@ from idc.shapes import Codes, Indices, Scalar
 
 
 class GradientNorms(NamedTuple):
-    """L1 norms of the gradients of the cross-entropy with respect to all weights, as means over the classes.
+    """L1 norms of the cross-entropy's gradients with respect to all weights, averaged over classes.
 
-    Where a network learns the synthetic images by heart these lose their gradient while real ones keep
-    theirs, and matching stops: the paper's argument for training on real data (section 4).
+    If a network overfits the synthetic images, their gradient vanishes while that of real images does not,
+    and matching stops: the paper's argument for training on real data (section 4).
     """
 
     real: Scalar
-    """Given a batch of real images of a class, as a match sees it."""
+    """On a match's batch of real images."""
     synthetic: Scalar
-    """Given the synthetic ones."""
+    """On a match's batch of synthetic images."""
 
 
 def gradient_norms(
     matching: Matching, network: Network, codes: Codes, step: int, refreshed: Mapping[int, Indices]
 ) -> GradientNorms:
-    """Norms of a network's gradients given what an inner step sees.
+    """Norms of a network's gradients on an inner step's images.
 
     Args:
         matching: of the run.

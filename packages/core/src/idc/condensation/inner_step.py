@@ -1,4 +1,4 @@
-"""One inner step: every class is matched once. All is drawn first, then computed class by class."""
+"""One inner step: every class is matched once. Random draws come first, then the computation by class."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -30,27 +30,26 @@ Distances = Float[Tensor, " classes"]
 """Of each class."""
 
 REAL_PASSES, SYNTHETIC_PASSES = 3, 6
-"""A match's arithmetic in forward passes: the gradient at real images costs three for each, and its distance
-from the one at synthetic images, differentiated once more, about six for each of those."""
-
+"""Cost of a match in forward passes per image: three for the gradient on real images, and about six for
+differentiating through the gradient on synthetic images."""
 
 MAX_SHAPES = 8
-"""A number of images is compiled for if more than one in this many classes sees so many."""
+"""Classes with the same number of images are compiled only if they are at least 1 / this of all classes."""
 
 
 class FewerClasses(Notice):
-    """Fewer classes are matched at once than was asked for; the same result up to rounding."""
+    """Fewer classes are matched at once than requested; the same result up to rounding."""
 
 
 class MatchInputs(NamedTuple):
-    """What the match of one class sees in one inner step, beside the network and the codes."""
+    """Inputs of one class's match in one inner step, besides the network and the codes."""
 
     real: Indices
     """Positions of real images."""
     kept: tuple[Indices, ...]
-    """Which decoded images are matched; empty for all."""
+    """Positions of the decoded images to match; empty for all."""
     draws: list[Draw]
-    """Each augmentation's siamese draw."""
+    """A siamese draw for each augmentation."""
 
 
 class Matching:
@@ -58,11 +57,11 @@ class Matching:
 
     Args:
         plan: the pipeline.
-        train: what the real images are taken from.
+        train: the real images.
         preprocessing: with the augmentations of the matching.
         streams: the run's.
-        decoded: training images that a class's codes decode to.
-        at_once: classes matched in one call, as far as they see equally many images; may be changed.
+        decoded: number of training images that a class's codes decode to.
+        at_once: maximum number of classes, with equally many images, matched in one call; may be changed.
     """
 
     def __init__(
@@ -79,12 +78,12 @@ class Matching:
         self._preprocessing = preprocessing
         self._streams = streams
         self.decoded = decoded
-        """Training images that a class's codes decode to."""
+        """Number of training images that a class's codes decode to."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
     def images(self) -> tuple[int, int]:
-        """Real and synthetic images that one inner step sees, all classes together."""
+        """Number of real and of synthetic images in one inner step, all classes together."""
         drawn = self.draw(0, {})
         synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
         return sum(len(each.real) for each in drawn), sum(synthetic)
@@ -105,7 +104,7 @@ class Matching:
         }
 
     def draw(self, step: int, refreshed: Mapping[int, Indices]) -> list[MatchInputs]:
-        """What every class's match sees in an inner step, on the device; each class has its own streams."""
+        """Inputs of every class's match in an inner step, on the device; each class has its own streams."""
         drawn = [self._drawn(label, step, refreshed) for label in range(len(self._train.spec.classes))]
         return moved_together(drawn, self._train.device)
 
@@ -122,7 +121,7 @@ class Matching:
         Args:
             network: the network being matched.
             codes: of all classes.
-            step: inner steps since the beginning of the run, which decides what is drawn.
+            step: inner steps since the beginning of the run; determines the draws.
             prepared: what `Objective.prepare` returned.
             refreshed: what `refresh` returned last.
 
@@ -131,7 +130,7 @@ class Matching:
             codes their sum; and the distance of each class.
 
         Raises:
-            RunError: the memory does not suffice for a single class.
+            RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
         inputs = self.draw(step, refreshed)
@@ -140,7 +139,7 @@ class Matching:
             alike.setdefault(_shapes(each), []).append(label)
         results: dict[int, tuple[Codes, Scalar]] = {}
         for labels in alike.values():
-            # Each shape needs a graph of its own, which a few small classes are not worth.
+            # Each shape needs its own graph, which is not worth compiling for a few small classes.
             rare = len(labels) * MAX_SHAPES < len(inputs)
             execution = current_execution().eager() if rare else current_execution()
             while labels:
@@ -169,16 +168,16 @@ class Matching:
         )
 
     def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
-        """Bytes that matching one class takes at most beside data, weights and codes, if computed eagerly.
+        """Peak bytes of matching one class in eager mode, besides data, weights and codes.
 
-        None where a stage depends on values, so that it cannot be told without computing.
+        None if a stage's computation depends on values.
         """
         inputs = self.draw(0, {})
         largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))
         function, arguments = self._work(network, codes, [largest], inputs, prepared)
         try:
             return peak(function, *arguments)
-        # Whatever a plugin raises when it gets tensors without data.
+        # Plugins may raise anything for fake tensors.
         except Exception:
             return None
 
@@ -187,11 +186,11 @@ class Matching:
     ) -> Iterator[tuple[Batch, Batch]]:
         """Each class's real and synthetic images as the network sees them in an inner step.
 
-        Within the iteration, layers that draw do so as in the class's match.
+        Within the iteration, random layers are seeded as in the class's match.
 
         Args:
             codes: of all classes.
-            step: the inner step's number, which decides what is drawn.
+            step: the inner step's number; determines the draws.
             refreshed: what `refresh` returned last.
         """
         plan = self._plan
@@ -208,7 +207,7 @@ class Matching:
                 )
 
     def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
-        """A block in which layers that draw do so as in the match of a class in a sweep."""
+        """Seed random layers as in a class's match in an inner step."""
         return self._streams.child("match", step, label).seeded("layers", device=self._train.device)
 
     def _matched(
@@ -220,7 +219,7 @@ class Matching:
         step: int,
         prepared: Tensors,
     ) -> list[tuple[Codes, Scalar]]:
-        """Gradients and distances of some classes, which see equally many images."""
+        """Gradients and distances of some classes, which have equally many images."""
         function, arguments = self._work(network, codes, labels, inputs, prepared)
         key = (self._key, network.architecture, len(labels) > 1)
         with self._layers(step, labels[0]):
@@ -240,7 +239,7 @@ class Matching:
         inputs: list[MatchInputs],
         prepared: Tensors,
     ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
-        """The match of some classes as a pure function, mapped over several; and its arguments."""
+        """The match of some classes as a pure function, vmapped over several; and its arguments."""
         plan, train, mapped = self._plan, self._train, len(labels) > 1
 
         def matched(
@@ -279,11 +278,11 @@ class Matching:
         return matched, (network.weights, network.buffers, prepared, *stacked)
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
-        """Match fewer classes at once after an error, or raise it where there was one class only."""
+        """Match fewer classes at once after an error; raise it if there was only one class."""
         reason, lacking = first_line(error), out_of_memory(error)
         if classes == 1 and lacking:
             raise RunError(
-                f"the memory does not suffice to match one class ({reason}); lower sampler.batch_size or "
+                f"there is not enough memory to match one class ({reason}); lower sampler.batch_size or "
                 "sampler.max_synthetic, or set precision = 'bf16'"
             ) from error
         if classes == 1:

@@ -30,10 +30,10 @@ from idc.synset.synset import Synset
 from idc.training.preprocessing import Preprocessing
 
 LARGE = 1e12
-"""Floating-point operations of an inner step from which the memory it takes is worth knowing beforehand."""
+"""Floating-point operations of an inner step from which its memory is determined before the run."""
 
 SHARE_OF_MEMORY = 0.8
-"""Of what is free on a GPU, for matching several classes at once."""
+"""Fraction of a GPU's free memory to use for matching several classes at once."""
 
 
 def condense(
@@ -44,27 +44,27 @@ def condense(
     device: str = "auto",
     classes_at_once: int | Literal["auto"] = 1,
 ) -> "Condensation":
-    """Begin a condensation: make the initial codes, and try every stage on a few images.
+    """Prepare a condensation: create the initial codes, and try every stage on a few images.
 
     Args:
         pipeline: the experiment.
         data: real data; loaded from ``pipeline.dataset`` by default.
-        root: the folder the dataset's files are in.
+        root: the folder of the dataset's files.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
-        classes_at_once: classes matched in one call, which takes more memory and on a CPU no less time;
-            ``auto`` for as many as the free memory of a GPU holds.
+        classes_at_once: classes matched in one call, which needs more memory and is no faster on a CPU;
+            ``auto`` for as many as fit into a GPU's free memory.
 
     Returns:
-        An iterator over `Step`: every ``next`` makes one inner step, also after a loop was left.
-        `Condensation.synset` can be taken at any time.
+        An iterator over `Step`: every ``next`` makes one inner step, and a new loop continues where the last
+        one stopped. `Condensation.synset` can be called at any time.
 
     Raises:
-        InputError: the pipeline does not fit the data, the device is not there, or ``classes_at_once`` is
-            less than 1.
+        InputError: the pipeline does not fit the data, the device is not available, or ``classes_at_once``
+            is less than 1.
     """
     if classes_at_once != "auto" and classes_at_once < 1:
         raise InputError(
-            f"classes_at_once: {classes_at_once} is not allowed; it must be 'auto' or 1 and more"
+            f"classes_at_once: {classes_at_once} is not allowed; it must be 'auto' or at least 1"
         )
     return Condensation(
         pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device), classes_at_once
@@ -72,7 +72,7 @@ def condense(
 
 
 class Condensation:
-    """A run: the codes, the optimizer's state, and how far it has come."""
+    """A run: the codes, the optimizer's state, and its progress."""
 
     def __init__(
         self,
@@ -85,15 +85,15 @@ class Condensation:
         self.data = data.to(device)
         self.device = device
         self.steps_done = 0
-        """Inner steps since the beginning."""
+        """Inner steps done since the beginning of the run."""
         self._streams = Streams(pipeline.seed)
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
         self.execution = Execution.on(device, pipeline.precision, pipeline.compile)
-        """How it is computed; steps are compiled if so many are ahead that this pays."""
+        """How it is computed; with ``auto``, steps are compiled if enough work remains."""
         network, self.trial_prepared = try_stages(
             pipeline, self.data, self._preprocessing, self._streams, device
         )
-        """What the objective prepares for a few images of each class."""
+        """What `Objective.prepare` returned for a few images of each class."""
         with self.execution.active():
             self.codes: Codes = pipeline.init.codes(
                 pipeline.decoder,
@@ -107,7 +107,7 @@ class Condensation:
         self._prepared: Tensors | None = None
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
-        """What an inner step computes."""
+        """The matches of an inner step."""
         operations = self.matching.operations(network)
         self.execution = self.execution.decided(len(self) * operations)
         large = self.execution.compiled or operations > LARGE or classes_at_once == "auto"
@@ -117,8 +117,7 @@ class Condensation:
                 if large and len(self)
                 else None
             )
-        """Bytes that matching one class takes at most beside the data, if it is not compiled; None where this
-        is little."""
+        """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = self._classes_at_once(classes_at_once)
         self._network: Network | None = None
         self._finite = self.state
@@ -127,7 +126,7 @@ class Condensation:
 
     @property
     def computed(self) -> Computed:
-        """How the steps are computed here."""
+        """How the steps are computed, for the synset's header."""
         return Computed(
             device=str(self.device),
             threads=torch.get_num_threads(),
@@ -143,7 +142,7 @@ class Condensation:
 
     @property
     def state(self) -> State:
-        """What `restore` resumes from; taken between two steps."""
+        """The state to `restore`; only between two steps."""
         iteration, begun = divmod(self.steps_done, self.pipeline.inner_steps)
         needed = begun or self.pipeline.networks.reuses_network(iteration)
         network = self._network if needed else None
@@ -152,32 +151,32 @@ class Condensation:
         )
 
     def restore(self, state: State) -> None:
-        """Resume from a state of a condensation of the same pipeline and data, as that one would have."""
+        """Continue from a state of a condensation of the same pipeline and data."""
         self.steps_done, self.codes, self.optimizer_state = state.step, state.codes, state.optimizer
         self._network, self._refreshed, self._prepared = state.network, state.refreshed, state.prepared
         self._finite, self._suspects = state, None
         self._steps = self.execution.during(self._run())
 
     def __len__(self) -> int:
-        """Steps of the whole run."""
+        """Inner steps of the whole run."""
         return self.pipeline.iterations * self.pipeline.inner_steps
 
     def __iter__(self) -> "Condensation":
-        """Itself, so that a loop continues where the last one was left."""
+        """Itself, so that a new loop continues where the last one stopped."""
         return self
 
     def __next__(self) -> Step:
         """Make one inner step.
 
         Raises:
-            RunError: a distance or the codes are no longer finite; the codes are then the last that were.
+            RunError: a distance or the codes are not finite; the codes are then the last finite ones.
         """
         try:
             return next(self._steps)
         except StopIteration:
             raise
         except BaseException:
-            # Interrupted within a step, which is then made again: a generator that has raised is exhausted.
+            # A generator that has raised is exhausted; a new one repeats the interrupted step.
             self._steps = self.execution.during(self._run())
             raise
 
@@ -194,14 +193,14 @@ class Condensation:
             else:
                 network = self._network
                 assert network is not None, "a state within an outer iteration has a network"
-            # Trained only before an inner step that matches it, so that none is trained for nothing.
+            # Trained right before it is matched again, so that no training is wasted.
             if network is self._network:
                 network = plan.networks.train(network, train, self._synthetic)
             refreshed = self._refreshed
             if plan.sampler.refreshes(self.steps_done):
                 refreshed = self.matching.refresh(network, self.steps_done)
             distances = self.inner_step(network, self.steps_done, refreshed)
-            # Before the yield, so that the caller sees a finished step as done.
+            # Before the yield, so that the caller sees the step as done.
             self._network, self._refreshed, self.steps_done = network, refreshed, self.steps_done + 1
             self._refuse_infinite(distances)
             yield Step(iteration, inner_step, distances.mean())
@@ -210,8 +209,8 @@ class Condensation:
         """The current codes as a synset, projected onto the value range, on the CPU.
 
         Args:
-            seconds: wall-clock seconds that they took, for the header.
-            commit: of the repository they were made in, likewise.
+            seconds: wall-clock seconds of the condensation, for the header.
+            commit: git commit of the working directory, for the header.
         """
         codes = self.pipeline.decoder.project(self.codes, self.data.spec)
         return Synset.of(
@@ -226,7 +225,7 @@ class Condensation:
         )
 
     def gradient_norms(self) -> GradientNorms | None:
-        """Norms of the network's gradients given what the last inner step saw; None before the first."""
+        """Norms of the network's gradients on the last inner step's images; None before the first."""
         if self._network is None:
             return None
         with self.execution.eager().active():
@@ -235,17 +234,17 @@ class Condensation:
 
     @cached_property
     def images_per_step(self) -> int:
-        """Real and synthetic images that an inner step sees."""
+        """Number of real and synthetic images in an inner step."""
         return sum(self.matching.images())
 
     def inner_step(
         self, network: Network, step: int, refreshed: Mapping[int, Indices] = MappingProxyType({})
     ) -> Distances:
-        """Match every class once and step its codes.
+        """Match every class once and update the codes.
 
         Args:
             network: the network being matched.
-            step: inner steps since the beginning of the run, which decides what is drawn.
+            step: inner steps since the beginning of the run; determines the draws.
             refreshed: what `Sampler.refresh` returned last, by class.
 
         Returns:
@@ -255,7 +254,7 @@ class Condensation:
         codes = plan.optimizer.before_gradients(self.codes, state, shared)
         with self.execution.active():
             gradients, distances = self.matching(network, codes, step, self._prepared, refreshed)
-        # Together, so that an interruption leaves the codes of a whole step.
+        # In one assignment, so that an interruption does not separate the codes from their state.
         self.codes, self.optimizer_state = plan.optimizer.update(codes, state, gradients, step, shared)
         return distances
 
@@ -271,7 +270,7 @@ class Condensation:
         if self.memory > free:
             needed, there = (f"{size / 1e9:.1f} GB" for size in (self.memory, free))
             warnings.warn(
-                f"matching one class may take {needed} of memory, and {there} are free; if it fails, lower "
+                f"matching one class may take {needed} of memory, but {there} are free; if it fails, lower "
                 "sampler.batch_size or sampler.max_synthetic",
                 Notice,
                 2,
@@ -281,7 +280,10 @@ class Condensation:
         return max(1, int(SHARE_OF_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
 
     def _refuse_infinite(self, distances: Distances) -> None:
-        """Stop after a step that is not finite; on a GPU, which a check synchronises, after the iteration."""
+        """Stop after a step that is not finite.
+
+        Checked only once per outer iteration on a GPU, because a check synchronises it.
+        """
         plan = self.pipeline
         bad = not_finite(distances, self.codes, plan.decoder.shared)
         self._suspects = bad if self._suspects is None else self._suspects | bad
@@ -290,5 +292,7 @@ class Condensation:
         if bool(self._suspects.any()):
             message = diverged(plan, self.data.spec, self._suspects, self._network, self.steps_done)
             self.restore(self._finite)
-            raise RunError(f"{message}. The codes are those after {self.steps_done} steps, which were finite")
+            raise RunError(
+                f"{message}. The codes were reset to step {self.steps_done}, where they were finite"
+            )
         self._finite = self.state

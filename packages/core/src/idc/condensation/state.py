@@ -1,4 +1,4 @@
-"""What a condensation resumes from, and what it says of each step."""
+"""The state of a condensation, and the result of each step."""
 
 from dataclasses import dataclass, field
 
@@ -8,14 +8,14 @@ from idc.shapes import Codes, Indices, OptimizerState, Scalar, Tensors
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """All that a condensation resumes from, beside its pipeline and data."""
+    """The state from which a condensation of the same pipeline and data resumes."""
 
     step: int
-    """Inner steps since the beginning."""
+    """Inner steps since the beginning of the run."""
     codes: Codes
     optimizer: OptimizerState
     network: Network | None
-    """The one that the last inner step matched; None where the next one does not depend on it."""
+    """The network that the last inner step matched; None if the next step does not depend on it."""
     refreshed: dict[int, Indices] = field(default_factory=dict)
     """What `Sampler.refresh` returned last, by class; empty for samplers that never refresh."""
     prepared: Tensors | None = None
@@ -31,4 +31,4 @@ class Step:
     inner_step: int
     """Inner step within the outer iteration, from 0."""
     loss: Scalar
-    """Mean distance over the classes; on the device, so that reading it is what waits for it."""
+    """Mean distance over the classes, on the device; reading its value synchronises a GPU."""

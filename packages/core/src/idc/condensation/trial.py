@@ -1,4 +1,4 @@
-"""Every stage tried on a few images, so that what does not fit is refused before a run begins."""
+"""A trial of every stage on a few images, to find problems before a run."""
 
 import torch
 
@@ -14,7 +14,7 @@ from idc.training.preprocessing import Preprocessing
 def try_stages(
     plan: Pipeline, data: RealData, preprocessing: Preprocessing, streams: Streams, device: torch.device
 ) -> tuple[Network, Tensors]:
-    """Try on a few images what would otherwise fail during a run.
+    """Try every stage on a few images.
 
     Args:
         plan: the pipeline.
@@ -24,7 +24,7 @@ def try_stages(
         device: to compute on.
 
     Returns:
-        A network of the pipeline's model, and what the objective prepares for two images of each class.
+        A network of the pipeline's model, and what `Objective.prepare` returned for two images of each class.
 
     Raises:
         InputError: a stage does not fit the data, or two stages do not fit each other.
@@ -51,7 +51,7 @@ def try_stages(
         raise
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"objective: {plan.objective.type!r} cannot be computed through {plan.model.label()} for images "
-            f"of {spec.shape} ({error}); choose another model"
+            f"objective: {plan.objective.type!r} cannot be computed with {plan.model.label()} for images of "
+            f"shape {spec.shape} ({error}); choose another model"
         ) from error
     return network, prepared

@@ -1,1 +1,1 @@
-"""The pipeline file: reading, laying over each other, changing, comparing."""
+"""The pipeline file: reading, extending, overriding, comparing."""

@@ -1,4 +1,4 @@
-"""Whether a run may be gone on with: what differs between its pipeline and the one that is asked for."""
+"""Whether a run can be resumed with a pipeline."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,35 +9,33 @@ ABSENT = "absent"
 
 
 def refuse_changes(began: Mapping[str, Any], wanted: Mapping[str, Any], inner_steps_done: int) -> None:
-    """Refuse to go on with another pipeline; more iterations than before are allowed.
+    """Refuse to resume with another pipeline; only ``iterations`` may differ.
 
     Args:
-        began: the resolved pipeline that the run began with.
-        wanted: the one that is asked for now.
-        inner_steps_done: sweeps made so far.
+        began: the resolved pipeline that the run was started with.
+        wanted: the resolved pipeline to resume with.
+        inner_steps_done: inner steps done so far.
 
     Raises:
-        InputError: naming every field that differs, with both values.
+        InputError: names every field that differs, with both values; or ``iterations`` is too small.
     """
     differing = {key: values for key, values in differences(began, wanted) if key != "iterations"}
     if differing:
-        lines = "".join(
-            f"\n  {key}: {before} when it began, {now} now" for key, (before, now) in differing.items()
-        )
+        lines = "".join(f"\n  {key}: was {before}, is now {now}" for key, (before, now) in differing.items())
         raise InputError(
-            f"--resume: the pipeline is another than the run began with:{lines}\nset these back, choose "
-            "another folder with --out, or begin anew with --overwrite; only iterations may be changed"
+            f"--resume: the pipeline has changed since the run was started:{lines}\nset these back, choose "
+            "another folder with --out, or start again with --overwrite; only iterations may change"
         )
     done = -(-inner_steps_done // int(wanted["inner_steps"]))
     if wanted["iterations"] < done:
         raise InputError(
-            f"--resume: iterations = {wanted['iterations']} is fewer than the {done} that are begun or done; "
-            "give as many or more"
+            f"--resume: iterations = {wanted['iterations']} is less than the {done} already started or done; "
+            f"set it to {done} or more"
         )
 
 
 def differences(before: Any, after: Any, key: str = "") -> Iterator[tuple[str, tuple[str, str]]]:
-    """The dotted keys whose values differ, with both values as text."""
+    """Dotted keys with different values, and both values as text."""
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for name in dict.fromkeys([*before, *after]):
             yield from differences(

@@ -1,4 +1,4 @@
-"""Pipeline files: TOML, and what they extend."""
+"""Reading of pipeline files, and of the files they extend."""
 
 import tomllib
 from pathlib import Path
@@ -9,19 +9,19 @@ from idc.table import merged
 
 
 def read_table(path: Path) -> dict[str, Any]:
-    """The table that a pipeline file holds, with those it extends below it.
+    """The table of a pipeline file, merged with the files it extends.
 
-    ``extends = "other.toml"`` or a list of files, relative to the file, begins with their tables, one over
-    the other; the file's own keys go on top. Tables are merged key by key, unless they name another ``type``.
+    ``extends = "other.toml"`` or a list of files, relative to the file. They are merged in order, and the
+    file's own keys override them. Tables are merged key by key, unless their ``type`` differs.
 
     Raises:
-        InputError: a file is not there, is not TOML (with line and column), or extends itself.
+        InputError: a file does not exist, is not TOML (with line and column), or extends itself.
     """
     return _read(path, ())
 
 
-def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    if path.resolve() in above:
+def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in children:
         raise InputError(f"{path}: extends itself; remove one of the extends")
     table = _parsed(path)
     parents = table.pop("extends", [])
@@ -32,12 +32,13 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
         )
     base: dict[str, Any] = {}
     for parent in cast(list[str], parents):
-        below = path.parent / parent
-        if not below.exists():
+        parent_path = path.parent / parent
+        if not parent_path.exists():
             raise InputError(
-                f"{path}: extends {parent!r}, but there is no {below}; it is relative to the file"
+                f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative to "
+                "this file"
             )
-        base = merged(base, _read(below, (*above, path.resolve())))
+        base = merged(base, _read(parent_path, (*children, path.resolve())))
     return merged(base, table)
 
 
@@ -52,6 +53,6 @@ def _parsed(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path}: not valid TOML: {error}") from None
     except IsADirectoryError:
-        raise InputError(f"{path}: a folder; give a pipeline file (.toml) in it") from None
+        raise InputError(f"{path}: is a folder; give a pipeline file (.toml) in it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None

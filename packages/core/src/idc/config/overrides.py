@@ -1,4 +1,4 @@
-"""Values put at dotted keys of a pipeline: what ``--set`` does."""
+"""Overrides of a pipeline's dotted keys, as by ``--set``."""
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,22 +10,22 @@ from idc.kinds.registry import RegistryError
 
 
 def parse_assignments(assignments: Iterable[str]) -> dict[str, object]:
-    """Overrides from ``KEY=VALUE`` texts; a value is TOML, and a bare word is text.
+    """Overrides from ``KEY=VALUE`` strings; values are TOML, and bare words are strings.
 
     Raises:
-        InputError: there is no ``=``, no key, or a list, table or quoted text that is not valid TOML.
+        InputError: there is no ``=`` or no key, or a list, table or quoted string is not valid TOML.
     """
     return dict(map(_parse, assignments))
 
 
 def override(table: Mapping[str, object], overrides: Mapping[str, object]) -> dict[str, object]:
-    """A table with other values at dotted keys; a number is a position in a list.
+    """A table with overridden values at dotted keys; numbers in keys are list indices.
 
-    Another ``type`` empties the stage it is put in, because its fields are those of the old type; another
-    ``protocol`` empties an evaluator except for its fields `Evaluator.outside_protocol`.
+    A new ``type`` removes the stage's other fields, which belong to the old type. A new ``protocol`` removes
+    an evaluator's other fields except `Evaluator.outside_protocol`.
 
     Raises:
-        InputError: a key leads nowhere.
+        InputError: a key does not exist.
     """
     result: Any = dict(table)
     for key, value in overrides.items():
@@ -42,7 +42,7 @@ def _parse(assignment: str) -> tuple[str, object]:
     except tomllib.TOMLDecodeError as error:
         if text.startswith(("[", "{", '"', "'")):
             raise InputError(
-                f"--set {key}: {text!r} is not valid TOML ({error}); text within it needs quotes, as in "
+                f"--set {key}: {text!r} is not valid TOML ({error}); strings within it need quotes, as in "
                 """--set 'dataset={type="digits", size=8}'"""
             ) from None
         return key, text
@@ -51,7 +51,7 @@ def _parse(assignment: str) -> tuple[str, object]:
 def _outside_protocol(type_: object) -> frozenset[str]:
     try:
         return Evaluator.implementation(str(type_)).outside_protocol
-    # The pipeline's validation says what is wrong with it.
+    # Validation of the pipeline reports it.
     except RegistryError:
         return Evaluator.outside_protocol
 
@@ -72,9 +72,9 @@ def _put(node: Any, path: Sequence[str], value: object, key: str) -> Any:
         items = list(cast(Sequence[object], node))
         if not head.isdecimal() or int(head) >= len(items):
             raise InputError(
-                f"{key}: {key.split('.')[0]} is a list of {len(items)}, and {head!r} is not a position in "
-                f"it; positions begin at 0, as in {key.split('.')[0]}.0"
+                f"{key}: {head!r} is not an index of {key.split('.')[0]}, a list of {len(items)}; indices "
+                f"begin at 0, as in {key.split('.')[0]}.0"
             )
         items[int(head)] = _put(items[int(head)], rest, value, key)
         return items
-    raise InputError(f"{key}: {node!r} is a value, not a table, and has no {head!r}")
+    raise InputError(f"{key}: {node!r} is not a table, so it has no key {head!r}; remove .{head}")

@@ -32,8 +32,8 @@ from idc.table import Table
 def _refuse_names_that_need_quotes(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}", name):
         raise ValueError(
-            f"{name!r} is not allowed; it must be letters, digits, '_', '.' and '-', begin with a letter or "
-            "digit, and have at most 100 characters"
+            f"{name!r} is not allowed; use at most 100 letters, digits, '_', '.' and '-', beginning with a "
+            "letter or digit"
         )
     return name
 
@@ -42,118 +42,118 @@ Name = Annotated[str, AfterValidator(_refuse_names_that_need_quotes)]
 
 
 class Baseline(Table):
-    """A synset without condensation, evaluated beside the condensed one at the same stored budget."""
+    """An uncondensed synset with the same stored budget, evaluated for comparison."""
 
     name: Name
-    """What the report calls it, such as ``random``."""
+    """Name in the report, such as ``random``."""
     draws: Annotated[int, Field(ge=1, le=10_000)] = 1
-    """How often it is drawn anew: from the pipeline's seed and those that follow. All scores are pooled."""
+    """Number of draws, from the pipeline's seed and those that follow. All scores are pooled."""
     init: Initializer
-    """Which real images, or what noise, it is made of."""
+    """The real images, or the noise, that it consists of."""
     decoder: Decoder
-    """How it is stored, which need not be how the result is."""
+    """How it is stored; may differ from the pipeline's decoder."""
 
 
 class PublishedScore(Table):
-    """A score that others have reported for the same dataset and budget, to be shown beside ours."""
+    """A published score for the same dataset and budget, shown in the report."""
 
     synset: Name
     """What was scored, such as ``idc``."""
     accuracy: Annotated[float, Field(ge=0, le=100)]
-    """In percent."""
+    """Accuracy in percent."""
     source: str
-    """Where the number is from."""
+    """Where the score was published."""
 
 
 def _allow_extends(schema: dict[str, Any]) -> None:
-    # A key of the file, not of the pipeline; what a file lacks may be in those it extends.
+    # A key of the file, not of the pipeline. Required keys may be in the extended files.
     names: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
     schema["properties"]["extends"] = {
         "anyOf": [{"type": "string"}, names],
-        "description": "Pipeline files that this one is laid over, relative to it.",
+        "description": "Pipeline files that this one extends, relative to it.",
     }
     schema["anyOf"] = [{"required": ["extends"]}, {"required": schema.pop("required")}]
 
 
 class Pipeline(Table):
-    """An experiment: ten kinds of stage and the numbers of the outer loop."""
+    """An experiment: stages of ten kinds, and the settings of the outer loop."""
 
     model_config = ConfigDict(json_schema_extra=_allow_extends)
 
     name: Name = "pipeline"
-    """Names the run folder; by default the file's name."""
+    """Name of the run folder; by default the file's name."""
     method: Name = "synset"
-    """What the report calls the condensed synset, such as ``idc``."""
+    """Name of the condensed synset in the report, such as ``idc``."""
     seed: Annotated[int, Field(ge=0, le=2**62)] = 0
-    """Every random draw of the experiment follows from it."""
+    """Seed of all random draws."""
     images_per_class: Annotated[int, Field(ge=1)]
-    """Stored images for each class; a decoder may make more training images of them."""
+    """Stored images per class; a decoder may make more training images of them."""
     iterations: Annotated[int, Field(ge=0)]
-    """Outer iterations, each with a fresh network; 0 keeps the initial codes."""
+    """Outer iterations, each with a new network; 0 keeps the initial codes."""
     inner_steps: Annotated[int, Field(ge=1)] = 100
-    """Inner steps of an outer iteration: each matches every class once, and network training follows."""
+    """Inner steps per outer iteration. Each matches every class once; network training follows."""
     precision: Precision = "fp32"
-    """Of convolutions: float32 (TF32 on GPUs), or bfloat16 with norms, losses and matching in float32;
-    ``auto`` is bfloat16 where the hardware computes it. The artifact says which it was."""
+    """Precision of convolutions: float32 (TF32 on GPUs), or bfloat16 with norms, losses and matching in
+    float32; ``auto`` is bfloat16 if the hardware supports it. The synset records which was used."""
     compile: Compile = "auto"
-    """Whether steps are compiled, which takes a minute; ``auto`` where the work ahead is worth it. Compiled
-    steps round otherwise in the last digits."""
+    """Whether steps are compiled, which takes a minute; ``auto`` compiles long runs. Compiled steps round
+    differently in the last digits."""
     dataset: Dataset
-    """The real images: those to condense and those to test on."""
+    """The real images: a split to condense and a split to test on."""
     model: Model
-    """The network that is matched through, and that scores are taken with unless `evaluate` names others."""
+    """Architecture of the networks being matched; also used for evaluation unless `evaluate` names others."""
     init: Initializer
-    """What the stored codes are in the beginning."""
+    """The initial codes."""
     decoder: Decoder
-    """What is stored, and how training images are made of it."""
+    """What is stored, and how training images are made from it."""
     augment: tuple[Augmentation, ...] = ()
-    """Applied in this order and with the same draw to real and synthetic images while matching."""
+    """Augmentations while matching, applied in this order with the same draw to real and synthetic images."""
     sampler: Sampler = Field(default=cast(Sampler, {}), validate_default=True)
-    """Which of a class's real and decoded images an inner step sees."""
+    """Selects the real and decoded images of each class in an inner step."""
     objective: Objective
-    """How far a synthetic batch is from a real one, as a network sees them: what condensing lowers."""
+    """The loss of the codes: the distance between a real and a synthetic batch, as a network sees them."""
     networks: Networks
-    """Which networks that is seen through, and what they are trained on between inner steps."""
+    """Which networks are matched, and how they are trained between inner steps."""
     optimizer: Optimizer
-    """The step on the codes."""
+    """Optimizer of the codes."""
     baseline: tuple[Baseline, ...] = ()
-    """Synsets that are scored beside the result at the same stored budget."""
+    """Synsets to score for comparison, at the same stored budget."""
     evaluate: tuple[Evaluator, ...] = ()
-    """How the result and its baselines are scored; nothing is by default."""
+    """How the result and its baselines are scored; not at all by default."""
     snapshot_every: Annotated[int, Field(ge=1)] | None = None
-    """Outer iterations between synsets that are kept on the way, from the initial one, and scored as well;
-    none are by default."""
+    """Outer iterations between intermediate synsets, which are saved and scored, beginning with the initial
+    one; none by default."""
     published: tuple[PublishedScore, ...] = ()
-    """What others have reported, for the report; changes nothing else."""
+    """Published scores to show in the report; no other effect."""
 
     @classmethod
     def load(cls, path: str | Path, overrides: Mapping[str, object] | None = None) -> Self:
         """Read and validate a pipeline file.
 
         Args:
-            path: a TOML file; what it ``extends`` is read too.
-            overrides: dotted keys and the values to put there, as in `override`.
+            path: a TOML file; files it ``extends`` are read too.
+            overrides: dotted key → value, as in `override`.
 
         Returns:
-            The pipeline, named after the file unless it names itself.
+            The pipeline, by default named after the file.
 
         Raises:
             InputError: no such file, not TOML (with line and column), or not a valid pipeline.
         """
         path = Path(path)
-        whole = _with_default_types({"name": _name_of(path), "sampler": {}, **read_table(path)})
+        table = _with_default_types({"name": _name_of(path), "sampler": {}, **read_table(path)})
         try:
-            return cls.parse(override(whole, overrides or {}))
+            return cls.parse(override(table, overrides or {}))
         except InputError as error:
-            changed = " as changed by the settings" if overrides else ""
-            raise InputError(f"{path}{changed}: not a valid pipeline\n{error}") from error.__cause__
+            overridden = " with overrides" if overrides else ""
+            raise InputError(f"{path}{overridden}: not a valid pipeline\n{error}") from error.__cause__
 
     @classmethod
     def parse(cls, table: Mapping[str, object]) -> Self:
-        """Validate a mapping as TOML or JSON gives it.
+        """Validate a mapping, as parsed from TOML or JSON.
 
         Raises:
-            InputError: one line for each thing that is wrong; a plugin's ImportError is chained.
+            InputError: one line per problem; a plugin's ImportError is chained.
         """
         try:
             return cls.model_validate(table)
@@ -170,12 +170,12 @@ class Pipeline(Table):
             overrides: such as ``{"decoder.factor": 3, "evaluate.0.runs": 1}``.
 
         Raises:
-            InputError: a key leads nowhere, or the outcome is not a valid pipeline.
+            InputError: a key does not exist, or the result is not a valid pipeline.
         """
         return self.parse(override(self.table(), overrides))
 
     def table(self) -> dict[str, Any]:
-        """The resolved pipeline as plain values, every default written out."""
+        """The resolved pipeline as plain values, including all defaults."""
         return self.model_dump(mode="json", exclude_none=True)
 
     def toml(self) -> str:
@@ -183,7 +183,7 @@ class Pipeline(Table):
         return tomli_w.dumps(self.table())
 
     def baselines(self) -> list[Self]:
-        """A pipeline for each draw of each baseline: its init and decoder, no iterations, a seed each."""
+        """A pipeline for each draw of each baseline: its init and decoder, 0 iterations, its own seed."""
         return [
             self.model_copy(
                 update={
@@ -203,17 +203,17 @@ class Pipeline(Table):
     def _distinct_names(self) -> Self:
         synsets = [self.method, *(baseline.name for baseline in self.baseline)]
         if len(set(synsets)) < len(synsets):
-            raise ValueError(f"method and baseline names must differ, got {', '.join(synsets)}")
+            raise ValueError(f"method and baseline names must be distinct, got {', '.join(synsets)}")
         return self
 
 
 def _name_of(path: Path) -> str:
-    # Any file name will do for a file, but a run folder's should need no quotes.
+    # A run folder's name should need no quotes, unlike an arbitrary file name.
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", path.stem).strip("-._") or "pipeline"
 
 
 def _with_default_types(table: dict[str, Any]) -> dict[str, Any]:
-    """The table with the types written out that it leaves to their kinds, so that overrides find them."""
+    """The table with explicit default types, so that overrides find them."""
     types = {name: kind.default_type for name, kind in KINDS.items() if kind.default_type}
     return table | {
         name: {"type": type_, **table[name]}

@@ -1,1 +1,1 @@
-"""Real images: found, chosen, read once, kept, and handed out as a split."""
+"""Real images: listing, selecting, reading, caching, and the resulting splits."""

@@ -1,4 +1,4 @@
-"""Recordings: reading and writing wavs, and what a magnitude spectrogram sounds like."""
+"""Recordings: reading and writing WAV files, and sound from magnitude spectrograms."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,38 +12,38 @@ from idc.errors import InputError
 from idc.files.atomic import write_atomically
 
 ITERATIONS = 64
-"""Of phase reconstruction; more are not heard."""
+"""Of phase reconstruction; more make no audible difference."""
 MOMENTUM = 0.99
-"""Of its fast version."""
+"""Of fast Griffin-Lim."""
 
 Samples = Float[Tensor, "n samples"]
-"""Recordings, values -1…1."""
+"""Recordings, in -1…1."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sounds:
-    """Recordings of one rate."""
+    """Recordings with a common sample rate."""
 
     samples: Samples
     rate: int
     """Samples per second."""
 
     def save(self, position: int, path: Path) -> None:
-        """Write one as a wav of 16 bits; the file is whole or not there."""
+        """Write one as a 16-bit WAV file, atomically."""
         wavfile = _wavfile()
         sound = (self.samples[position].clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
         write_atomically(path, lambda file: wavfile.write(file, self.rate, sound))
 
 
 def read_wav(file: Path) -> tuple[int, Float[Tensor, " samples"]]:
-    """A recording's rate, and its samples in -1…1; several channels are averaged.
+    """A recording's sample rate, and its samples in -1…1; channels are averaged.
 
     Raises:
         InputError: scipy is not installed.
-        ValueError: it is not a readable wav.
+        ValueError: it is not a readable WAV file.
     """
     rate, samples = _wavfile().read(file)
-    # Integers are whole numbers of 2^-15 or 2^-31, single bytes begin at 128; floats are as they should be.
+    # 8-bit samples are unsigned with zero at 128, wider integers are signed, and floats are in -1…1 already.
     if samples.dtype == np.uint8:
         scaled = (samples.astype(np.float32) - 128) / 128
     elif np.issubdtype(samples.dtype, np.floating):
@@ -57,17 +57,16 @@ def read_wav(file: Path) -> tuple[int, Float[Tensor, " samples"]]:
 def with_phase(
     magnitudes: Float[Tensor, "n frequencies frames"], window: int, hop: int, length: int
 ) -> Samples:
-    """Recordings whose short-time Fourier transform has about these magnitudes.
+    """Recordings whose short-time Fourier transform has approximately these magnitudes.
 
-    By the fast Griffin-Lim algorithm (Perraudin, Balazs and Søndergaard, 2013): transform back and forth,
-    keeping the phases and putting the magnitudes in. No well-kept library that goes with this torch has it
-    without bringing a compiler along.
+    Phases are reconstructed by the fast Griffin-Lim algorithm (Perraudin, Balazs and Søndergaard, 2013).
+    Implemented here because the maintained libraries that support this torch require a compiler.
 
     Args:
         magnitudes: of a transform with a Hann window and centred frames.
-        window: samples in a window; there are ``window // 2 + 1`` frequencies.
+        window: samples per window; there are ``window // 2 + 1`` frequencies.
         hop: samples from one window to the next.
-        length: samples of a recording.
+        length: samples per recording.
     """
     hann = torch.hann_window(window)
     generator = torch.Generator().manual_seed(0)
@@ -88,7 +87,6 @@ def _wavfile():
         from scipy.io import wavfile
     except ImportError:
         raise InputError(
-            "dataset: wavs are read and written with scipy, which is not installed; "
-            "pip install 'idc-core[speech]'"
+            "dataset: WAV files need scipy, which is not installed; pip install 'idc-core[speech]'"
         ) from None
     return wavfile

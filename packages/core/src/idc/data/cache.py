@@ -1,7 +1,6 @@
-"""Prepared datasets, kept in the user's cache folder; needs no torch.
+"""Prepared datasets in the user's cache folder; does not import torch.
 
-An entry is one safetensors file. It is written under another name and renamed when it is whole, so that no
-reader ever sees half of one.
+An entry is one safetensors file, written under another name and renamed when it is complete.
 """
 
 import json
@@ -22,19 +21,19 @@ from idc.files.atomic import replacing
 from idc.files.tensorfile import FileHeader, read_header
 
 VARIABLE = "IDC_CACHE"
-"""Environment variable that names another folder."""
+"""Environment variable for the cache folder."""
 PARTIAL = ".partial"
-"""Ends the names of files that are being written."""
-OURS = re.compile(r"[0-9a-f]{32}(\.safetensors|\.\w+\.partial)")
-"""Names of entries, and of files that are being written."""
-ROOM = 262_144
-"""Bytes kept free for an entry's header, which is known last."""
-ABANDONED = 24 * 3600
-"""Seconds after which a file that is still being written is taken for one whose process was killed."""
+"""Suffix of files that are being written."""
+ENTRY_NAME = re.compile(r"[0-9a-f]{32}(\.safetensors|\.\w+\.partial)")
+"""Names of entries and of files that are being written."""
+RESERVED_HEADER_BYTES = 262_144
+"""Space at the beginning of an entry for the header, which is written last."""
+ABANDONED_AFTER = 24 * 3600
+"""Seconds without a change after which an unfinished file is considered abandoned by a killed process."""
 
 
 class EntryHeader(FileHeader):
-    """What a prepared dataset says of itself."""
+    """Header of a prepared dataset."""
 
     key: ClassVar[str] = "idc.data"
     what: ClassVar[str] = "prepared dataset"
@@ -42,15 +41,15 @@ class EntryHeader(FileHeader):
     type: str
     """The dataset's type."""
     source: str
-    """Where its images were read from, for people."""
+    """Where its images were read from, for display."""
     unreadable: dict[str, Any]
-    """Images that could not be read."""
+    """Images that could not be read, as `UnreadableImages`."""
     mean: tuple[float, ...]
-    """Of the training images, for each channel."""
+    """Mean of each channel over the training images."""
     std: tuple[float, ...]
-    """Standard deviation, likewise."""
+    """Standard deviation of each channel over the training images."""
     fingerprints: tuple[str, str]
-    """Of both splits."""
+    """Of the training and the test split."""
 
 
 @dataclass(frozen=True)
@@ -61,37 +60,37 @@ class Entry:
     size: int
     """Bytes."""
     header: EntryHeader | None
-    """None where the file is damaged or unfinished."""
+    """None if the file is damaged or unfinished."""
 
 
 def folder() -> Path:
-    """Where prepared datasets are: ``IDC_CACHE``, or the user's cache folder."""
+    """The folder of prepared datasets: ``IDC_CACHE``, or the user's cache folder."""
     named = os.environ.get(VARIABLE)
     return Path(named) if named else platformdirs.user_cache_path("idc", appauthor=False)
 
 
 def path_of(key: str) -> Path:
-    """Where the entry with a key is, if it is there."""
+    """Path of the entry with a key, whether or not it exists."""
     return folder() / f"{key}.safetensors"
 
 
 def entries() -> list[Entry]:
-    """All entries, and what killed processes have left."""
+    """All entries, including unfinished files."""
     found: list[Entry] = []
-    for path in _ours():
+    for path in _files():
         header: EntryHeader | None = None
         with suppress(InputError):
             header = read_header(path, EntryHeader).header
-        # Another process may have renamed or removed it meanwhile.
+        # Another process may have renamed or removed it in the meantime.
         with suppress(FileNotFoundError):
             found.append(Entry(path, path.stat().st_size, header))
     return found
 
 
 def empty() -> int:
-    """Remove every entry; what a running condensation has mapped stays with it on Linux and macOS.
+    """Remove every entry, except unfinished files that may still be written.
 
-    What a process may be writing still is left alone.
+    On Linux and macOS, running condensations keep the data they have memory-mapped.
 
     Returns:
         Bytes that were freed.
@@ -108,21 +107,21 @@ def empty() -> int:
     return freed
 
 
-class Writing:
-    """An entry in the making: a safetensors file whose first tensors are known when all others are written.
+class EntryWriter:
+    """Writes an entry: first the large tensors, block by block, then the header and the small tensors.
 
     Args:
         file: open for writing, empty.
-        first: bytes that the first tensors take at most.
+        first: maximum bytes of the small tensors, which come first in the file.
     """
 
     def __init__(self, file: Any, first: int) -> None:
         self._file = file
-        self._begin = -(-(ROOM + first) // 8) * 8
+        self._begin = -(-(RESERVED_HEADER_BYTES + first) // 8) * 8
         file.seek(self._begin)
 
     def write(self, data: memoryview | bytes) -> None:
-        """Append bytes of the tensors that come last."""
+        """Append bytes of the large tensors."""
         self._file.write(data)
 
     def finish(
@@ -131,11 +130,11 @@ class Writing:
         last: Mapping[str, tuple[str, tuple[int, ...], int]],
         described: EntryHeader,
     ) -> None:
-        """Write what was not known.
+        """Write the header and the small tensors.
 
         Args:
-            first: number format, shape and bytes of the tensors before those that were appended.
-            last: number format, shape and number of bytes of those that were, in their order.
+            first: small tensor → dtype, shape and bytes.
+            last: large tensor → dtype, shape and number of bytes, in the order they were written.
             described: the entry's header.
         """
         sizes = [(name, dtype, shape, len(data)) for name, (dtype, shape, data) in first.items()]
@@ -146,49 +145,49 @@ class Writing:
             header[name] = {"dtype": dtype, "shape": shape, "data_offsets": (offset, offset + size)}
             offset += size
         data = b"".join(data for _, _, data in first.values())
-        # The header ends where the first tensor begins; spaces fill it, as the format allows.
+        # The safetensors format allows padding the header with spaces up to the first tensor.
         length = self._begin - len(data) - 8
         text = json.dumps(header).encode()
         if len(text) > length:
-            raise OSError(f"the header takes {len(text)} bytes, and there is room for {length}")
+            raise OSError(f"the header has {len(text)} bytes, but only {length} are reserved for it")
         self._file.seek(0)
         self._file.write(length.to_bytes(8, "little") + text.ljust(length) + data)
 
 
 @contextmanager
-def writing(key: str, first: int) -> Iterator[Writing]:
-    """An entry to be written within the block, at the end of which it is there; if the block fails it is not.
+def writing(key: str, first: int) -> Iterator[EntryWriter]:
+    """A writer for an entry, which is created when the block ends without an error.
 
     Args:
         key: of the entry.
-        first: bytes that the tensors known last take at most.
+        first: maximum bytes of the small tensors, see `EntryWriter`.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    for left in _ours():
-        if left.suffix == PARTIAL and _abandoned(left):
-            left.unlink(missing_ok=True)
+    for file in _files():
+        if file.suffix == PARTIAL and _abandoned(file):
+            file.unlink(missing_ok=True)
     with replacing(path_of(key), f"{key}.", PARTIAL) as partial, partial.open("wb") as file:
-        yield Writing(file, first)
+        yield EntryWriter(file, first)
 
 
-def _ours() -> list[Path]:
-    # Only what is named as ours are: the folder may hold other files.
-    there = sorted(folder().iterdir()) if folder().is_dir() else []
-    return [path for path in there if OURS.fullmatch(path.name)]
+def _files() -> list[Path]:
+    # The folder may contain files of other programs.
+    everything = sorted(folder().iterdir()) if folder().is_dir() else []
+    return [path for path in everything if ENTRY_NAME.fullmatch(path.name)]
 
 
 def _abandoned(path: Path) -> bool:
     try:
-        return time.time() - path.stat().st_mtime > ABANDONED
-    # Renamed meanwhile, because it is whole.
+        return time.time() - path.stat().st_mtime > ABANDONED_AFTER
+    # Finished and renamed in the meantime.
     except FileNotFoundError:
         return False
 
 
 def free() -> int:
-    """Bytes that are free where the cache folder is, or will be."""
+    """Free bytes on the cache folder's disk; the folder need not exist."""
     place = folder().absolute()
     while not place.exists():
         place = place.parent

@@ -1,4 +1,4 @@
-"""Labelled images that need not have been read: what a dataset finds, before any is chosen."""
+"""Labelled images that are read on demand: what a dataset lists, before selection."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -16,11 +16,11 @@ from idc.shapes import Indices, Labels, Pixels
 from idc.spec import Content
 
 Example = Shaped[Tensor, "_ _ _"]
-"""One image (channels, height, width): bytes 0…255 for values 0…1, or floats in the dataset's value range."""
+"""One image (channels, height, width): uint8 0…255 for values 0…1, or floats in the dataset's value range."""
 
 
 class Examples(ABC):
-    """Images of a split and their labels.
+    """The images of a split, read one by one, and their labels.
 
     Args:
         labels: (n,) class numbers.
@@ -34,23 +34,23 @@ class Examples(ABC):
 
     @abstractmethod
     def read(self, position: int) -> Example:
-        """An image; called from several threads. Whatever it raises means that it is not readable."""
+        """Read an image; called from several threads. Any exception marks the image as unreadable."""
 
     @abstractmethod
     def name(self, position: int) -> str:
-        """What messages call an image."""
+        """Name of an image in messages."""
 
     @abstractmethod
     def identity(self, positions: Iterable[int]) -> Iterator[str]:
-        """Lines that are others as soon as one of these images is, without reading them all."""
+        """Lines that change whenever one of these images changes; cheaper than reading the images."""
 
 
 class ArrayExamples(Examples):
-    """Images that are in memory, or mapped into it.
+    """Images in memory, or memory-mapped.
 
     Args:
         pixels: all images.
-        labels: theirs.
+        labels: of the images.
     """
 
     def __init__(self, pixels: Pixels, labels: Labels) -> None:
@@ -58,26 +58,26 @@ class ArrayExamples(Examples):
         self.pixels = pixels
 
     def read(self, position: int) -> Example:
-        """A row of the tensor."""
+        """One row of the tensor."""
         return self.pixels[position]
 
     def name(self, position: int) -> str:
-        """Its number."""
+        """The image's number."""
         return f"image {position}"
 
     def identity(self, positions: Iterable[int]) -> Iterator[str]:
-        """A digest of the whole tensor, then the positions."""
+        """A hash of the whole tensor, then the positions."""
         yield hashlib.sha256(as_bytes(self.pixels)).hexdigest()
         yield from map(str, positions)
 
 
 class FileExamples(Examples):
-    """Images that are files.
+    """Image files.
 
     Args:
-        files: one for each image.
-        labels: theirs.
-        decode: reads one.
+        files: one per image.
+        labels: of the images.
+        decode: reads an image from a file.
     """
 
     def __init__(self, files: Sequence[Path], labels: Labels, decode: Callable[[Path], Example]) -> None:
@@ -89,7 +89,7 @@ class FileExamples(Examples):
     def by_class(
         cls, files: Mapping[str, Sequence[Path]], decode: Callable[[Path], Example]
     ) -> "FileExamples":
-        """Files of each class, whose label is its place among them."""
+        """Files by class; labels follow the order of the mapping."""
         labels = [label for label, found in enumerate(files.values()) for _ in found]
         everything = [file for found in files.values() for file in found]
         return cls(everything, torch.tensor(labels, dtype=torch.int64), decode)
@@ -103,83 +103,85 @@ class FileExamples(Examples):
         return str(self._files[position])
 
     def identity(self, positions: Iterable[int]) -> Iterator[str]:
-        """Path, size and time of change of each file."""
+        """Path, size and modification time of each file."""
         for position in positions:
             file = self._files[position]
             try:
                 facts = file.stat()
                 yield f"{file.absolute()} {facts.st_size} {facts.st_mtime_ns}"
-            # A link to nowhere, say, of which reading it will tell more.
+            # Such as a broken link; reading it will give the full error.
             except OSError:
                 yield f"{file.absolute()} cannot be read"
 
 
 @dataclass(frozen=True, eq=False)
 class RawDataset:
-    """All images that a dataset has, whether or not they are used."""
+    """All images of a dataset, before selection."""
 
     source: str
-    """Where it is, for people."""
+    """Where it is, for messages."""
     classes: tuple[str, ...]
-    """Names, in the order of the labels."""
+    """Class names, in the order of the labels."""
     train: Examples
     test: Examples | None
-    """None where there is no split for testing."""
+    """None if the dataset has no test split."""
     low: float = 0.0
-    """Lowest value of an image."""
+    """Lowest value of a pixel."""
     high: float | None = 1.0
-    """Highest; None where there is none."""
+    """Highest value of a pixel; None if unbounded."""
     content: Content = "picture"
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """Some examples, and the label that each is to have."""
+class Subset:
+    """Selected examples, and their labels within the selected classes."""
 
     examples: Examples
     positions: Indices
     labels: Labels
 
     @classmethod
-    def whole(cls, examples: Examples) -> "Part":
-        """All of them, with their own labels."""
+    def whole(cls, examples: Examples) -> "Subset":
+        """All examples, with their original labels."""
         return cls(examples, torch.arange(len(examples)), examples.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def at(self, kept: Indices) -> "Part":
-        """Those at some places of this part, in this order."""
+    def at(self, kept: Indices) -> "Subset":
+        """The examples at these indices of the subset, in this order."""
         return replace(self, positions=self.positions[kept], labels=self.labels[kept])
 
-    def of_classes(self, wanted: Sequence[int]) -> "Part":
-        """Those with one of these labels; their new label is its place among them."""
-        place = {label: new for new, label in enumerate(wanted)}
-        relabelled = torch.tensor([place.get(label, -1) for label in self.labels.tolist()], dtype=torch.int64)
+    def of_classes(self, wanted: Sequence[int]) -> "Subset":
+        """The examples with these labels, relabelled by their position in ``wanted``."""
+        new_labels = {label: new for new, label in enumerate(wanted)}
+        relabelled = torch.tensor(
+            [new_labels.get(label, -1) for label in self.labels.tolist()], dtype=torch.int64
+        )
         return replace(self, labels=relabelled).at(torch.nonzero(relabelled >= 0).flatten())
 
-    def limited(self, limit: int, classes: Sequence[str], streams: Streams) -> "Part":
-        """At most so many of each class, drawn at random; those that are kept stay in their order."""
+    def limited(self, limit: int, classes: Sequence[str], streams: Streams) -> "Subset":
+        """At most ``limit`` examples per class, drawn at random, in their original order."""
         kept = [members[order[:limit]] for members, order in self._shuffled(classes, streams)]
         return self.at(torch.cat(kept).sort().values)
 
-    def divided(self, fraction: float, classes: Sequence[str], streams: Streams) -> tuple["Part", "Part"]:
-        """Set apart a share of each class, drawn at random, but leave one image of it at least.
+    def divided(self, fraction: float, classes: Sequence[str], streams: Streams) -> tuple["Subset", "Subset"]:
+        """Hold out a fraction of each class, drawn at random; at least one example of each class remains.
 
         Args:
-            fraction: of each class's images, rounded, one at least.
-            classes: names, in the order of the labels; a class's draw depends on its own only.
-            streams: where they are drawn from.
+            fraction: of each class's examples; rounded, but at least one is held out.
+            classes: names, in the order of the labels; each class's draw depends only on its own name.
+            streams: of the draws.
 
         Returns:
-            What stays and what is set apart, each in the order it had.
+            The remaining and the held-out examples, both in their original order.
         """
-        apart: list[Tensor] = []
+        held_out: list[Tensor] = []
         for members, order in self._shuffled(classes, streams):
             count = min(max(1, round(fraction * len(members))), len(members) - 1)
-            apart.append(members[order[: max(count, 0)]])
+            held_out.append(members[order[: max(count, 0)]])
         chosen = torch.zeros(len(self), dtype=torch.bool)
-        chosen[torch.cat(apart)] = True
+        chosen[torch.cat(held_out)] = True
         return self.at(torch.nonzero(~chosen).flatten()), self.at(torch.nonzero(chosen).flatten())
 
     def _shuffled(self, classes: Sequence[str], streams: Streams) -> Iterator[tuple[Indices, Indices]]:

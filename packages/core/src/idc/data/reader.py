@@ -1,4 +1,4 @@
-"""Reading many images: in parallel, in order, and in blocks, so that memory does not grow with them."""
+"""Reads images in parallel, in order and in blocks, with memory independent of their number."""
 
 import os
 import warnings
@@ -11,57 +11,57 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from idc.data.examples import Example, Part
+from idc.data.examples import Example, Subset
 from idc.data.fingerprint import Fingerprint
 from idc.data.statistics import ChannelStatistics, RunningStatistics
 from idc.data.subset import Wanted
 from idc.errors import InputError, first_line
 
-AT_A_TIME = 32
-"""Images that one thread reads before it hands them over."""
-LISTED = 5
-"""Unreadable images that a message names."""
-LONGEST = 500
-"""Characters that a message has for one of them."""
+IMAGES_PER_TASK = 32
+"""Images that a thread reads in one task."""
+MAX_LISTED = 5
+"""Number of unreadable images that a message lists."""
+MAX_ENTRY_CHARS = 500
+"""Characters of each image and reason listed."""
 
 
 @dataclass
-class Unreadable:
-    """Images that could not be read: how many, and the first few with the reason."""
+class UnreadableImages:
+    """Number of images that could not be read, and the first few with the reason."""
 
     count: int = 0
     first: list[str] = field(default_factory=list)
     transient: bool = False
-    """Whether the system refused to give one, which it may not do another time."""
+    """Whether an image failed with a system error, which may not occur next time."""
 
     def add(self, name: str, reason: str, *, transient: bool = False) -> None:
         """Count one more."""
         self.count += 1
         self.transient |= transient
-        if len(self.first) < LISTED:
-            self.first.append(f"{name} ({reason})"[-LONGEST:])
+        if len(self.first) < MAX_LISTED:
+            self.first.append(f"{name} ({reason})"[-MAX_ENTRY_CHARS:])
 
 
-class Reading:
-    """Reads the images of both splits; what it says of them is complete when `blocks` has come to its end.
+class Reader:
+    """Reads the images of both splits; its properties are complete once `blocks` is exhausted.
 
     Args:
-        train: the first part.
-        test: the second.
-        wanted: how an image is to be kept.
+        train: images of the training split.
+        test: images of the test split.
+        wanted: how images are converted.
     """
 
-    def __init__(self, train: Part, test: Part, wanted: Wanted) -> None:
-        self._parts = (train, test)
+    def __init__(self, train: Subset, test: Subset, wanted: Wanted) -> None:
+        self._subsets = (train, test)
         self._wanted = wanted
         self._first: tuple[str, Example] | None = None
         self._labels: tuple[list[int], list[int]] = ([], [])
         self._fingerprints = (Fingerprint(), Fingerprint())
         self._running = RunningStatistics()
-        self.unreadable = Unreadable()
+        self.unreadable = UnreadableImages()
 
     def __len__(self) -> int:
-        return sum(map(len, self._parts))
+        return sum(map(len, self._subsets))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,18 +71,18 @@ class Reading:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Bytes or floats."""
+        """uint8 or float."""
         return self._example.dtype
 
     @property
     def labels(self) -> tuple[Tensor, Tensor]:
-        """Of the images that could be read, in both splits."""
+        """Labels of the readable images of each split."""
         first, second = (torch.tensor(labels, dtype=torch.int64) for labels in self._labels)
         return first, second
 
     @property
     def fingerprints(self) -> tuple[str, str]:
-        """Of both splits, as `Split.fingerprint` has it."""
+        """Of each split, as `Split.fingerprint`."""
         first, second = (
             fingerprint.result(labels, self.shape, self.dtype)
             for fingerprint, labels in zip(self._fingerprints, self.labels, strict=True)
@@ -91,26 +91,26 @@ class Reading:
 
     @property
     def statistics(self) -> ChannelStatistics:
-        """Of the first split."""
+        """Of the training split."""
         return ChannelStatistics(*self._running.result())
 
     def blocks(self, progress: Callable[[float], None]) -> Iterator[Tensor]:
-        """The images, those of the first part before those of the second, in their order.
+        """The training images, then the test images, in their order.
 
         Args:
-            progress: called after every block with the share that has been read, 0 to 1.
+            progress: called after every block with the fraction read, 0 to 1.
 
         Returns:
             Tensors (n, channels, height, width).
 
         Raises:
-            InputError: two images are of different shapes, or none can be read.
+            InputError: images differ in shape, or no training image can be read.
         """
         done = 0
-        for number, part in enumerate(self._parts):
-            for outcomes in _in_parallel(part, self._wanted):
+        for number, subset in enumerate(self._subsets):
+            for outcomes in _in_parallel(subset, self._wanted):
                 done += len(outcomes)
-                images = [self._agreeing(each, number) for each in outcomes if self._is_image(each)]
+                images = [self._checked(each, number) for each in outcomes if self._is_image(each)]
                 if images:
                     block = torch.stack(images)
                     self._fingerprints[number].add(block)
@@ -120,7 +120,7 @@ class Reading:
                 progress(done / len(self))
             if not self._labels[0]:
                 raise InputError(
-                    f"dataset: no training example can be read: {'; '.join(self.unreadable.first)}"
+                    f"dataset: no training image can be read: {'; '.join(self.unreadable.first)}"
                 )
 
     @property
@@ -134,14 +134,14 @@ class Reading:
             return False
         return True
 
-    def _agreeing(self, outcome: "_Outcome", number: int) -> Example:
+    def _checked(self, outcome: "_Outcome", number: int) -> Example:
         name, image, label = outcome.name, outcome.image, outcome.label
         assert isinstance(image, Tensor)
         self._first = self._first or (name, image)
         if image.shape != self.shape or image.dtype != self.dtype:
             raise InputError(
                 f"dataset: images differ in shape: {self._first[0]} is {_described(self._example)}, {name} "
-                f"is {_described(image)}; set dataset.size and dataset.channels, to which all are brought"
+                f"is {_described(image)}; set dataset.size and dataset.channels to convert all images"
             )
         self._labels[number].append(label)
         return image
@@ -150,23 +150,22 @@ class Reading:
 class _Outcome(NamedTuple):
     name: str
     image: Example | str
-    """Or why there is none."""
+    """The image, or why it is unreadable."""
     label: int
     transient: bool = False
 
 
-def _in_parallel(part: Part, wanted: Wanted) -> Iterator[list[_Outcome]]:
+def _in_parallel(subset: Subset, wanted: Wanted) -> Iterator[list[_Outcome]]:
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pending: deque[Future[list[_Outcome]]] = deque()
     with ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
-        # Of odd metadata, mostly; whoever decodes says by an error what is not worth having.
+        # Decoders warn mostly of odd metadata; real problems are exceptions.
         warnings.simplefilter("ignore")
         try:
-            for first in range(0, len(part), AT_A_TIME):
-                pending.append(
-                    pool.submit(_read, part, wanted, range(first, min(first + AT_A_TIME, len(part))))
-                )
-                # A few ahead, not all, because what is read waits in memory.
+            for first in range(0, len(subset), IMAGES_PER_TASK):
+                end = min(first + IMAGES_PER_TASK, len(subset))
+                pending.append(pool.submit(_read, subset, wanted, range(first, end)))
+                # Bounded, because images that were read wait in memory.
                 if len(pending) > 2 * workers:
                     yield pending.popleft().result()
             while pending:
@@ -175,21 +174,21 @@ def _in_parallel(part: Part, wanted: Wanted) -> Iterator[list[_Outcome]]:
             pool.shutdown(cancel_futures=True)
 
 
-def _read(part: Part, wanted: Wanted, places: range) -> list[_Outcome]:
+def _read(subset: Subset, wanted: Wanted, indices: range) -> list[_Outcome]:
     outcomes: list[_Outcome] = []
-    for place in places:
-        position, label = int(part.positions[place]), int(part.labels[place])
-        name = part.examples.name(position)
+    for index in indices:
+        position, label = int(subset.positions[index]), int(subset.labels[index])
+        name = subset.examples.name(position)
         try:
-            image = wanted.shaped(part.examples.read(position))
+            image = wanted.shaped(subset.examples.read(position))
             if image.is_floating_point() and not bool(image.isfinite().all()):
                 raise ValueError("has NaN or infinite pixels")
             outcomes.append(_Outcome(name, image, label))
         except InputError:
             raise
-        # Damaged files make decoders fail in ways of their own.
+        # Decoders raise all kinds of exceptions for damaged files.
         except Exception as error:
-            # What a decoder says of a file has no number of the system's errors.
+            # System errors have an errno; errors of decoders have none.
             transient = isinstance(error, MemoryError) or getattr(error, "errno", None) is not None
             outcomes.append(_Outcome(name, first_line(error), label, transient))
     return outcomes

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from idc.data.fingerprint import Fingerprint
-from idc.data.statistics import AT_A_TIME, ChannelStatistics
+from idc.data.statistics import BLOCK_SIZE, ChannelStatistics
 from idc.data.torch_dataset import LabelledImages
 from idc.errors import InputError, explain
 from idc.runtime import memory
@@ -26,28 +26,28 @@ from idc.shapes import (
 )
 from idc.spec import Content, ImageSpec
 
-SHARE_OF_MEMORY = 0.5
-"""Of what is free on a GPU, for a split that is to stay there."""
+MAX_FRACTION_OF_FREE_MEMORY = 0.5
+"""Of a GPU, that the pixels of a split may occupy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Labelled images of which every position is equally cheap to read."""
+    """Labelled images with fast random access."""
 
     pixels: Pixels
-    """Bytes 0…255 for values 0…1, or floats in the dataset's value range."""
+    """uint8 0…255 for values 0…1, or floats in the dataset's value range."""
     labels: Labels
-    """On the device that batches are wanted on."""
+    """On the device of the batches."""
     spec: ImageSpec
     known_fingerprint: str | None = None
-    """The fingerprint, where it is known already."""
+    """The fingerprint, if it is known already."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def device(self) -> torch.device:
-        """Where batches are: where the labels are; pixels that do not fit there stay behind."""
+        """The device of batches and labels; pixels that do not fit there stay on the CPU."""
         return self.labels.device
 
     def images(self, indices: Indices | None = None) -> Images:
@@ -68,41 +68,41 @@ class Split:
         return Batch(self.images(indices), self.labels if indices is None else self.labels[indices])
 
     def at(self, indices: Indices) -> "Split":
-        """Some of the images, as they are kept, on the device."""
+        """A split of some of the images, on the device."""
         return Split(self._rows(indices), self.labels[indices], self.spec)
 
     def _rows(self, indices: Indices) -> Pixels:
-        # Not pixels[indices], which takes ten times as long on a CPU: it copies value by value.
+        # pixels[indices] is ten times slower on a CPU: it copies value by value.
         rows = self.pixels.index_select(0, indices.to(self.pixels.device))
         return rows.to(self.device, non_blocking=True)
 
     def dataset(
         self, transform: Callable[[Any], Any] | None = None, *, normalized: bool = True, pil: bool = False
     ) -> LabelledImages:
-        """The images for PyTorch's data loaders; see `LabelledImages` for the arguments."""
-        here = self.to(torch.device("cpu"))
+        """The images as a PyTorch dataset; see `LabelledImages` for the arguments."""
+        on_cpu = self.to(torch.device("cpu"))
 
         def read(position: int) -> Tensor:
-            return here.images(torch.tensor([position]))[0]
+            return on_cpu.images(torch.tensor([position]))[0]
 
-        return LabelledImages(read, here.labels, self.spec, transform, normalized=normalized, pil=pil)
+        return LabelledImages(read, on_cpu.labels, self.spec, transform, normalized=normalized, pil=pil)
 
     @cached_property
     def members(self) -> list[Indices]:
-        """Positions of each class's images, in the order of the files, on the CPU."""
+        """Positions of each class's images, in their original order, on the CPU."""
         labels = class_numbers(self.labels).cpu()
         return [torch.nonzero(labels == label).flatten() for label in range(len(self.spec.classes))]
 
     def first_of_each_class(
         self, order: list[Indices], images_per_class: int, of_each: int, purpose: str
     ) -> StoredImages:
-        """The images that come first in each class's order.
+        """The first images of each class in a given order.
 
         Args:
             order: positions of each class's images.
-            images_per_class: stored images of a class.
-            of_each: real images for each stored one.
-            purpose: says in messages what they are for.
+            images_per_class: stored images per class.
+            of_each: real images per stored image.
+            purpose: of the images, for messages.
 
         Raises:
             InputError: a class has fewer than ``images_per_class · of_each``.
@@ -113,47 +113,48 @@ class Split:
                 most = len(chosen) // of_each
                 raise InputError(
                     f"images_per_class: class {self.spec.classes[label]!r} has {len(chosen)} training "
-                    f"images, but {purpose} takes {count}, {of_each} for each of {images_per_class} stored; "
-                    + (f"allowed are 1 to {most}, or " if most else "")
+                    f"images, but {purpose} needs {count}: {of_each} for each of {images_per_class} stored "
+                    "images; "
+                    + (f"set images_per_class to at most {most}, or " if most else "")
                     + 'start from [init] type = "noise"'
                 )
         return torch.stack([self.images(chosen[:count]) for chosen in order])
 
     def to(self, device: torch.device) -> "Split":
-        """The split with its batches on a device; itself if they are there.
+        """The split with its batches on a device; itself if they are there already.
 
-        On a GPU whose memory has no room for all pixels, these stay where they are and batches are copied.
+        Pixels that do not fit into a GPU's memory stay where they are, and batches are copied.
         """
         labels, pixels = self.labels.to(device), self.pixels
         free = memory.available(device) if device.type == "cuda" else None
-        if free is None or pixels.nbytes <= SHARE_OF_MEMORY * free:
+        if free is None or pixels.nbytes <= MAX_FRACTION_OF_FREE_MEMORY * free:
             pixels = pixels.to(device)
-        # The same object, so that its members and fingerprint are computed once.
-        there = pixels is self.pixels and labels is self.labels
-        return self if there else replace(self, pixels=pixels, labels=labels)
+        # The same object keeps its cached members and fingerprint.
+        unchanged = pixels is self.pixels and labels is self.labels
+        return self if unchanged else replace(self, pixels=pixels, labels=labels)
 
     def fingerprint(self) -> str:
-        """SHA-256 over images and labels: two splits with the same one hold the same data."""
+        """SHA-256 of images and labels: splits with equal fingerprints have the same data."""
         return self.known_fingerprint or self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
         fingerprint = Fingerprint()
-        for some in self.pixels.split(AT_A_TIME):
-            fingerprint.add(some)
+        for block in self.pixels.split(BLOCK_SIZE):
+            fingerprint.add(block)
         return fingerprint.result(self.labels, tuple(self.pixels.shape[1:]), self.pixels.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class RealData:
-    """A dataset: what is condensed, and what scores are taken on."""
+    """A dataset: the split to condense and the split to score on."""
 
     train: Split
     test: Split
 
     @property
     def spec(self) -> ImageSpec:
-        """What an image is, in both splits."""
+        """Image format of both splits."""
         return self.train.spec
 
     def to(self, device: torch.device) -> "RealData":
@@ -174,33 +175,32 @@ def from_tensors(
     statistics: ChannelStatistics | None = None,
     fingerprints: tuple[str | None, str | None] = (None, None),
 ) -> RealData:
-    """A dataset of images that are at hand.
+    """A dataset of images in memory.
 
     Args:
-        train: images (n, channels, height, width), as bytes for values 0…1 or as floats between ``low`` and
+        train: images (n, channels, height, width), as uint8 for values 0…1 or as floats between ``low`` and
             ``high``; and labels (n,).
-        test: likewise.
+        test: images and labels of the test split.
         classes: names, in the order of the labels.
-        mean: for each channel, in 0…1 or between ``low`` and ``high``; computed from the training images
-            unless given.
-        std: likewise.
+        mean: of each channel, between ``low`` and ``high``; computed from the training images by default.
+        std: standard deviation of each channel, also computed by default.
         low: lowest value.
-        high: highest value; None where there is none.
+        high: highest value; None if unbounded.
         content: what the images show.
-        statistics: of the training images, where they are known already.
-        fingerprints: of both splits, where they are known already.
+        statistics: of the training images, if known already.
+        fingerprints: of both splits, if known already.
 
     Raises:
-        InputError: there is one class only, a class has no training images, there are no test images, all
-            values are the same, or mean or std do not fit.
+        InputError: there is only one class, a class has no training images, there are no test images, all
+            values of a channel are the same, or mean or std do not fit.
     """
-    refuse_lacking(train[1], test[1], classes)
+    refuse_incomplete(train[1], test[1], classes)
     statistics = statistics or ChannelStatistics.of(train[0])
     if std is None and min(statistics.std) == 0:
         channel = statistics.std.index(0)
         raise InputError(
             f"dataset: every training pixel of channel {channel} has the same value, "
-            f"{statistics.mean[channel]:g}; give mean and std in [dataset], or other images"
+            f"{statistics.mean[channel]:g}; set dataset.mean and dataset.std, or use other images"
         )
     _, channels, height, width = train[0].shape
     try:
@@ -221,26 +221,26 @@ def from_tensors(
     return RealData(Split(*train, spec, first), Split(*test, spec, second))
 
 
-def refuse_lacking(train: ClassNumbers, test: Tensor, classes: tuple[str, ...]) -> None:
-    """Refuse fewer than two classes, a class without training images, and a test split without images.
+def refuse_incomplete(train: ClassNumbers, test: Tensor, classes: tuple[str, ...]) -> None:
+    """Check that both splits are usable.
 
     Args:
         train: labels of the training split.
-        test: of the test split.
+        test: labels of the test split.
         classes: names, in the order of the labels.
 
     Raises:
-        InputError: there is one class only, a class has no training images, or there are no test images.
+        InputError: there is only one class, a class has no training images, or there are no test images.
     """
     if len(test) == 0:
-        raise InputError("dataset: the test split has no images; networks are scored on them")
+        raise InputError(
+            "dataset: the test split has no images; add some, because networks are scored on them"
+        )
     absent = set(range(len(classes))) - set(train.unique().tolist())
     if absent:
         raise InputError(
-            f"dataset: class {classes[min(absent)]!r} has no training images; add some, or name the classes "
-            "wanted in dataset.classes"
+            f"dataset: class {classes[min(absent)]!r} has no training images; add some, or select other "
+            "classes with dataset.classes"
         )
     if len(classes) < 2:
-        raise InputError(
-            f"dataset: there is one class only, {', '.join(classes)!r}; networks tell two or more apart"
-        )
+        raise InputError(f"dataset: there is only one class, {', '.join(classes)!r}; at least two are needed")

@@ -1,1 +1,1 @@
-"""What is done with a condensation: scores, report, history, estimate."""
+"""Around a condensation: scores, report, history, estimate."""

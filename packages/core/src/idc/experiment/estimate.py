@@ -1,4 +1,4 @@
-"""What a run would store and take, by and large, without doing it."""
+"""Approximate storage, computation and time of a run, estimated beforehand."""
 
 import time
 from collections.abc import Callable
@@ -18,10 +18,10 @@ from idc.table import Record
 
 
 class Estimate(Record):
-    """What a run would store and take."""
+    """Storage, computation and time of a run."""
 
     stored_images: int
-    """All classes together, counted in images of the dataset's size."""
+    """Stored images of all classes together."""
     images: int
     """Training images that they decode to."""
     budget: int
@@ -29,13 +29,13 @@ class Estimate(Record):
     steps: int
     """Inner steps."""
     condense_operations: float
-    """Floating-point operations of convolutions and linear layers in matching and in training between."""
+    """Floating-point operations of convolutions and linear layers while condensing."""
     evaluate_operations: float
-    """Likewise, of all networks trained on the synset, its baselines and snapshots; 0 where not known."""
+    """Floating-point operations of evaluating the synset, its baselines and snapshots; 0 if unknown."""
     synsets: int
-    """Synsets that are scored."""
+    """Number of synsets that are scored."""
     memory: int | None
-    """Bytes that matching one class takes at most, if computed eagerly; None where it cannot be told."""
+    """Peak bytes of matching one class in eager mode; None if unknown."""
     device: str
     compiled: bool
     """Whether steps would be compiled."""
@@ -44,13 +44,13 @@ class Estimate(Record):
     bf16_in_hardware: bool
     """Whether the device computes bfloat16 in hardware, where it is faster than float32."""
     condense_seconds: float | None = None
-    """On this machine, judged by two steps, or three where they are compiled; None without a trial."""
+    """On this machine, extrapolated from two steps, or three if they are compiled; None without a trial."""
     evaluate_seconds: float | None = None
-    """Likewise, judged by two epochs of the first network, or as many as a second holds."""
+    """On this machine, extrapolated from at least two epochs and `TRIAL` seconds of the first network."""
 
 
 TRIAL = 1.0
-"""Seconds that networks are trained for at least, because two epochs may be too short to judge by."""
+"""Minimum seconds of training in a trial, because two epochs may be too short to measure."""
 
 
 class _EnoughError(Exception):
@@ -58,11 +58,11 @@ class _EnoughError(Exception):
 
 
 def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
-    """What a run would store and take.
+    """Estimate the storage, computation and time of a run.
 
     Args:
-        condensation: not begun yet; a trial makes two of its steps.
-        trial: whether to make two steps, and train a network for two epochs, to judge the time by.
+        condensation: not started; a trial makes two or three of its steps.
+        trial: whether to measure a few inner steps and epochs, to estimate the time.
     """
     plan, spec = condensation.pipeline, condensation.data.spec
     synset = condensation.synset()
@@ -85,7 +85,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         images=count,
         budget=synset.header.budget,
         steps=len(condensation),
-        # Forwards, and backwards to the images and to the weights.
+        # A training step is a forward pass, and twice as much for the backward pass.
         condense_operations=matched + 3 * trained * network.operations(spec.shape),
         evaluate_operations=scoring,
         synsets=len(scored),
@@ -100,8 +100,8 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
 
 
 def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int) -> list[tuple[int, int]]:
-    """Training images of each synset that is scored (the result, its snapshots, the baselines), and how many
-    of a class are matched."""
+    """Number of training images of each scored synset (the result, its snapshots, the baselines), and of
+    those per class while matching."""
     snapshots = len(range(0, plan.iterations, plan.snapshot_every)) if plan.snapshot_every else 0
     found = [(count, matched_per_class)] * (1 + snapshots)
     for baseline in plan.baseline:
@@ -126,17 +126,18 @@ def _condensing(condensation: Condensation) -> float:
         train = condensation.data.train
         start = _seconds(lambda: plan.networks.start(0, None, plan.model, train, streams), wait)
         first = _seconds(lambda: next(condensation), wait)
-    # The second step of a network is the first that trains it, and compiles that too.
+    # The second step is the first that trains the network, and compiles the training too.
     for _ in range(min(len(condensation) - 1, 2 if condensation.execution.compiled else 1)):
         second = _seconds(lambda: next(condensation), wait)
-    # The first step began a network; so did the second where each has its own.
+    # The first step includes starting a network, and so does the second if there is one per iteration. Other
+    # starts are added, except in iterations that reuse the network.
     begun = sum(not plan.networks.reuses_network(iteration) for iteration in range(1, plan.iterations))
     again = begun * start if plan.inner_steps > 1 else 0.0
     return first + max(len(condensation) - 1, 0) * second + again
 
 
 def _scoring(synset: Synset, condensation: Condensation) -> float:
-    """Seconds that all evaluators take for the result, as if all networks took as long as the first."""
+    """Seconds of all evaluators for the result, if all networks take as long as the first."""
     data, device = condensation.data, condensation.device
     seen: list[tuple[float, float]] = [(time.monotonic(), 0.0)]
 
@@ -149,7 +150,7 @@ def _scoring(synset: Synset, condensation: Condensation) -> float:
         for _ in evaluate(synset, data, device=str(device), progress=progress):
             pass
     except _EnoughError:
-        # From the first report on: before it something may have been compiled, once for all synsets.
+        # From the first progress call on: compilation before it happens once for all synsets.
         _, (first, begun), *_, (last, done) = seen
         return (last - first) / (done - begun)
     return time.monotonic() - seen[0][0]
@@ -163,5 +164,5 @@ def _seconds(step: Callable[[], object], wait: Callable[[], None]) -> float:
 
 
 def _waiting(device: torch.device) -> Callable[[], None]:
-    """Waits until a device has done what it was given."""
+    """A function that waits for the device to finish."""
     return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

@@ -1,4 +1,4 @@
-"""What a condensation was like, iteration by iteration: for logs, plots and trackers."""
+"""Metrics of a condensation by outer iteration: for logs, plots and trackers."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,17 +13,18 @@ from idc.experiment.report import Iteration
 from idc.shapes import Scalar
 
 MOST_NORMS = 100
-"""Outer iterations of a run whose gradient norms are taken at most, twice each."""
+"""Maximum number of outer iterations whose gradient norms are computed, twice each."""
 
 STEPS_FOR_NORMS = 20
-"""Steps of a run for each of these: taking norms lasts as long as a step, and may be a tenth of all."""
+"""Inner steps of a run for each of these: computing norms takes as long as a step, and twice per iteration
+adds at most a tenth."""
 
 
 def recorded(condensation: Condensation) -> Iterator[tuple[Step, Iteration | None]]:
-    """The condensation's steps, and with the last of an outer iteration what the iteration was like.
+    """The condensation's steps; the last of an outer iteration comes with the iteration's metrics.
 
     Args:
-        condensation: is iterated; leave the loop whenever you like and begin another one to go on.
+        condensation: to run. The loop may be left at any time; a new one continues.
     """
     plan = condensation.pipeline
     looked_at = max(1, min(MOST_NORMS, len(condensation) // STEPS_FOR_NORMS))
@@ -52,7 +53,7 @@ def recorded(condensation: Condensation) -> Iterator[tuple[Step, Iteration | Non
 
 
 def scalars(iteration: Iteration) -> dict[str, float]:
-    """The numbers of an outer iteration by the names that a tracker such as TensorBoard shows."""
+    """An outer iteration's metrics by name, for a tracker such as TensorBoard."""
     found = {"loss": iteration.loss}
     if iteration.last_norms:
         real, synthetic = iteration.last_norms
@@ -64,8 +65,8 @@ def _norms(condensation: Condensation) -> GradientNorms | None:
     try:
         return condensation.gradient_norms()
     except RuntimeError as error:
-        # Weights that no image reaches, or too little memory: a run is worth more than its curves.
-        warnings.warn(f"gradient norms cannot be taken ({first_line(error)}); going on", Notice, 2)
+        # Unused weights or too little memory must not end a run.
+        warnings.warn(f"gradient norms cannot be computed ({first_line(error)}); continuing", Notice, 2)
         return None
 
 

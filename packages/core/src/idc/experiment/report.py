@@ -1,4 +1,4 @@
-"""What a run found out: scores as n, mean and standard deviation, and where they came from."""
+"""The results of a run: scores as n, mean and standard deviation, with their provenance."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ from idc.table import Record
 
 
 def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
-    """The evaluations of several synsets, with those that are draws of the same name made one.
+    """The evaluations of several synsets, pooling the scores of draws of the same name.
 
     Args:
-        draws: for each synset its evaluations, in the order of the evaluators.
+        draws: the evaluations of each synset, in the order of the evaluators.
     """
     pools: dict[tuple[str, int], list[Evaluation]] = {}
     for evaluations in draws:
@@ -31,49 +31,49 @@ def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
 
 
 class Iteration(Record):
-    """What an outer iteration was like, as a line of ``log.jsonl`` says."""
+    """Metrics of an outer iteration; a line of ``log.jsonl``."""
 
     iteration: int
-    """Outer iterations done with this one."""
+    """Outer iterations done, including this one."""
     loss: float
-    """Mean distance over its steps and classes."""
+    """Mean distance over its inner steps and classes."""
     steps: int
-    """Steps in the mean; fewer than the pipeline's where an interruption came between."""
+    """Inner steps in the mean; fewer than the pipeline's after an interruption."""
     first_norms: tuple[float, float] | None = None
-    """L1 norms of the network's gradients given real and given synthetic images, after the first of its
-    steps; None where they were not taken."""
+    """L1 norms of the network's gradients on real and on synthetic images, after the first inner step; None
+    if not computed."""
     last_norms: tuple[float, float] | None = None
-    """Likewise, after the last."""
+    """The same norms after the last inner step."""
 
 
 class Report(Record):
-    """The outcome of a run, as ``report.json`` holds it."""
+    """The results of a run; the content of ``report.json``."""
 
     name: str
     """The pipeline's name."""
     method: str
     classes: tuple[str, ...] = ()
-    """Their names, in the order of the labels."""
+    """Class names, in the order of the labels."""
     images_per_class: int
     budget: int
     """Stored numbers of the condensed synset."""
     iterations: int
     device: str
     computed: Computed | None = None
-    """How the condensation was computed; absent in reports written before this was kept."""
+    """How the condensation was computed; absent in older reports."""
     seconds: dict[str, float]
     """Wall-clock seconds of each phase on this machine."""
     versions: dict[str, str]
     evaluations: tuple[Evaluation, ...]
     snapshots: tuple[Evaluation, ...] = ()
-    """Of the synsets that were kept on the way, in their order."""
+    """Evaluations of the intermediate synsets, in their order."""
     published: tuple[PublishedScore, ...] = ()
-    """What the pipeline says others have reported."""
+    """Published scores, from the pipeline."""
 
     def merged(self, evaluations: Iterable[Evaluation]) -> Self:
-        """The report with more scores: in place of those with the same key, or after all others.
+        """The report with more evaluations, which replace those with the same key or are added.
 
-        Of the same networks, the score that more of them have stays.
+        If one has the scores of the other and more, the longer one is kept.
         """
         found = list(self.evaluations)
         for new in evaluations:
@@ -87,7 +87,7 @@ class Report(Record):
         return self.model_copy(update={"evaluations": tuple(found)})
 
     def save(self, path: Path) -> None:
-        """Write the report as JSON; the file is whole or not there."""
+        """Write the report as JSON, atomically."""
         text = self.model_dump_json(indent=2) + "\n"
         write_text(path, text)
 
@@ -99,7 +99,7 @@ class Report(Record):
             path: the file, or a run folder that holds ``report.json``.
 
         Raises:
-            InputError: there is none, or it is not a report.
+            InputError: there is no such file, or it is not a report.
         """
         file = path / "report.json" if path.is_dir() else path
         try:

@@ -1,4 +1,4 @@
-"""Scoring synsets: the condensed one and the baselines, under the same evaluators and seeds."""
+"""Scores of the condensed synset and the baselines, with the same evaluators and seeds."""
 
 from collections.abc import Callable, Iterator
 
@@ -26,15 +26,15 @@ def evaluate(
     """Score a synset with every evaluator of a pipeline.
 
     Args:
-        synset: what is scored.
-        data: the real data whose test split decides.
-        pipeline: whose evaluators, seed, precision and compile are used; the synset's own by default. Synsets
-            scored under the same pipeline get the same initial weights and draws.
+        synset: to score.
+        data: the real data to test on.
+        pipeline: the source of evaluators, seed, precision and compile; the synset's own by default. With the
+            same pipeline, synsets are scored with the same initial weights and draws.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
         progress: called now and then with the fraction done, 0 to 1.
 
     Returns:
-        Evaluations named after the synset, each as soon as it is complete.
+        Evaluations with the synset's name, each as soon as it is complete.
     """
     plan = pipeline or synset.pipeline
     for evaluator in plan.evaluate:
@@ -56,7 +56,7 @@ def evaluate(
 
 
 def _on_device(data: RealData, evaluator: Evaluator, device: torch.device) -> RealData:
-    """The data with the splits that an evaluator needs on a device; the others stay where they are."""
+    """The data, with the splits that an evaluator needs on a device."""
     return RealData(
         data.train.to(device) if "train" in evaluator.needs else data.train,
         data.test.to(device) if "test" in evaluator.needs else data.test,
@@ -64,7 +64,7 @@ def _on_device(data: RealData, evaluator: Evaluator, device: torch.device) -> Re
 
 
 def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Synset]:
-    """The synset of each draw of a pipeline's baselines: chosen and packed, not condensed.
+    """The uncondensed synset of each draw of a pipeline's baselines.
 
     Raises:
         InputError: a baseline does not fit the data.

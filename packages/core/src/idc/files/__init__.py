@@ -1,1 +1,1 @@
-"""Files that are whole or not there, and safetensors files with a checked header."""
+"""Atomic writing, and safetensors files with a checked header."""

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Atomic file writing: readers see the old file or the complete new one."""
 
 import os
 import tempfile
@@ -9,14 +9,14 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path, prefix: str, suffix: str) -> Iterator[Path]:
-    """A file to fill within the block, at whose end it is flushed to disk and takes the place of ``path``.
+    """A temporary file to fill within the block; then it is flushed to disk and renamed to ``path``.
 
-    A reader sees the old file or the whole new one; when the block fails nothing is left behind.
+    If the block fails, the temporary file is removed.
 
     Args:
-        path: the file; its folder is made.
-        prefix: begins the name of the file to fill, which is beside it.
-        suffix: ends it.
+        path: the file; its folder is created.
+        prefix: of the temporary file's name, in the same folder.
+        suffix: of the temporary file's name.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=suffix)
@@ -26,7 +26,7 @@ def replacing(path: Path, prefix: str, suffix: str) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        # mkstemp makes files private; these are as public as the user's umask makes any other.
+        # mkstemp makes files private; give them the permissions of any other new file.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -36,13 +36,13 @@ def replacing(path: Path, prefix: str, suffix: str) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` fill a file as `replacing` does."""
+    """Write a file with `replacing`; ``write`` fills it."""
     with replacing(path, f".{path.name}.", path.suffix) as temporary:
         write(temporary)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text; the file is whole or not there.
+    """Write UTF-8 text atomically.
 
     Raises:
         OSError: it cannot be written.
@@ -51,19 +51,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def previous(path: Path) -> Path:
-    """Where `replace_verified` keeps the file before the last one."""
+    """Where `replace_verified` keeps the previous version of a file."""
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
 def replace_verified(path: Path, write: Callable[[Path], object], verify: Callable[[Path], object]) -> None:
-    """Write a file, read it back, and only then put it in the place of the old one, which is kept.
+    """Write a file, verify it, and only then replace the old one, which is kept as `previous`.
 
-    Whenever the process is killed, ``path`` or `previous` is a whole file.
+    If the process is killed at any time, ``path`` or `previous` is a complete file.
 
     Args:
         path: the file.
         write: fills a file.
-        verify: raises if it finds one damaged.
+        verify: raises if a file is damaged; a ValueError for the old one.
     """
     new = path.with_name(f".{path.name}.new{path.suffix}")
     write_atomically(new, write)
@@ -73,7 +73,7 @@ def replace_verified(path: Path, write: Callable[[Path], object], verify: Callab
             try:
                 verify(path)
                 path.replace(previous(path))
-            # A damaged one must not take the place of the one before it, which may be the only whole one.
+            # A damaged file must not replace the previous one, which may be the only valid one.
             except ValueError:
                 path.unlink()
         new.replace(path)
@@ -83,7 +83,7 @@ def replace_verified(path: Path, write: Callable[[Path], object], verify: Callab
 
 
 def synchronize(folder: Path) -> None:
-    """Let a folder's entries be on the disk, where the system can do so."""
+    """Flush a folder's entries to disk, if the system supports it."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

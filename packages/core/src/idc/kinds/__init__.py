@@ -5,7 +5,7 @@ final class in the kind's entry-point group, with ``type: Literal["name"] = "nam
 the TOML keys. `Decoder` and `Objective` are the stable plugin surface. The others are provisional: their
 methods may gain arguments before 1.0.
 
-Names that need torch are imported when they are first used, so that commands start at once.
+Names that need torch are imported on first use, so that commands start quickly.
 """
 
 from importlib import import_module

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from idc.shapes import Images
 
 CHOICE = {"classes", "limit", "test_fraction", "subset_seed", "mean", "std"}
-"""Fields that say which images are wanted, or nothing of how an image is read."""
+"""Fields that do not affect how an image is read, so that changing them keeps the cached images."""
 
 
 class Dataset(Stage):
@@ -45,13 +45,13 @@ class Dataset(Stage):
     mean: tuple[float, ...] | None = None
     """Mean of each channel, for normalisation; computed from the training images by default."""
     std: tuple[float, ...] | None = None
-    """Standard deviation of each channel, likewise."""
+    """Standard deviation of each channel, for normalisation; computed by default."""
     on_error: Literal["fail", "skip"] = "fail"
-    """What to do with images that cannot be read: refuse the dataset, or skip them and say so."""
+    """What to do with images that cannot be read: refuse the dataset, or skip them with a warning."""
 
     @abstractmethod
     def find(self, root: Path, *, download: bool) -> "RawDataset":
-        """List what there is, reading no more than necessary.
+        """List the images, reading as little as possible.
 
         Args:
             root: the folder that ``--data`` names; paths in the table are relative to it.
@@ -61,11 +61,11 @@ class Dataset(Stage):
             All images and their labels; at least those of `wanted_classes`.
 
         Raises:
-            InputError: the files are absent or unusable; the message says what was expected where.
+            InputError: the files are missing or unusable; the message says what was expected where.
         """
 
     def shaped(self, image: "Example") -> "Example":
-        """An image as it is to be kept: unchanged by default. Called from several threads.
+        """Convert an image after reading, before caching; unchanged by default. Called from several threads.
 
         Args:
             image: (channels, height, width), bytes or floats, as it was read.
@@ -94,9 +94,9 @@ class Dataset(Stage):
             Both splits, on the CPU; large ones are memory-mapped from a file in the cache folder.
 
         Raises:
-            InputError: the files are absent or unusable; the message says what was expected where.
+            InputError: the files are missing or unusable; the message says what was expected where.
         """
-        # Not at the top: kinds are imported by commands that start without torch.
+        # Not at the top: commands that start without torch import the kinds.
         from idc.data.prepare import prepare
 
         return prepare(self.find(root, download=download), self._wanted(), progress)
@@ -118,7 +118,7 @@ class Dataset(Stage):
         )
 
     def _read_by(self) -> tuple[str, ...]:
-        # The code too: whoever develops a dataset changes that, but not its version.
+        # Including the code, because a dataset under development changes without a new version.
         return (
             self.model_dump_json(exclude=CHOICE),
             str(registry.distribution(self.group, str(self.type))),
@@ -126,7 +126,7 @@ class Dataset(Stage):
         )
 
     def sounds(self, images: "Images") -> "Sounds | None":
-        """What images of this dataset sound like; None if they are not sounds.
+        """The sound of images of this dataset; None if they are not sounds.
 
         Args:
             images: (n, channels, height, width) in the value range.

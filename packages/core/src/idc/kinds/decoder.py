@@ -1,4 +1,4 @@
-"""The kind of stage that makes training images of what is stored."""
+"""The kind of stage that makes training images from stored codes."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
@@ -67,7 +67,7 @@ class Decoder(Stage):
         """
 
     def for_evaluation(self) -> "Decoder":
-        """The decoder that makes training images of the finished codes; the same by default."""
+        """The decoder of the finished codes; the same by default."""
         return self
 
 

@@ -24,7 +24,7 @@ class Evaluation(Record):
     type: str
     """Evaluator, such as ``retrain``."""
     protocol: str
-    """Named, versioned recipe the scores were taken under, and what was changed in it."""
+    """Name of the recipe, and the fields changed in it."""
     model: str
     metric: str
     """What the values are; accuracies are in percent, 0 to 100."""
@@ -35,7 +35,7 @@ class Evaluation(Record):
     budget: int = 0
     """Numbers that the synset stores."""
     iteration: int | None = None
-    """Outer iterations done, where it is a synset that was kept on the way."""
+    """Outer iterations done, for an intermediate synset."""
 
     @property
     def key(self) -> EvaluationKey:

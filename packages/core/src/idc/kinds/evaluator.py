@@ -20,7 +20,7 @@ Need = Literal["codes", "test", "train"]
 
 
 class EvaluatorInputs:
-    """The decoded images, and of the rest what an evaluator declares in `Evaluator.needs`.
+    """The decoded images, and whatever else the evaluator declares in `Evaluator.needs`.
 
     Using what is not declared raises a TypeError, so that a forgotten declaration shows in the evaluator's
     first test, and not where the data were left on another device.
@@ -74,8 +74,8 @@ class Evaluator(Stage):
     default_type: ClassVar[str | None] = "retrain"
 
     needs: ClassVar[frozenset[Need]] = frozenset({"test"})
-    """What `evaluate` uses beside the decoded images: the real ``test`` or ``train`` split, which are then on
-    the device, or the stored ``codes``. It is given nothing else."""
+    """What `evaluate` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
+    on the device, or the stored ``codes``. It gets nothing else."""
     outside_protocol: ClassVar[frozenset[str]] = frozenset({"type", "models", "runs"})
     """Fields that choosing another ``protocol`` leaves as they are, for evaluators that have protocols."""
 

@@ -41,7 +41,7 @@ class Model(Stage):
             streams: the network's own: of its initial weights, its training batches and their augmentation.
             device: to compute on; the CPU by default.
         """
-        # Not at the top: kinds are imported by commands that start without torch.
+        # Not at the top: commands that start without torch import the kinds.
         from idc.network import Network
         from idc.runtime.compiler import Like
 

@@ -1,4 +1,4 @@
-"""Names to classes: stages are found through entry points and imported only when a pipeline names them."""
+"""Stages by name: found through entry points, and imported only when a pipeline names them."""
 
 import sys
 from functools import lru_cache
@@ -9,7 +9,7 @@ from idc.errors import suggestion
 
 
 class RegistryError(ValueError):
-    """A type that a table names cannot be had: unknown, broken, registered twice or of another kind."""
+    """A table's type is not available: unknown, broken, registered twice or of another kind."""
 
 
 class Installed(NamedTuple):
@@ -40,7 +40,7 @@ def load(group: str, name: str) -> type:
         name: the table's ``type``.
 
     Returns:
-        What the entry point refers to; the caller checks that it is of the kind it wants.
+        What the entry point refers to; the caller checks its kind.
 
     Raises:
         RegistryError: no such name, two distributions that claim it, or an import that fails (chained).
@@ -67,7 +67,7 @@ def missing_type(group: str) -> RegistryError:
 
 
 def unusable(group: str, name: str, why: str) -> RegistryError:
-    """The error for an entry point whose class cannot be what its group says it is."""
+    """The error for an entry point whose class does not fit its group."""
     claim = next(each for each in installed(group) if each.type == name)
     return RegistryError(
         f"type {name!r} of the distribution {claim.distribution} cannot be used: {claim.target} {why}"
@@ -85,8 +85,8 @@ def _points(group: str) -> EntryPoints:
 
 @lru_cache(maxsize=1)
 def _scan(path: tuple[str, ...]) -> EntryPoints:
-    # Reading every distribution's metadata takes milliseconds, and a pipeline asks twenty times.
-    # Python 3.11 annotates another class here; both select.
+    # Cached, because reading every distribution's metadata takes milliseconds, twenty times per pipeline.
+    # Cast, because Python 3.11 annotates another class, with the same select().
     return cast(EntryPoints, entry_points())
 
 

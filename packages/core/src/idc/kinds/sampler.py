@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 class Sampler(Stage):
     """Which images of a class an inner step sees.
 
-    A sampler has no state: what it selects in a step depends on the step's number and, for samplers that look
-    at the data now and then (`refreshes`), on what `refresh` returned last. The engine keeps that, and a
-    checkpoint holds it.
+    A sampler has no state. Its selection depends on the step's number and, for samplers that refresh, on what
+    `refresh` returned last, which the loop keeps and a checkpoint holds.
     """
 
     group: ClassVar[str] = "idc.samplers"
@@ -55,7 +54,7 @@ class Sampler(Stage):
     def refresh(
         self, members: "Indices", real: "Split", network: "Network", step: int, streams: "Streams"
     ) -> "Indices":
-        """Look at a class's images through the network being matched (DREAM: k-means over their features).
+        """Select from a class's images with the network being matched (DREAM: k-means over their features).
 
         Args:
             members: positions of the class's images in the training split.

@@ -25,7 +25,7 @@ class Stage(Table, ABC):
     """Entry-point group of the kind, such as ``idc.decoders``."""
 
     default_type: ClassVar[str | None] = None
-    """Of a kind: the type of tables that name none; without one, a table must name its type."""
+    """For a kind: the type of tables without one; if None, a table must name its type."""
 
     type: Any
     """The implementation's name in its group; implementations narrow it to one literal."""
@@ -49,14 +49,14 @@ class Stage(Table, ABC):
         """The installed class of this kind that is registered as ``name``.
 
         Raises:
-            RegistryError: it cannot be had, or is not of this kind.
+            RegistryError: it is not available, or not of this kind.
         """
         found = registry.load(cls.group, name)
         if not (isinstance(found, type) and issubclass(found, cls)):
             raise registry.unusable(cls.group, name, f"is not a subclass of idc.kinds.{cls.__name__}")
         if isabstract(found):
-            lacking = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
-            raise registry.unusable(cls.group, name, f"does not implement {lacking}")
+            missing = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+            raise registry.unusable(cls.group, name, f"does not implement {missing}")
         if found.model_fields["type"].default != name:
             raise registry.unusable(cls.group, name, f'does not declare type: Literal["{name}"] = "{name}"')
         return found
@@ -71,7 +71,7 @@ class Stage(Table, ABC):
         if name is None:
             raise registry.missing_type(cls.group)
         if not isinstance(name, str):
-            raise registry.RegistryError(f"'type' is {name!r}, not a name in quotes")
+            raise registry.RegistryError(f"'type' is {name!r}, but must be a name in quotes")
         return cls.implementation(name).model_validate({**table, "type": name})
 
     @classmethod
@@ -82,7 +82,7 @@ class Stage(Table, ABC):
             return handler(core_schema)
         schemas = [handler(found.__pydantic_core_schema__) for found in cls._importable()]
         for schema in map(handler.resolve_ref_schema, schemas):
-            # The class has a default for its type, but a file must write it, unless the kind has one too.
+            # The class's own default for `type` does not make it optional in a file; only the kind's does.
             if schema["properties"]["type"].get("default") != cls.default_type:
                 schema["required"] = sorted({"type", *schema.get("required", [])})
         return {"anyOf": schemas}

@@ -1,1 +1,1 @@
-"""Where and how things are computed: device, memory, precision, compiled or not."""
+"""Where and how a run computes: device, memory, precision, compilation."""

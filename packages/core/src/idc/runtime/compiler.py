@@ -1,10 +1,9 @@
-"""Pure functions of tensors as one compiled graph each.
+"""Pure functions of tensors, each compiled into one graph.
 
-A step (matching a class, training on a batch) is traced by running it once on tensors without data, through
-its backward and double-backward passes. What is compiled is therefore a flat list of tensor operations,
-gradients of gradients included, in whatever Python a plugin is written. Where that cannot be done (no C++
-compiler, an operation that looks at values, a fault of the compiler) the step is computed eagerly, with one
-line that says why.
+A step (matching a class, training on a batch) is traced with fake tensors, through its backward and
+double-backward passes. The graph is therefore a flat list of tensor operations, including gradients of
+gradients, and plugins may use any Python. If compilation fails (no C++ compiler, an operation that depends on
+values, a compiler error), the step runs eagerly, with a warning that says why.
 """
 
 import logging
@@ -30,20 +29,20 @@ Flat = Callable[..., Any]
 
 
 class ComputedEagerly(Notice):
-    """A step could not be compiled and is computed eagerly: slower, with the same result up to rounding."""
+    """A step could not be compiled and runs eagerly: slower, with the same result up to rounding."""
 
 
-MOST_GRAPHS = 64
-"""Graphs that are kept; those not used for longest go first."""
+MAX_GRAPHS = 64
+"""Number of cached graphs; the least recently used is dropped first."""
 
 _graphs: OrderedDict[Hashable, Flat | None] = OrderedDict()
-# None for what cannot be compiled.
+# None if it cannot be compiled.
 
 
 class Like:
-    """A key for `compute` that equals others made of equal values, hashable or not.
+    """A key for `compute` with the equality of its values, which need not be hashable.
 
-    Stages are equal if they are of the same class and have the same fields.
+    Stages are equal if they have the same class and the same fields.
     """
 
     def __init__(self, *values: object) -> None:
@@ -53,22 +52,22 @@ class Like:
         return isinstance(other, Like) and self._values == other._values
 
     def __hash__(self) -> int:
-        # Cheap, because it is taken at every step; what differs in fields alone is told apart by equality.
+        # Cheap, because it is computed at every step; __eq__ compares the fields.
         return hash(tuple(map(type, self._values)))
 
 
 def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) -> T:
-    """Call a pure function of tensors, as a compiled graph where `idc.runtime.execution` says so.
+    """Call a pure function of tensors, compiled if the current `Execution` says so.
 
     Args:
-        name: what messages call the function.
-        key: everything but the inputs that its result depends on; calls with equal keys, and inputs of the
-            same structure, shapes, types and devices, share a graph.
-        function: of tensors, or of dictionaries, tuples and lists of them, to the same.
-        inputs: what it is called with.
+        name: of the function, for messages.
+        key: everything that the result depends on except the inputs. Calls with equal keys share a graph if
+            their inputs have the same structure, shapes, dtypes and devices.
+        function: from and to tensors, or dictionaries, tuples and lists of them.
+        inputs: its arguments.
 
     Returns:
-        What the function returns; in float32 the compiled graph rounds otherwise than the eager function.
+        The function's result; rounding differs between compiled and eager.
     """
     execution = current_execution()
     if not execution.compiled:
@@ -79,27 +78,27 @@ def compute(name: str, key: Hashable, function: Callable[..., T], *inputs: Any) 
     if signature in _graphs:
         _graphs.move_to_end(signature)
         known = _graphs[signature]
-        return _eagerly(function, inputs) if known is None else known(leaves)
+        return _call_eagerly(function, inputs) if known is None else known(leaves)
 
     def unflattened(leaves: list[Tensor]) -> T:
         return function(*pytree.tree_unflatten(leaves, structure))
 
     try:
         graph, result = _first_call(unflattened, leaves)
-    # Whatever the tracer or the compiler raises: if the function itself is at fault, it raises it again.
+    # Anything the tracer or compiler raises; the eager call raises an error of the function itself again.
     except Exception as error:
         if out_of_memory(error):
             raise
-        graph, result = None, _eagerly(function, inputs)
+        graph, result = None, _call_eagerly(function, inputs)
         message = f"{name} is computed eagerly, because it cannot be compiled ({_reason(error)})"
         warnings.warn(message, ComputedEagerly, 2)
     _graphs[signature] = graph
-    if len(_graphs) > MOST_GRAPHS:
+    if len(_graphs) > MAX_GRAPHS:
         _graphs.popitem(last=False)
     return result
 
 
-def _eagerly(function: Callable[..., T], inputs: tuple[Any, ...]) -> T:
+def _call_eagerly(function: Callable[..., T], inputs: tuple[Any, ...]) -> T:
     with current_execution().eager().active():
         return function(*inputs)
 
@@ -107,13 +106,13 @@ def _eagerly(function: Callable[..., T], inputs: tuple[Any, ...]) -> T:
 def _first_call(
     function: Callable[[list[Tensor]], T], leaves: list[Tensor]
 ) -> tuple[Callable[[list[Tensor]], T], T]:
-    """A compiled function and what it returns; called once, because layers that draw would draw again."""
-    with _without_chatter():
+    """A compiled function and its result; called only once, because random layers would draw again."""
+    with _quiet_compiler():
         graph = _compiled(function, leaves)
         try:
             return graph, graph(leaves)
         except Exception as error:
-            # Where an earlier process was stopped while it wrote to the compiler's cache.
+            # A process was killed while it wrote to the compiler's cache.
             damaged = re.match(r"(/.+\.so): ", _reason(error))
             if damaged is None:
                 raise
@@ -134,18 +133,18 @@ def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Ca
         outputs, structure = pytree.tree_flatten(function(list(leaves)))
         return outputs
 
-    # Constants that the function closes over, such as mean and sd, become constants of the graph.
+    # Tensors that the function closes over, such as mean and std, become constants of the graph.
     graph = make_fx(flat, tracing_mode="fake", _allow_non_fake_inputs=True)(*leaves)
-    recorded = leaves[0].is_cuda
-    # Layers that draw (dropout) then draw from torch's generators, which the caller has seeded. On a GPU the
-    # kernels are recorded once and launched together, because launching each costs more than small ones take.
-    options: dict[str, Any] = {"fallback_random": True, "triton.cudagraphs": recorded}
+    # CUDA graphs, because launching a small kernel takes longer than running it.
+    cuda_graphs = leaves[0].is_cuda
+    # With fallback_random, dropout uses torch's generators, which the caller has seeded.
+    options: dict[str, Any] = {"fallback_random": True, "triton.cudagraphs": cuda_graphs}
     compiled = torch.compile(graph, fullgraph=True, dynamic=False, options=options)
 
     def call(leaves: list[Tensor]) -> T:
         outputs = compiled(*leaves)
-        if recorded:
-            # The next launch writes to the same memory.
+        if cuda_graphs:
+            # The next replay overwrites them.
             outputs = [output.clone() for output in outputs]
         return cast(T, pytree.tree_unflatten(outputs, structure))
 
@@ -153,8 +152,8 @@ def _compiled(function: Callable[[list[Tensor]], T], leaves: list[Tensor]) -> Ca
 
 
 @contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Without what torch logs of machines that have a CUDA build but no GPU, and of itself."""
+def _quiet_compiler() -> Iterator[None]:
+    """Suppress torch's own warnings, and its log messages on machines with a CUDA build but no GPU."""
     logger = logging.getLogger("torch.utils.cpp_extension")
     before = logger.level
     logger.setLevel(logging.ERROR)

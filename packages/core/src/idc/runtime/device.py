@@ -1,4 +1,4 @@
-"""Where a run computes: a flag of the machine, never part of the experiment."""
+"""The device of a run: a property of the machine, never part of the experiment."""
 
 from functools import lru_cache
 from textwrap import shorten
@@ -14,13 +14,13 @@ Tree = TypeVar("Tree")
 
 
 def choose(name: str = "auto") -> torch.device:
-    """The device that a name means.
+    """The device of a name.
 
     Args:
-        name: ``auto`` (a CUDA GPU if there is one, else the CPU) or what ``torch.device`` takes.
+        name: ``auto`` (a CUDA GPU if there is one, else the CPU) or an argument of ``torch.device``.
 
     Raises:
-        InputError: the name means nothing to torch, or such a device is not there.
+        InputError: the name is unknown, or the device is not available.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -30,21 +30,21 @@ def choose(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         reason = shorten(first_line(error), 100, placeholder=" …")
         others = "auto, cpu or cuda" if torch.cuda.is_available() else "auto or cpu"
-        raise InputError(f"device: {name!r} cannot be used here ({reason}); choose {others}") from None
+        raise InputError(f"device: {name!r} is not available ({reason}); choose {others}") from None
     return device
 
 
 def moved_together(drawn: Tree, device: torch.device) -> Tree:
-    """Tensors moved from the CPU in one copy for each number format, without waiting for it.
+    """CPU tensors moved in one non-blocking copy per dtype.
 
-    A step's random parameters are many small tensors, and on a GPU every copy costs as much as a kernel.
+    A step has many small random parameters, and every copy to a GPU costs as much as a kernel launch.
 
     Args:
         drawn: tensors in dictionaries, tuples and lists.
-        device: where to.
+        device: the target.
 
     Returns:
-        The same with the tensors there.
+        The same structure with the tensors on the device.
     """
     if device.type == "cpu":
         return drawn
@@ -55,16 +55,16 @@ def moved_together(drawn: Tree, device: torch.device) -> Tree:
         same = [tensor.flatten() for tensor in tensors if tensor.dtype == dtype]
         block = torch.cat(same).pin_memory() if device.type == "cuda" else torch.cat(same)
         moved[dtype] = list(block.to(device, non_blocking=True).split([len(tensor) for tensor in same]))
-    there = [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
-    return pytree.tree_unflatten(there, structure)
+    restored = [moved[tensor.dtype].pop(0).view(tensor.shape) for tensor in tensors]
+    return pytree.tree_unflatten(restored, structure)
 
 
 @lru_cache(maxsize=256)
 def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers as a tensor, the same one each time: making one waits for a GPU. It must not be changed."""
+    """Numbers as a tensor, cached because creating one synchronises the GPU. It must not be changed."""
     return torch.tensor(values, dtype=dtype, device=device)
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch means that the device has too little memory."""
+    """Whether an error of torch means that the device is out of memory."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,7 +1,6 @@
-"""How networks are computed: the precision of their convolutions, and whether steps are compiled.
+"""How networks are computed: the precision of convolutions, and whether steps are compiled.
 
-Like torch's autocast this holds within a block, for whatever is computed there, and is no argument of every
-stage: it says how numbers are computed, never which.
+Like torch's autocast, it is a context manager that holds for everything computed within the block.
 """
 
 import warnings
@@ -21,19 +20,19 @@ from idc.runtime.options import Compile, NumberFormat, Precision
 
 T = TypeVar("T")
 
-WORTHWHILE = 5e13
-"""Floating-point operations ahead from which ``auto`` compiles, which takes about a minute; eagerly these
-take some minutes on two cores. A number of operations rather than a measured time, because the same pipeline
-must take the same path, and give the same bits, every time."""
+COMPILE_THRESHOLD = 5e13
+"""Remaining floating-point operations from which ``auto`` compiles. Compiling takes about a minute; eagerly,
+these take a few minutes on two cores. Not a measured time, because the same pipeline must always take the
+same path and give the same bits."""
 
 
 class EmulatedPrecision(Notice):
-    """bfloat16 was asked for where it is emulated: slower than float32, and rounded more."""
+    """bfloat16 was selected on hardware that emulates it: slower than float32, and less precise."""
 
 
 @dataclass(frozen=True)
 class Execution:
-    """Precision of convolutions, and whether steps are compiled (``auto`` until the work ahead is known)."""
+    """Precision of convolutions, and whether steps are compiled (``auto``: not yet decided)."""
 
     precision: NumberFormat = "fp32"
     compile: Compile = False
@@ -42,10 +41,10 @@ class Execution:
 
     @classmethod
     def on(cls, device: torch.device, precision: Precision, compile: Compile) -> "Execution":
-        """What a pipeline's options mean on a device.
+        """A pipeline's options on a device.
 
-        ``precision = "auto"`` depends on the hardware alone, so that a run repeated on the same machine gives
-        the same bits.
+        ``precision = "auto"`` depends only on the hardware, so that a run gives the same bits on the same
+        machine.
         """
         if precision == "auto":
             return cls("bf16" if computes_bf16(device) else "fp32", compile)
@@ -54,30 +53,31 @@ class Execution:
         return cls(precision, compile)
 
     def eager(self) -> "Execution":
-        """The same without compiling."""
+        """The same, not compiled."""
         return replace(self, compile=False)
 
     @property
     def compiled(self) -> bool:
-        """Whether steps are compiled; not while this is undecided."""
+        """Whether steps are compiled; false while ``auto`` is undecided."""
         return self.compile is True
 
     def decided(self, operations: float) -> "Execution":
-        """``auto`` decided for so many floating-point operations ahead."""
-        return replace(self, compile=operations >= WORTHWHILE if self.compile == "auto" else self.compile)
+        """With ``auto`` decided, given the remaining floating-point operations."""
+        compile = operations >= COMPILE_THRESHOLD if self.compile == "auto" else self.compile
+        return replace(self, compile=compile)
 
     @contextmanager
     def active(self) -> Iterator[None]:
         """Compute this way within the block."""
         token = _current.set(self)
         try:
-            with _tensor_cores():
+            with _tf32_matmul():
                 yield
         finally:
             _current.reset(token)
 
     def during(self, items: Iterator[T]) -> Iterator[T]:
-        """The same items, each computed this way; not what is done between them."""
+        """The items of an iterator, computed this way; the consumer's code in between is not affected."""
         while True:
             with self.active():
                 try:
@@ -87,7 +87,7 @@ class Execution:
             yield item
 
     def layers(self) -> AbstractContextManager[object]:
-        """A block whose convolutions have this precision and whose layers are as the compiler likes them."""
+        """A context for forward passes: this precision of convolutions, and layers suited to the compiler."""
         if self.precision == "fp32" and not self.compiled:
             return nullcontext()
         return _Layers(self)
@@ -97,12 +97,12 @@ _current: ContextVar[Execution | None] = ContextVar("execution", default=None)
 
 
 def current_execution() -> Execution:
-    """How things are computed here; float32 and eager unless a block says otherwise."""
+    """The innermost active execution; float32 and eager by default."""
     return _current.get() or Execution()
 
 
 def computes_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for bfloat16: AVX512_BF16, AMX, ARM BF16, or a GPU from Ampere on."""
+    """Whether a device computes bfloat16 natively: AVX512_BF16, AMX, ARM BF16, or a GPU since Ampere."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
@@ -112,8 +112,8 @@ def computes_bf16(device: torch.device) -> bool:
 @cache
 def _warn_of_emulation(device: torch.device) -> None:
     warnings.warn(
-        f"precision = 'bf16' is emulated on {device}, which takes longer than 'fp32'; set 'auto' to use it "
-        "only where the hardware has it",
+        f"precision = 'bf16' is emulated on {device} and slower than 'fp32'; set 'auto' to use it only where "
+        "the hardware supports it",
         EmulatedPrecision,
         3,
     )
@@ -123,11 +123,11 @@ CONVOLUTIONS = (torch.conv1d, torch.conv2d, torch.conv3d)
 
 
 class _Layers(TorchFunctionMode):
-    """Computes some layers of unmodified modules otherwise.
+    """Replaces some operations of unmodified modules.
 
-    Convolutions cast what goes in and back what comes out, so that norms and losses stay in float32. For the
-    compiler their tensors have channels last, and average pooling is the mean of an unfolded tensor: that
-    fuses with the norms around it, which takes a fifth of a training step's time away.
+    Convolutions cast inputs to bfloat16 and outputs back, so that norms and losses stay in float32.
+    When compiled, convolutions use channels last, and average pooling is the mean over an unflattened tensor,
+    which fuses with the norms around it: a training step takes a fifth less time.
     """
 
     def __init__(self, execution: Execution) -> None:
@@ -146,13 +146,13 @@ class _Layers(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in CONVOLUTIONS:
             dtype = _argument(args, kwargs, 0, "input").dtype
-            moved = {name: self._moved(value) for name, value in kwargs.items()}
-            return func(*map(self._moved, args), **moved).to(dtype)
-        if self._compiled and func is nn.functional.avg_pool2d and not kwargs and _apart(*args):
-            return _averaged(args[0], args[1])
+            converted = {name: self._converted(value) for name, value in kwargs.items()}
+            return func(*map(self._converted, args), **converted).to(dtype)
+        if self._compiled and func is nn.functional.avg_pool2d and not kwargs and _tiles_image(*args):
+            return _average_pool(args[0], args[1])
         return func(*args, **kwargs)
 
-    def _moved(self, value: Any) -> Any:
+    def _converted(self, value: Any) -> Any:
         if not isinstance(value, Tensor):
             return value
         if self._half and value.dtype == torch.float32:
@@ -165,7 +165,7 @@ class _Layers(TorchFunctionMode):
 class Operations(TorchFunctionMode):
     """Counts the multiplications and additions of convolutions and linear layers within the block."""
 
-    # Not torch's own counter, which imports the compiler and with it takes seconds.
+    # torch's own counter imports the compiler, which takes seconds.
 
     def __init__(self) -> None:
         super().__init__()
@@ -189,7 +189,7 @@ def _argument(args: tuple[Any, ...], kwargs: dict[str, Any], position: int, name
     return args[position] if len(args) > position else kwargs[name]
 
 
-def _apart(
+def _tiles_image(
     images: Tensor,
     kernel: Any,
     stride: Any = None,
@@ -198,19 +198,19 @@ def _apart(
     count_padding: bool = True,
     divisor: int | None = None,
 ) -> bool:
-    """Whether the windows of a pooling are square, lie side by side, and divide the image."""
-    side_by_side = isinstance(kernel, int) and stride in (None, kernel) and padding == 0 and divisor is None
-    return side_by_side and images.ndim == 4 and not (images.shape[2] % kernel or images.shape[3] % kernel)
+    """Whether pooling windows are square, do not overlap, and cover the image exactly."""
+    adjacent = isinstance(kernel, int) and stride in (None, kernel) and padding == 0 and divisor is None
+    return adjacent and images.ndim == 4 and not (images.shape[2] % kernel or images.shape[3] % kernel)
 
 
-def _averaged(images: Tensor, kernel: int) -> Tensor:
+def _average_pool(images: Tensor, kernel: int) -> Tensor:
     height, width = images.shape[2] // kernel, images.shape[3] // kernel
     return images.unflatten(3, (width, kernel)).unflatten(2, (height, kernel)).mean((3, 5))
 
 
 @contextmanager
-def _tensor_cores() -> Iterator[None]:
-    """TF32 for matrix products too, as for convolutions; without a GPU there is none."""
+def _tf32_matmul() -> Iterator[None]:
+    """TF32 for matrix products, as for convolutions; no effect without a GPU."""
     if not torch.cuda.is_available():
         yield
         return

@@ -1,11 +1,10 @@
-"""How much memory a computation takes, found without having it."""
+"""Memory that a computation needs, determined without allocating it, and memory of the machine."""
 
-import os
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -14,48 +13,39 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def peak(function: Callable[..., object], *inputs: Any) -> int:
-    """Bytes that a function of tensors holds at most beside its inputs, if it is computed eagerly.
+    """Peak bytes of tensors that an eager call of a function allocates, besides its inputs.
 
-    The function runs on tensors that have shapes but no data. A compiled graph fuses operations and holds
-    less. Operations may need working memory of their own, which is not counted.
+    The function runs on fake tensors. A compiled graph fuses operations and needs less. Workspace of
+    operations is not counted.
 
     Args:
         function: of tensors, or of dictionaries, tuples and lists of them.
-        inputs: what it is called with.
+        inputs: its arguments.
     """
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _Held() as held:
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode, _AllocationCounter() as counter:
         fake = pytree.tree_map_only(Tensor, mode.from_tensor, inputs)
-        held.ignore(fake)
+        counter.ignore(fake)
         function(*fake)
-    return held.most
+    return counter.peak
 
 
-def available(device: torch.device) -> int | None:
-    """Bytes that are free on a device; None where that cannot be said."""
+def available(device: torch.device) -> int:
+    """Free bytes on a CUDA device, else of the machine's memory."""
     if device.type == "cuda":
-        kept_for_reuse = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + kept_for_reuse
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = dict(line.split(":", 1) for line in lines)
-    return int(found["MemAvailable"].split()[0]) * 1024 if "MemAvailable" in found else None
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    return psutil.virtual_memory().available
 
 
-def used(device: torch.device) -> int | None:
-    """Bytes that this process holds on a device; None where that cannot be said."""
+def used(device: torch.device) -> int:
+    """Bytes that this process holds on a CUDA device, else in the machine's memory."""
     if device.type == "cuda":
         return torch.cuda.memory_reserved(device)
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    return psutil.Process().memory_info().rss
 
 
 def _address(storage: torch.UntypedStorage) -> int:
-    # Storages without data have no other.
+    # Fake storages have no data pointer.
     return storage._cdata  # pyright: ignore[reportPrivateUsage]
 
 
@@ -64,12 +54,12 @@ def _storages(tensors: object) -> list[torch.UntypedStorage]:
     return [leaf.untyped_storage() for leaf in leaves if isinstance(leaf, Tensor)]
 
 
-class _Held(TorchDispatchMode):
-    """Counts the bytes of storages from their first appearance until they are dropped."""
+class _AllocationCounter(TorchDispatchMode):
+    """Tracks the bytes of live storages, from their first appearance until they are freed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.most = self._now = 0
+        self.peak = self._now = 0
         self._known: set[int] = set()
 
     def ignore(self, tensors: object) -> None:
@@ -80,18 +70,18 @@ class _Held(TorchDispatchMode):
     ) -> Any:
         results = func(*args, **(kwargs or {}))
         for storage in _storages(results):
-            self._hold(storage)
+            self._add(storage)
         return results
 
-    def _hold(self, storage: torch.UntypedStorage) -> None:
+    def _add(self, storage: torch.UntypedStorage) -> None:
         address, size = _address(storage), storage.nbytes()
         if address in self._known:
             return
         self._known.add(address)
         self._now += size
-        self.most = max(self.most, self._now)
-        weakref.finalize(storage, self._drop, address, size)
+        self.peak = max(self.peak, self._now)
+        weakref.finalize(storage, self._remove, address, size)
 
-    def _drop(self, address: int, size: int) -> None:
+    def _remove(self, address: int, size: int) -> None:
         self._known.discard(address)
         self._now -= size

@@ -1,4 +1,4 @@
-"""How a run is computed, as a pipeline file says it; needs no torch."""
+"""Execution options of a pipeline file; does not import torch."""
 
 from typing import Literal
 
@@ -6,6 +6,6 @@ from pydantic import StrictBool
 
 NumberFormat = Literal["fp32", "bf16"]
 Precision = Literal["fp32", "bf16", "auto"]
-"""Number format of convolutions; ``auto`` is bfloat16 where the hardware computes it, else float32."""
+"""Number format of convolutions; ``auto`` is bfloat16 if the hardware supports it, else float32."""
 Compile = StrictBool | Literal["auto"]
-"""Whether steps are compiled; ``auto`` where the work ahead is worth it."""
+"""Whether steps are compiled; ``auto`` if the remaining work makes it worthwhile."""

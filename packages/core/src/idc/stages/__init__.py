@@ -1,1 +1,1 @@
-"""The stages that come with idc: each folder is an entry-point group."""
+"""The stages included in idc; each folder is an entry-point group."""

@@ -1,1 +1,1 @@
-"""The condensed dataset: codes, file, pictures, and exchange with other programs."""
+"""The condensed dataset: codes, file, pictures, import and export."""

@@ -1,4 +1,4 @@
-"""Stored tensors seen class by class."""
+"""Access to stored tensors by class."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from idc.shapes import Batch, ClassNumbers, Codes
 
 
 def of_class(decoder: Decoder, codes: Codes, label: int) -> Codes:
-    """One class's slices, and the shared tensors whole."""
+    """One class's slices, and the shared tensors."""
     return {name: code if name in decoder.shared else code[label] for name, code in codes.items()}
 
 
@@ -36,14 +36,14 @@ def decode(decoder: Decoder, codes: Codes, images_per_class: int, classes: int) 
 
 
 def budget(codes: Codes) -> int:
-    """Stored numbers; shared tensors count too, so a shared decoder cannot look free."""
+    """How many numbers are stored, including those of shared tensors."""
     return sum(code.numel() for code in codes.values())
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes, number formats and bytes."""
-    found = hashlib.sha256()
+    """SHA-256 of names, shapes, dtypes and bytes."""
+    result = hashlib.sha256()
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        found.update(as_bytes(tensor))
-    return found.hexdigest()
+        result.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        result.update(as_bytes(tensor))
+    return result.hexdigest()

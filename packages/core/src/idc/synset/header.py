@@ -1,6 +1,6 @@
-"""The header of a synset file: its pipeline and all facts about its images.
+"""The header of a synset file: its pipeline, image format and provenance.
 
-Reading it needs neither torch nor the plugins it names.
+Reading it imports neither torch nor the plugins it names.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ FILE = "synset.safetensors"
 
 
 class Header(FileHeader):
-    """Everything about a synset but its numbers."""
+    """Everything about a synset except its tensors."""
 
     key: ClassVar[str] = "idc"
     what: ClassVar[str] = "synset"
@@ -27,28 +27,28 @@ class Header(FileHeader):
     """The resolved pipeline that made the synset."""
     spec: ImageSpec
     iterations: Annotated[int, Field(ge=0)]
-    """Outer iterations done; fewer than the pipeline's where the run was interrupted."""
+    """Outer iterations done; fewer than the pipeline's if the run was interrupted."""
     budget: Annotated[int, Field(ge=1)]
-    """Stored numbers of all classes together, including a decoder's shared ones and soft labels."""
+    """Stored numbers of all classes together, including shared tensors and soft labels."""
     images: Annotated[int, Field(ge=1)]
-    """Training images that decoding gives, all classes together."""
+    """Number of decoded training images of all classes together."""
     fingerprint: str
     """SHA-256 of the training split that was condensed."""
     versions: dict[str, str]
-    """Versions of idc's distributions, torch and safetensors at the time."""
+    """Versions of idc's distributions, torch and safetensors during the condensation."""
     computed: Computed | None = None
-    """How the condensation was computed; absent in files written before this was kept."""
+    """How the condensation was computed; absent in older files."""
     tensors: str | None = None
-    """SHA-256 of all stored tensors; absent likewise."""
+    """SHA-256 of all stored tensors; absent in older files."""
     seconds: Annotated[float, Field(ge=0)] | None = None
     """Wall-clock seconds of the condensation, without interruptions; absent if not measured."""
     commit: str | None = None
-    """Of the git repository that the working directory was in, with a ``+`` if files in it were changed."""
+    """Git commit of the working directory, with a ``+`` if files were changed."""
 
     @field_validator("spec", mode="before")
     @classmethod
     def _without_a_highest_value(cls, spec: object) -> object:
-        # What is None is not written, but here the default is another.
+        # None is not written to the file, but the default of `high` is not None.
         return {"high": None, **spec} if isinstance(spec, dict) else spec
 
     @field_validator("pipeline")
@@ -57,7 +57,7 @@ class Header(FileHeader):
         needed = {"method": str, "images_per_class": int, "decoder": dict}
         for name, kind in needed.items():
             if not isinstance(pipeline.get(name), kind):
-                raise ValueError(f"{name} is missing or not what it should be; the file is damaged")
+                raise ValueError(f"{name} is missing or has the wrong type; the file is damaged")
         return pipeline
 
 
@@ -68,16 +68,16 @@ def read(path: Path) -> Described[Header]:
         path: the file, or a run folder that holds ``synset.safetensors``.
 
     Raises:
-        InputError: no such file, not safetensors (truncated, say), not a synset, or another format.
+        InputError: no such file, not safetensors (or truncated), not a synset, or another format version.
     """
     return read_header(locate(path), Header)
 
 
 def locate(path: Path) -> Path:
-    """The synset file that a path means: itself, or the one in a run folder.
+    """The synset file at a path, or in a run folder.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such file.
     """
     try:
         file = path / FILE if path.is_dir() else path

@@ -25,11 +25,11 @@ NUMPY = (
     "dtypes.Float64DType",
     "dtypes.Float32DType",
 )
-"""What DC's files hold beside tensors: accuracies, as numbers of NumPy."""
+"""NumPy names needed to unpickle the accuracies in DC's files."""
 
 
 class _Ignored:
-    """Stands for what a file holds beside tensors; nothing of it is computed."""
+    """Placeholder for NumPy objects in a file, which are not created."""
 
     def __init__(self, *_: object) -> None:
         pass
@@ -39,17 +39,17 @@ class _Ignored:
 
 
 def read_public(path: Path) -> tuple[Tensor, Tensor]:
-    """Images and labels of a public code's result; nothing in the file is executed.
+    """Images and labels of a result of the public codes; code in the file is never executed.
 
     Args:
-        path: a ``.pt`` file: ``[images, labels]`` (IDC), or a dictionary whose ``data`` is a list of such
-            pairs (DC, DSA, DM), of which the last is taken.
+        path: a ``.pt`` file with ``[images, labels]`` (IDC), or with a dictionary whose ``data`` is a list of
+            such pairs (DC, DSA, DM); the last pair is used.
 
     Returns:
-        Images (n, channels, height, width) as float32 and labels (n,), as the file has them.
+        Images (n, channels, height, width) as float32, with the file's normalisation, and labels (n,).
 
     Raises:
-        InputError: it is neither, or holds more than tensors and numbers.
+        InputError: it has another content, or more than tensors and numbers.
     """
     known: list[Any] = [(_Ignored, f"numpy.{name}") for name in NUMPY]
     try:
@@ -57,11 +57,11 @@ def read_public(path: Path) -> tuple[Tensor, Tensor]:
             found: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; give a .pt file") from None
-    # The unpickler fails in many ways on what is no file of torch's.
+    # The unpickler raises many kinds of exceptions for other files.
     except Exception as error:
         raise InputError(
-            f"{path}: not a file of tensors and numbers ({first_line(error)[:200]}); others are not read, "
-            "because they could execute anything"
+            f"{path}: not a torch file of only tensors and numbers ({first_line(error)[:200]}); others are "
+            "not loaded, because they could execute code"
         ) from None
     if isinstance(found, Mapping) and isinstance(found.get("data"), Sequence) and found["data"]:
         found = found["data"][-1]
@@ -78,7 +78,7 @@ def read_public(path: Path) -> tuple[Tensor, Tensor]:
     ):
         raise InputError(
             f"{path}: neither [images, labels] nor a dictionary with such pairs in 'data'; images must be "
-            "(n, channels, height, width) floats and labels (n,) whole numbers"
+            "floats (n, channels, height, width) and labels whole numbers (n,)"
         )
     return images.detach().float(), labels.long()
 
@@ -94,47 +94,48 @@ def imported(
     normalised: bool,
     classes: tuple[str, ...] | None = None,
 ) -> Synset:
-    """A public code's result as a synset.
+    """A result of the public codes, as a synset.
 
     Args:
-        path: as `read_public` takes it.
-        pipeline: whose evaluators, model and dataset score it; its other tables are history.
-        low: lowest value of an image before normalisation.
-        high: highest; None where there is none.
-        mean: that the images were or are to be normalised by, one for each channel.
-        std: likewise.
+        path: a file for `read_public`.
+        pipeline: its evaluators, model and dataset are used for scores; its other tables are only recorded.
+        low: lowest value of a pixel before normalisation.
+        high: highest value of a pixel; None if unbounded.
+        mean: of each channel, for normalisation.
+        std: standard deviation of each channel, for normalisation.
         normalised: whether the file's images are normalised.
-        classes: names in the order of the labels; by default their numbers.
+        classes: names in the order of the labels; by default the class numbers.
 
     Returns:
-        The images class after class, decoded by ``raw``.
+        A synset of the images, sorted by class, with the decoder ``raw``.
 
     Raises:
-        InputError: the file or a number does not fit, or classes have different numbers of images.
+        InputError: the file or an argument does not fit, or classes have different numbers of images.
     """
     images, labels = read_public(path)
     if not bool(images.isfinite().all()) or labels.max() >= len(labels):
         raise InputError(
-            f"{path}: pixels must be finite, and labels below the number of images, which {len(labels)} is; "
-            f"the highest is {labels.max()}"
+            f"{path}: pixels must be finite, and labels less than the number of images, {len(labels)}; the "
+            f"highest label is {labels.max()}"
         )
     names = classes or tuple(map(str, range(int(labels.max()) + 1)))
     counts = torch.bincount(labels.clamp(min=0), minlength=len(names))
     if labels.min() < 0 or len(counts) > len(names) or len(counts.unique()) > 1:
         raise InputError(
-            f"{path}: its {len(names)} classes have {counts.min()} to {counts.max()} images, labels are "
-            f"{labels.min()} to {labels.max()}; every class needs as many"
+            f"{path}: its {len(names)} classes have {counts.min()} to {counts.max()} images, with labels "
+            f"from {labels.min()} to {labels.max()}; every class must have the same number of images, with "
+            f"labels from 0 to {len(names) - 1}"
         )
     if not len(mean) == len(std) == images.shape[1]:
         raise InputError(
             f"--mean, --std: {len(mean)} and {len(std)} numbers, but the images have {images.shape[1]} "
-            "channels; give one for each, separated by commas"
+            "channels; give one per channel, separated by commas"
         )
     top = math.inf if high is None else high
     if normalised and images.min() >= low and images.max() <= top:
         raise InputError(
-            f"{path}: values from {images.min():.3g} to {images.max():.3g} are within {low:g} to {top:g} as "
-            "they are, so they are not normalised; leave out --normalised"
+            f"{path}: values from {images.min():.3g} to {images.max():.3g} are within {low:g} to {top:g}, so "
+            "they are not normalised; omit --normalised"
         )
     if normalised:
         images = images * torch.tensor(std)[:, None, None] + torch.tensor(mean)[:, None, None]
@@ -142,7 +143,7 @@ def imported(
     if lowest < low - 0.5 * (min(top, 1e3) - low) or highest > top + 0.5 * (top - low):
         raise InputError(
             f"{path}: values from {lowest:.3g} to {highest:.3g} do not fit the range {low:g} to {top:g}; "
-            "say --normalised if they are normalised, or another --low and --high"
+            "add --normalised if they are normalised, or set another --low and --high"
         )
     per_class = int(counts[0])
     stored = torch.stack([images[labels == label] for label in range(len(names))])
@@ -172,15 +173,15 @@ def imported(
 
 
 def export(synset: Synset, out: Path) -> str:
-    """Write decoded images for other codes.
+    """Write decoded images, in the value range and not normalised, for other programs.
 
     Args:
-        synset: whose images, in the value range and not normalised.
-        out: ``.pt`` for ``[images, labels]`` as torch saves them, ``.npz`` for arrays with class names, mean
-            and standard deviation, and anything else for a folder of PNGs, a folder in it for each class.
+        synset: the images and labels.
+        out: ``.pt`` for ``[images, labels]`` saved by torch, ``.npz`` for arrays with class names, mean and
+            standard deviation, or a folder for PNGs in one folder per class.
 
     Returns:
-        What was written.
+        A phrase: how many images and classes were written.
 
     Raises:
         InputError: it cannot be written, or images cannot be PNGs.
@@ -200,16 +201,16 @@ def export(synset: Synset, out: Path) -> str:
             arrays = {"images": synset.images.numpy(), "labels": synset.labels.numpy(), **facts}
             write_atomically(out, lambda file: _savez(file, arrays))
         elif out.suffix:
-            raise InputError(f"{out}: must end in .pt or .npz, or in nothing for a folder of PNGs")
+            raise InputError(f"{out}: must end in .pt or .npz, or have no ending for a folder of PNGs")
         else:
             _pictures(synset, out)
     except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another place") from None
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another path") from None
     return f"{len(synset)} images in {len(spec.classes)} classes"
 
 
 def _savez(file: Path, arrays: Mapping[str, Any]) -> None:
-    # A path without the ending would get one.
+    # np.savez appends .npz to a path without it.
     with file.open("wb") as opened:
         np.savez(opened, **arrays)
 
@@ -223,7 +224,7 @@ def _pictures(synset: Synset, folder: Path) -> None:
             f"{synset.spec.high} cannot be PNGs; give a .npz or .pt file"
         )
     if folder.is_dir() and any(folder.iterdir()):
-        raise InputError(f"{folder}: is a folder with files in it; remove it, or choose another")
+        raise InputError(f"{folder}: the folder is not empty; remove it, or choose another")
     names = synset.spec.folder_names()
     for position, label in enumerate(synset.class_numbers.tolist()):
         pictures.save(pictures.picture(synset, position), folder / names[label] / f"{position:06d}.png")

@@ -1,4 +1,4 @@
-"""Images of synsets for people to look at."""
+"""Images of synsets, as PIL images."""
 
 from pathlib import Path
 
@@ -13,43 +13,43 @@ from idc.shapes import Images
 from idc.synset.codes import of_class
 from idc.synset.synset import Synset
 
-LEGIBLE = 64
+ENLARGED_SIZE = 64
 """Smaller images are enlarged up to this many pixels."""
-LETTERS = 12
-"""Height of class names, in pixels."""
-LONGEST = 24
-"""Characters of a class name that are shown."""
+FONT_SIZE = 12
+"""Of class names, in pixels."""
+MAX_NAME_CHARS = 24
+"""Longer class names are cut."""
 
 
 def grid(synset: Synset, per_class: int = 20) -> Image.Image:
-    """The synset's decoded images, one row for each class in the order of the labels, after its name.
+    """The synset's decoded images, one row per class, in the order of the labels and beginning with its name.
 
     Args:
         synset: its value range is mapped to black … white.
-        per_class: images shown of a class, at most.
+        per_class: maximum number of images per class.
 
     Returns:
-        A picture, grey unless there are three channels; small images are enlarged by a whole factor
+        A picture, greyscale unless there are three channels. Small images are enlarged by a whole factor
         without smoothing. Spectrograms have low frequencies at the bottom.
     """
     unit = _shown(synset.images, synset)
     rows = [unit[synset.class_numbers == label][:per_class] for label in range(len(synset.spec.classes))]
     columns = max(len(row) for row in rows)
     full = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
-    factor = max(1, LEGIBLE // max(synset.spec.height, synset.spec.width))
+    factor = max(1, ENLARGED_SIZE // max(synset.spec.height, synset.spec.width))
     images = nn.functional.interpolate(torch.cat(full), scale_factor=factor, mode="nearest")
-    laid_out = make_grid(images, nrow=columns, padding=2, pad_value=1.0)
-    picture = Image.fromarray((laid_out * 255).round().byte().permute(1, 2, 0).numpy())
-    return _named(picture, synset.spec.classes)
+    tiled = make_grid(images, nrow=columns, padding=2, pad_value=1.0)
+    picture = Image.fromarray((tiled * 255).round().byte().permute(1, 2, 0).numpy())
+    return _with_names(picture, synset.spec.classes)
 
 
 def decoded(synset: Synset, label: int, at_most: int | None = None) -> list[Image.Image]:
-    """The training images of a class as they are, each a picture.
+    """The decoded training images of a class.
 
     Args:
         synset: its value range is mapped to black … white.
         label: of the class.
-        at_most: so many of them; all by default.
+        at_most: maximum number of images; all by default.
 
     Returns:
         Pictures as in `grid`, but not enlarged.
@@ -58,12 +58,12 @@ def decoded(synset: Synset, label: int, at_most: int | None = None) -> list[Imag
 
 
 def stored(synset: Synset, label: int, at_most: int | None = None) -> list[Image.Image]:
-    """What is stored of a class, as far as it is images; in the order of the decoder's tensors.
+    """The stored images of a class, in the order of the decoder's tensors; other tensors are omitted.
 
     Args:
-        synset: as in `decoded`.
+        synset: its value range is mapped to black … white.
         label: of the class.
-        at_most: so many of them; all by default.
+        at_most: maximum number of images; all by default.
     """
     found: list[Image.Image] = []
     for code in of_class(synset.decoder, synset.codes, label).values():
@@ -73,19 +73,19 @@ def stored(synset: Synset, label: int, at_most: int | None = None) -> list[Image
 
 
 def picture(synset: Synset, position: int) -> Image.Image:
-    """One decoded image, grey or in colour; its value range is mapped to black … white."""
+    """One decoded image, greyscale or RGB; its value range is mapped to black … white."""
     return as_picture(_unit(synset.images[position : position + 1], synset)[0])
 
 
 def save(picture: Image.Image, path: Path) -> None:
-    """Write a picture as PNG; the file is whole or not there."""
+    """Write a picture as PNG, atomically."""
     write_atomically(path, lambda file: picture.save(file, format="PNG"))
 
 
-def _named(picture: Image.Image, classes: tuple[str, ...]) -> Image.Image:
-    font = ImageFont.load_default(LETTERS)
-    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in classes]
-    margin = 2 + max(round(font.getlength(name)) for name in names) + LETTERS // 2
+def _with_names(picture: Image.Image, classes: tuple[str, ...]) -> Image.Image:
+    font = ImageFont.load_default(FONT_SIZE)
+    names = [name if len(name) <= MAX_NAME_CHARS else f"{name[: MAX_NAME_CHARS - 1]}…" for name in classes]
+    margin = 2 + max(round(font.getlength(name)) for name in names) + FONT_SIZE // 2
     named = Image.new("RGB", (picture.width + margin, picture.height), "white")
     named.paste(picture, (margin, 0))
     row = picture.height / len(names)
@@ -99,7 +99,7 @@ def _pictures(images: Images, synset: Synset) -> list[Image.Image]:
 
 
 def _shown(images: Images, synset: Synset) -> Images:
-    """Grey or colour images from 0 to 1, spectrograms with low frequencies at the bottom."""
+    """Greyscale or RGB images in 0…1, spectrograms with low frequencies at the bottom."""
     unit = _unit(images, synset)
     if synset.spec.content == "spectrogram":
         unit = unit.flip(-2)

@@ -1,4 +1,4 @@
-"""How and with what a synset was made."""
+"""Provenance of a synset: how and with which versions it was made."""
 
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -12,25 +12,25 @@ DISTRIBUTIONS = (
     *("idc-core", "idc-augment", "idc-models"),
     *("torch", "torchvision", "kornia", "safetensors"),
 )
-"""What a result depends on."""
+"""Distributions that a result depends on."""
 
 
 class Computed(Record):
-    """How numbers were computed: what changes their rounding, or only the time they take."""
+    """How a run was computed; affects only rounding and time."""
 
     device: str
     threads: int
-    """Of the CPU."""
+    """CPU threads."""
     precision: str | None = None
-    """Of convolutions, as ``auto`` was decided; absent in files written before there was an ``auto``."""
+    """Precision of convolutions, with ``auto`` decided; absent in older files."""
     compiled: bool
-    """Whether steps were compiled, as far as they could be."""
+    """Whether steps were compiled, if possible."""
     classes_at_once: Annotated[int, Field(ge=1)] = 1
     """Classes matched in one call."""
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on, by distribution; those that are installed."""
+    """Distribution → version, of the installed ones that a result depends on."""
     found: dict[str, str] = {}
     for name in DISTRIBUTIONS:
         try:
@@ -41,7 +41,7 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The git commit of the working directory, with a ``+`` if files in it were changed; None without one."""
+    """Git commit of the working directory, with a ``+`` if files were changed; None without a repository."""
     try:
         described = subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"],

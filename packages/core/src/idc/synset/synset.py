@@ -1,4 +1,4 @@
-"""The condensed dataset: what is stored, and what a network is trained on."""
+"""The condensed dataset: the stored codes and the decoded training images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,14 +53,14 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         """A synset with its header.
 
         Args:
-            pipeline: what made it.
-            codes: stored tensors on the CPU.
-            spec: the images of the dataset condensed.
+            pipeline: that made it.
+            codes: stored tensors, on the CPU.
+            spec: image format of the dataset.
             iterations: outer iterations done.
-            fingerprint: of the training split condensed.
-            computed: how.
-            seconds: wall-clock seconds that it took.
-            commit: of the repository it was made in.
+            fingerprint: of the training split.
+            computed: how it was computed.
+            seconds: wall-clock seconds of the condensation.
+            commit: of the working directory's git repository.
         """
         decoder = pipeline.decoder.for_evaluation()
         images = decode(decoder, codes, pipeline.images_per_class, len(spec.classes)).images
@@ -87,7 +87,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             path: the file, or the run folder that holds it.
 
         Raises:
-            InputError: there is none, it is damaged or not a synset, or its decoder is not installed.
+            InputError: no such file, it is damaged or not a synset, or its decoder is not installed.
         """
         path = headers.locate(Path(path))
         header = headers.read(path).header
@@ -95,38 +95,42 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             codes = load_file(path)
             if budget(codes) != header.budget or not 0 < _stored(header) <= header.budget:
                 raise InputError(
-                    f"{path}: damaged; the header says {header.budget:,} numbers for {_stored(header):,} "
-                    f"stored images, and the file has {budget(codes):,}"
+                    f"{path}: damaged; the header declares {header.budget:,} numbers for {_stored(header):,} "
+                    f"stored images, but the file has {budget(codes):,}; copy or create it again"
                 )
             if header.tensors is not None and digest(codes) != header.tensors:
                 raise InputError(
-                    f"{path}: damaged; its tensors are not those that were written (their hash differs)"
+                    f"{path}: damaged; the hash of its tensors differs from that in the header; copy or "
+                    "create it again"
                 )
             synset = cls(header, _decoder(path, header), codes)
             images = synset.images
         except InputError:
             raise
         except (LookupError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-            raise InputError(f"{path}: the stored tensors do not fit the header ({error!r})") from error
+            raise InputError(
+                f"{path}: damaged; the stored tensors do not match the header ({error!r}); copy or create it "
+                "again"
+            ) from error
         if images.shape != (header.images, *header.spec.shape) or not bool(images.isfinite().all()):
             raise InputError(
-                f"{path}: the stored tensors do not decode to {header.images} finite images of "
-                f"{header.spec.shape}, as the header says; the file is damaged"
+                f"{path}: damaged; the stored tensors do not decode to {header.images} finite images of "
+                f"shape {header.spec.shape}, as the header declares; copy or create it again"
             )
         return synset
 
     def save(self, path: str | Path) -> None:
-        """Write the synset as safetensors; the file is whole or not there."""
+        """Write the synset as a safetensors file, atomically."""
         write_atomically(Path(path), lambda file: write_tensors(file, self.codes, self.header))
 
     @property
     def name(self) -> str:
-        """What the synset is called in reports: the pipeline's method."""
+        """Name of the synset in reports: the pipeline's ``method``."""
         return str(self.header.pipeline["method"])
 
     @property
     def spec(self) -> ImageSpec:
-        """What an image is, as in the dataset condensed."""
+        """Image format, as in the condensed dataset."""
         return self.header.spec
 
     @property
@@ -140,39 +144,39 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
     @property
     def images(self) -> Images:
-        """Decoded images in the dataset's value range, class after class."""
+        """Decoded images in the dataset's value range, sorted by class."""
         return self._batch.images
 
     @property
     def labels(self) -> Labels:
-        """Their labels: class numbers (n,), or soft labels (n, classes)."""
+        """Labels of the decoded images: class numbers (n,), or soft labels (n, classes)."""
         return self._batch.labels
 
     @property
     def class_numbers(self) -> ClassNumbers:
-        """The class that each image was synthesised for, also where its label is soft."""
+        """The class of each image, even if its label is soft."""
         classes = len(self.spec.classes)
         return torch.arange(classes).repeat_interleave(len(self) // classes)
 
     @property
     def matched_per_class(self) -> int:
-        """Training images of a class that the codes decode to while matching."""
+        """Number of training images per class while matching."""
         stored = int(self.header.pipeline["images_per_class"])
         return len(decode_class(self.decoder, self.codes, 0, stored))
 
     def split(self) -> Split:
-        """The decoded images as a split, to train on."""
+        """The decoded images as a split."""
         return Split(self.images, self.labels, self.spec)
 
     def dataset(
         self, transform: Callable[[Any], Any] | None = None, *, normalized: bool = True, pil: bool = False
     ) -> LabelledImages:
-        """The decoded images for PyTorch's data loaders, normalised unless asked otherwise.
+        """The decoded images as a PyTorch dataset; see `LabelledImages`.
 
         Args:
-            transform: as torchvision's datasets take it; see `LabelledImages`, as for the others.
-            normalized: by mean and standard deviation, after the transform.
-            pil: whether the transform takes PIL images.
+            transform: of each image, as for torchvision's datasets.
+            normalized: whether images are normalised by mean and standard deviation, after the transform.
+            pil: whether the transform expects PIL images.
         """
         return self.split().dataset(transform, normalized=normalized, pil=pil)
 
@@ -187,7 +191,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """One image (channels, height, width) in the dataset's value range; its label, () or (classes,)."""
+        """An image (channels, height, width) in the dataset's value range; its label, () or (classes,)."""
         return self.images[index], self.labels[index]
 
     @cached_property
@@ -207,12 +211,13 @@ def _decoder(path: Path, header: Header) -> Decoder:
     except ValidationError as error:
         made_with = ", ".join(f"{name} {version}" for name, version in header.versions.items())
         raise InputError(
-            f"{path}: its decoder cannot be had here (it was made with {made_with})\n{explain(error)}"
+            f"{path}: its decoder is not available here; install what it was made with ({made_with})\n"
+            f"{explain(error)}"
         ) from error
 
 
 def _distributions(pipeline: Pipeline) -> dict[str, str]:
-    # Plugins too, so that whoever lacks one learns what to install.
+    # Includes plugins, so that an error can name the one to install.
     stages = [value for _, value in pipeline if isinstance(value, Stage)] + list(pipeline.augment)
     found = (registry.distribution(stage.group, stage.type) for stage in stages)
     return dict(each for each in found if each)

@@ -1,6 +1,6 @@
-"""Checks for plugin authors: does a stage keep the promises of its kind?
+"""Checks for plugin authors: does a stage fulfil the contract of its kind?
 
-Each raises an AssertionError that says which promise is broken. In a plugin's own tests:
+Each raises an AssertionError that names the problem. In a plugin's own tests:
 
     from idc.testing import check_decoder
 

@@ -1,4 +1,4 @@
-"""What every check asserts, whatever the kind."""
+"""Assertions common to the checks of all kinds."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +13,12 @@ from idc.spec import ImageSpec
 
 
 def check_stage(stage: Stage) -> None:
-    """A stage of any kind is frozen, survives JSON, and refuses keys it does not have."""
+    """A stage of any kind is frozen, survives a JSON round trip, and refuses unknown keys."""
     kind = type(stage)
     named = isinstance(kind.model_fields["type"].default, str)
-    assert named, 'the class has no name; declare type: Literal["name"] = "name"'
-    assert kind.model_validate_json(stage.model_dump_json()) == stage, "JSON and back gives another stage"
-    assert kind.model_config.get("frozen"), "a stage is frozen"
+    assert named, 'the class has no type name; declare type: Literal["name"] = "name"'
+    assert kind.model_validate_json(stage.model_dump_json()) == stage, "a JSON round trip changes the stage"
+    assert kind.model_config.get("frozen"), "a stage must be frozen"
     try:
         kind.model_validate({**stage.model_dump(), "no_such_key": 1})
     except ValidationError:
@@ -28,14 +28,14 @@ def check_stage(stage: Stage) -> None:
 
 @contextmanager
 def global_generator_untouched() -> Iterator[None]:
-    """Within the block nothing may draw from torch's global generator, unless it puts its state back."""
+    """Assert that the block leaves the state of torch's global generator unchanged."""
     before = torch.get_rng_state()
     yield
     assert torch.equal(before, torch.get_rng_state()), "random draws come from the global generator"
 
 
 def assert_in_range(images: Tensor, spec: ImageSpec, what: str, tolerance: float = 0.0) -> None:
-    """Images are finite and within the spec's value range."""
+    """Assert that images are finite and within the value range."""
     assert bool(images.isfinite().all()), f"{what}: a value is not finite"
     assert float(images.min()) >= spec.low - tolerance, f"{what}: a value is below {spec.low}"
     if spec.high is not None:
@@ -43,5 +43,5 @@ def assert_in_range(images: Tensor, spec: ImageSpec, what: str, tolerance: float
 
 
 def equal(first: Codes, second: Codes) -> bool:
-    """Whether two sets of named tensors are the same to the bit."""
+    """Whether two sets of named tensors are bitwise equal."""
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

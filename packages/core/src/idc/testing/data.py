@@ -1,4 +1,4 @@
-"""Checks of the stages that make, choose and change images."""
+"""Checks of datasets, decoders, initializers, augmentations and samplers."""
 
 from pathlib import Path
 
@@ -17,29 +17,30 @@ from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
 
 def check_dataset(dataset: Dataset, root: Path) -> None:
-    """Both splits describe the same images, labels are class numbers, and loading twice gives the same."""
+    """Both splits have the same image format, labels are class numbers, and loading is reproducible."""
     check_stage(dataset)
     with global_generator_untouched():
         data = dataset.load(root)
-    assert data.train.spec == data.test.spec, "the splits' images differ"
+    assert data.train.spec == data.test.spec, "the splits have different image formats"
     for name, split in (("train", data.train), ("test", data.test)):
         assert split.pixels.shape == (len(split), *data.spec.shape), (
-            f"{name}: pixels are not of the spec's shape"
+            f"{name}: pixels do not have the spec's shape"
         )
         assert split.labels.dtype == torch.int64, f"{name}: labels are {split.labels.dtype}, not int64"
         inside = (split.labels >= 0) & (split.labels < len(data.spec.classes))
         assert bool(inside.all()), f"{name}: a label is not a class number"
         assert_in_range(split.images(torch.arange(min(len(split), 100))), data.spec, name)
     assert all(len(members) for members in data.train.members), "a class has no training images"
-    assert dataset.load(root).train.fingerprint() == data.train.fingerprint(), "loading twice differs"
+    same = dataset.load(root).train.fingerprint() == data.train.fingerprint()
+    assert same, "loading twice gives different data"
 
 
 def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: int = 2) -> None:
-    """Shapes, range, purity, finite and correct derivatives of first and second order, save and load."""
+    """Shapes, value range, purity, first and second derivatives, saving and loading."""
     check_stage(decoder)
     classes = len(spec.classes)
     capacity = decoder.capacity(images_per_class, spec)
-    assert capacity >= images_per_class, f"capacity {capacity} is below images_per_class"
+    assert capacity >= images_per_class, f"capacity {capacity} is less than images_per_class"
     assert capacity % images_per_class == 0, f"capacity {capacity} is not a multiple of images_per_class"
     shared = set(decoder.shared)
     for count in {images_per_class, capacity}:
@@ -50,31 +51,32 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
             assert name in shared or len(code) == classes, f"{name} has no leading class axis"
         batch = decode_class(decoder, codes, 1, images_per_class)
         assert batch.images.shape[1:] == spec.shape, (
-            f"decoded images are of shape {tuple(batch.images.shape)}"
+            f"decoded images have the shape {tuple(batch.images.shape)}"
         )
         _check_labels(batch, classes)
         assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
         again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class)
-        assert torch.equal(batch.images, again.images), "saved and loaded codes decode to other images"
+        assert torch.equal(batch.images, again.images), "saved and loaded codes decode to different images"
         _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class)
 
 
 def _check_labels(batch: Batch, classes: int) -> None:
-    """Of decoded images of class 1."""
+    """Check the labels of decoded images of class 1."""
     labels = batch.labels
-    assert len(labels) == len(batch.images), "there is not one label for each decoded image"
+    assert len(labels) == len(batch.images), "there is not one label per decoded image"
     if labels.is_floating_point():
-        assert labels.shape == (len(batch.images), classes), f"soft labels are of shape {tuple(labels.shape)}"
+        expected = (len(batch.images), classes)
+        assert labels.shape == expected, f"soft labels have the shape {tuple(labels.shape)}, not {expected}"
         assert bool((labels >= 0).all()), "a soft label has a negative probability"
         assert torch.allclose(labels.sum(1), torch.ones(len(labels))), "soft labels do not sum to 1"
-    assert bool((class_numbers(labels) == 1).all()), "a decoded image has another class's label"
+    assert bool((class_numbers(labels) == 1).all()), "a decoded image has the label of another class"
 
 
 def _check_projection(decoder: Decoder, codes: Codes, spec: ImageSpec, images_per_class: int) -> None:
     stretched = {name: 3 * code - 1 for name, code in codes.items()}
     projected = decoder.project(stretched, spec)
-    # Codes that are not pixels may go unprojected: a synset's images are clamped in any case.
+    # project() may return codes that are not pixels unchanged: a synset's images are clamped anyway.
     if not equal(projected, stretched):
         images = decode_class(decoder, projected, 1, images_per_class).images
         assert_in_range(images, spec, "decoded from projected codes", tolerance=1e-5)
@@ -86,7 +88,7 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
 
     def decode(*tensors: Tensor) -> Tensor:
         batch = decoder.decode(dict(zip(one, tensors, strict=True)), labels)
-        # Squared, so that decoders that are linear have a second derivative to check too.
+        # Squared, so that linear decoders have a second derivative too.
         value = (batch.images**2).sum()
         return value + (batch.labels**2).sum() if batch.labels.is_floating_point() else value
 
@@ -95,7 +97,7 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
     assert value.requires_grad, "the images do not depend on the codes"
     gradients = torch.autograd.grad(value, inputs)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite"
-    assert any(bool(gradient.any()) for gradient in gradients), "no code influences the images"
+    assert any(bool(gradient.any()) for gradient in gradients), "all gradients are zero"
     torch.autograd.gradcheck(decode, inputs)
     torch.autograd.gradgradcheck(decode, inputs)
 
@@ -103,19 +105,19 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
 def check_initializer(
     initializer: Initializer, decoder: Decoder | None = None, split: Split | None = None
 ) -> None:
-    """Codes for every class, within the range once decoded, and the same for the same streams."""
+    """Codes for every class that decode to the value range and are reproducible."""
     check_stage(initializer)
     decoder, split = decoder or Raw(), split or toy_split()
     with global_generator_untouched():
         codes, again = (initializer.codes(decoder, 2, split, ToyModel(), STREAMS) for _ in range(2))
-    assert equal(codes, again), "the same streams give other codes"
+    assert equal(codes, again), "the same streams give different codes"
     batch = decode_class(decoder, codes, 1, 2)
     assert batch.images.shape[1:] == split.spec.shape, "the codes do not decode to the dataset's images"
     assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
 
 
 def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> None:
-    """Draws that follow the generator; a siamese draw that treats every image alike; finite gradients."""
+    """Draws depend only on the generator, siamese draws treat all images alike, gradients are finite."""
     check_stage(augmentation)
     images = toy_split(2, spec).images()
     for attempt in range(8):
@@ -125,11 +127,12 @@ def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> No
                     augmentation.draw(count, spec.shape, STREAMS.generator("augment", attempt))
                     for _ in range(2)
                 )
-            assert equal(draw.parameters, again.parameters), "the same generator draws other parameters"
+            assert equal(draw.parameters, again.parameters), "the same generator gives different parameters"
             leaf = images.clone().requires_grad_()
             changed = augmentation.apply(leaf, draw)
-            assert changed.shape == images.shape, f"images become {tuple(changed.shape)}"
-            assert torch.equal(changed, augmentation.apply(leaf, draw)), "applying a draw twice differs"
+            assert changed.shape == images.shape, f"the shape changes to {tuple(changed.shape)}"
+            same = torch.equal(changed, augmentation.apply(leaf, draw))
+            assert same, "applying a draw twice gives different images"
             if count == 1:
                 _check_siamese(augmentation, images, draw)
             if changed.requires_grad:
@@ -139,14 +142,15 @@ def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> No
 
 def _check_siamese(augmentation: Augmentation, images: Tensor, draw: Draw) -> None:
     together = augmentation.apply(images, draw)
-    apart = torch.cat([augmentation.apply(image[None], draw) for image in images])
-    assert torch.allclose(together, apart, atol=1e-5), "a siamese draw treats images of a batch differently"
+    one_by_one = torch.cat([augmentation.apply(image[None], draw) for image in images])
+    same = torch.allclose(together, one_by_one, atol=1e-5)
+    assert same, "a siamese draw treats the images of a batch differently"
 
 
 def check_sampler(sampler: Sampler) -> None:
-    """Different images of the class, the same for the same step, for large and for small classes.
+    """Distinct images of the class, reproducible for a step, for large and small classes.
 
-    A sampler that refreshes does so at step 0, with the same outcome for the same step and network.
+    A sampler that refreshes does so at step 0, reproducibly for a step and network.
     """
     check_stage(sampler)
     network = ToyModel().fresh(SPEC, STREAMS)
@@ -160,20 +164,20 @@ def check_sampler(sampler: Sampler) -> None:
                     refreshed, same = (
                         sampler.refresh(members, split, network, step, STREAMS) for _ in range(2)
                     )
-                    assert torch.equal(refreshed, same), "refreshing twice in a step gives different images"
+                    assert torch.equal(refreshed, same), "refreshing twice in a step gives different results"
                 assert step or (refreshed is not None) == any(map(sampler.refreshes, range(1000))), (
                     "a sampler that refreshes must do so at step 0"
                 )
                 chosen, again = (sampler.real(members, step, STREAMS, refreshed) for _ in range(2))
                 before_the_run = sampler.real(members, step, STREAMS)
-                some = sampler.synthetic(size, step, STREAMS)
+                selected = sampler.synthetic(size, step, STREAMS)
             assert len(before_the_run) == len(chosen), "the number of images depends on refreshing"
-            syn = torch.arange(size) if some is None else some
-            assert torch.equal(chosen, again), "the same step gives other images"
-            assert set(chosen.tolist()) <= set(members.tolist()), "an image of another class is chosen"
-            assert len(set(chosen.tolist())) == len(chosen) > 0, "an image is chosen twice, or none is"
-            assert set(syn.tolist()) <= set(range(size)), "there is no such decoded image"
-            assert len(set(syn.tolist())) == len(syn) > 0, "a decoded image is chosen twice, or none is"
+            syn = torch.arange(size) if selected is None else selected
+            assert torch.equal(chosen, again), "the same step gives different images"
+            assert set(chosen.tolist()) <= set(members.tolist()), "an image of another class is selected"
+            assert len(set(chosen.tolist())) == len(chosen) > 0, "an image is selected twice, or none is"
+            assert set(syn.tolist()) <= set(range(size)), "a selected decoded image does not exist"
+            assert len(set(syn.tolist())) == len(syn) > 0, "a decoded image is selected twice, or none is"
 
 
 def _saved_and_loaded(codes: Codes) -> Codes:

@@ -1,4 +1,4 @@
-"""Checks of the stages that build, train and look through networks."""
+"""Checks of models, objectives, networks, optimizers and evaluators."""
 
 import torch
 from torch import Generator, Tensor
@@ -15,28 +15,28 @@ from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
 
 def check_model(model: Model, spec: ImageSpec = SPEC) -> None:
-    """Logits of the right shape, initial weights that follow the seed, gradients for every weight."""
+    """Logits have the right shape, initial weights depend on the seed, every weight has a gradient."""
     check_stage(model)
     networks = []
     for seed in (0, 0, 1):
         with Streams(seed).seeded("weights"):
             networks.append(Network.of(model.build(spec), STREAMS))
     first, same, other = networks
-    assert equal(first.weights, same.weights), "the same seed gives other initial weights"
+    assert equal(first.weights, same.weights), "the same seed gives different initial weights"
     assert not equal(first.weights, other.weights), "another seed gives the same initial weights"
     batch = Batch(toy_split(2, spec).images(), toy_split(2, spec).labels)
     logits = first.logits(batch.images)
-    assert logits.shape == (len(batch), len(spec.classes)), f"logits are of shape {tuple(logits.shape)}"
+    assert logits.shape == (len(batch), len(spec.classes)), f"logits have the shape {tuple(logits.shape)}"
     if isinstance(first.module, FeatureNetwork):
         features = first.features(batch.images)
-        assert features, "features() gives no layer"
-        assert all(len(layer) == len(batch) for layer in features), "a layer's features are not one per image"
+        assert features, "features() returns no layer"
+        assert all(len(layer) == len(batch) for layer in features), "a layer's first axis is not the images"
     gradients = NetworkView(first).gradients(batch)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients.values()), "a gradient is not finite"
 
 
 def check_objective(objective: Objective) -> None:
-    """A finite scalar whose gradient is finite, not zero and right, for batches of different sizes."""
+    """A finite scalar with a finite, non-zero and correct gradient, for batches of different sizes."""
     check_stage(objective)
     with STREAMS.seeded("weights"):
         network = Network.of(ToyModel().build(SPEC).double(), STREAMS)
@@ -44,7 +44,7 @@ def check_objective(objective: Objective) -> None:
     split = toy_split()
     with global_generator_untouched():
         prepared, again = (objective.prepare(split, ToyModel(), STREAMS.child("objective")) for _ in range(2))
-    assert equal(prepared, again), "prepare() gives something else for the same streams"
+    assert equal(prepared, again), "prepare() gives different tensors for the same streams"
     assert prepared == {} or not equal(
         prepared, objective.prepare(toy_split(seed=1), ToyModel(), STREAMS.child("other"))
     ), "prepare() depends neither on the data nor on the streams: make it a constant"
@@ -60,18 +60,18 @@ def check_objective(objective: Objective) -> None:
             return objective.distance(view, real, Batch(images, labels))
 
         value = distance(leaf)
-        assert value.shape == (), f"the distance is of shape {tuple(value.shape)}, not a scalar"
+        assert value.shape == (), f"the distance has the shape {tuple(value.shape)}, but must be a scalar"
         assert bool(value.isfinite()), "the distance is not finite"
         assert value.requires_grad, "the distance does not depend on syn.images"
         (gradient,) = torch.autograd.grad(value, leaf)
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
         assert bool(gradient.any()), "the gradient is zero"
-        assert torch.equal(value, distance(leaf)), "the same batches give another distance"
+        assert torch.equal(value, distance(leaf)), "the same batches give different distances"
         torch.autograd.gradcheck(distance, leaf)
 
 
 def check_networks(networks: Networks) -> None:
-    """Networks that follow their streams, are finite, and do not touch the real data."""
+    """Networks depend only on their streams, are finite, and leave the real data unchanged."""
     check_stage(networks)
     split = toy_split()
     networks.refuse_unfit(ToyModel(), split)
@@ -88,13 +88,13 @@ def check_networks(networks: Networks) -> None:
             network = networks.start(1, network, ToyModel(), split, STREAMS.child(1))
             outcomes.append(networks.train(network, split, synthetic))
     first, second = outcomes
-    assert equal(first.weights, second.weights), "the same streams give another network"
+    assert equal(first.weights, second.weights), "the same streams give different networks"
     assert all(bool(w.isfinite().all()) for w in first.weights.values()), "a weight is not finite"
     assert torch.equal(split.pixels, before), "the real data were changed"
 
 
 def check_optimizer(optimizer: Optimizer) -> None:
-    """Finite steps against the gradient, the same every time, of codes that are left unchanged."""
+    """Steps are finite, against the gradient, reproducible, and not in place."""
     check_stage(optimizer)
     generator = STREAMS.generator("optimizer")
     shapes = {"own": (3, 2, 4), "shared": (5,)}
@@ -109,36 +109,36 @@ def check_optimizer(optimizer: Optimizer) -> None:
                 {name: each.shape for name, each in buffer.items()}
                 == {name: each.shape for name, each in codes.items()}
                 for buffer in state.values()
-            ), "a buffer of the state does not have a tensor of each code's shape"
+            ), "a buffer of the state must have one tensor per code, of the code's shape"
             with global_generator_untouched():
                 moved = optimizer.before_gradients(moved, state, {"shared"})
                 moved, state = optimizer.update(moved, state, gradients, number, {"shared"})
         outcomes.append(moved)
-    assert equal(outcomes[0], outcomes[1]), "the same gradients give other codes"
-    assert equal(codes, original), "the codes given are changed in place"
+    assert equal(outcomes[0], outcomes[1]), "the same gradients give different codes"
+    assert equal(codes, original), "the codes are changed in place"
     for name, code in outcomes[0].items():
         assert bool(code.isfinite().all()), "a code is not finite"
         assert bool((code < codes[name]).all()), "a step is not against the gradient"
 
 
 def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> None:
-    """Scores that are finite and the same for the same streams, with progress from 0 to 1.
+    """Scores are finite and reproducible, and progress is between 0 and 1.
 
-    The evaluator is given what it declares in `needs`, and nothing else.
+    The evaluator gets only what it declares in `needs`.
     """
     check_stage(evaluator)
     evaluator.refuse_unfit(data.spec)
-    shares: list[float] = []
+    fractions: list[float] = []
     matched = len(synset) // len(data.spec.classes)
     inputs = EvaluatorInputs(synset.split(), matched, data, synset.codes, evaluator.needs)
     with global_generator_untouched():
         first, second = (
-            list(evaluator.evaluate(inputs, ToyModel(), STREAMS, shares.append)) for _ in range(2)
+            list(evaluator.evaluate(inputs, ToyModel(), STREAMS, fractions.append)) for _ in range(2)
         )
     assert first, "there is no evaluation"
-    assert first == second, "the same streams give other scores"
+    assert first == second, "the same streams give different scores"
     assert all(torch.tensor(each.values).isfinite().all() for each in first), "a score is not finite"
-    assert all(0 <= share <= 1 for share in shares), "progress is not a share"
+    assert all(0 <= fraction <= 1 for fraction in fractions), "progress is not between 0 and 1"
 
 
 def _normal(count: int, generator: Generator) -> Tensor:

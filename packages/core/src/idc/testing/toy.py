@@ -1,4 +1,4 @@
-"""Small stand-ins for a dataset, a model and a synset."""
+"""A small dataset, model and synset for checks."""
 
 from typing import Literal, final
 
@@ -27,7 +27,7 @@ STREAMS = Streams(0, ("check",))
 
 
 def toy_split(per_class: int = 24, spec: ImageSpec = SPEC, seed: int = 0) -> Split:
-    """Bytes that a small network can learn: each class is brighter in its own columns."""
+    """uint8 images that a small network can learn: each class is brighter in its own columns."""
     classes = len(spec.classes)
     labels = torch.arange(classes).repeat_interleave(per_class)
     noise = torch.rand(classes * per_class, *spec.shape, generator=Streams(seed).generator("toy"))
@@ -38,12 +38,12 @@ def toy_split(per_class: int = 24, spec: ImageSpec = SPEC, seed: int = 0) -> Spl
 
 @final
 class ToyModel(Model):
-    """A network without kinks, so that second derivatives can be compared with differences."""
+    """A smooth network, so that second derivatives can be compared with finite differences."""
 
     type: Literal["toy"] = "toy"
 
     def build(self, spec: ImageSpec) -> nn.Module:
-        """A `ToyNetwork` for such images."""
+        """A `ToyNetwork`."""
         return ToyNetwork(spec)
 
 
@@ -67,7 +67,7 @@ class ToyNetwork(nn.Module):
 
 
 def toy_synset(data: RealData | None = None) -> tuple[Synset, RealData]:
-    """A small synset of real images and the dataset it comes from, for `check_evaluator`."""
+    """A small synset of real images and its dataset, for `check_evaluator`."""
     data = data or RealData(toy_split(), toy_split(seed=1))
     pipeline = _toy_pipeline()
     codes = pipeline.init.codes(

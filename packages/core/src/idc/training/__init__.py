@@ -1,1 +1,1 @@
-"""How a network is trained: preprocessing, CutMix, and the recipe."""
+"""Training of networks: preprocessing, CutMix, and the recipe."""

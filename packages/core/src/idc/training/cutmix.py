@@ -1,4 +1,4 @@
-"""CutMix: a box of each image is pasted from another one, and the loss weighs both labels by area."""
+"""CutMix: a box of each image is replaced by another image's, and the loss weights both labels by area."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -9,24 +9,24 @@ Box = tuple[int, int, int, int]
 
 
 def draw_cutmix(count: int, shape: tuple[int, int, int], probability: float, generator: Generator) -> Draw:
-    """Draw CutMix for a batch: a permutation, a box, and the weight of the images' own labels.
+    """CutMix parameters of a batch.
 
     Args:
         count: images in the batch.
         shape: (channels, height, width).
-        probability: of mixing at all; otherwise the box is empty and the weight 1.
+        probability: of mixing the batch; otherwise the box is empty and the weight is 1.
         generator: the only source of randomness.
 
     Returns:
-        ``permutation`` (count,), ``box`` (4,) as first row, first column, end row, end column, and
-        ``weight`` () = 1 - box area / image area.
+        ``permutation`` (count,), the images' partners; ``box`` (4,): first row, first column, end row, end
+        column; and ``weight`` (), of the images' own labels: 1 - box area / image area.
     """
     _, height, width = shape
-    chosen, share = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
+    uniform, fraction = torch.rand(2, generator=generator, dtype=torch.float64).tolist()
     row = int(torch.randint(height, (), generator=generator))
     column = int(torch.randint(width, (), generator=generator))
     permutation = torch.randperm(count, generator=generator)
-    box = cutmix_box(height, width, row, column, share) if chosen < probability else (0, 0, 0, 0)
+    box = cutmix_box(height, width, row, column, fraction) if uniform < probability else (0, 0, 0, 0)
     return Draw(
         {
             "permutation": permutation,
@@ -36,13 +36,13 @@ def draw_cutmix(count: int, shape: tuple[int, int, int], probability: float, gen
     )
 
 
-def cutmix_box(height: int, width: int, row: int, column: int, share: float) -> Box:
-    """The box pasted from another image: about ``1 - share`` of the area around a centre, clipped.
+def cutmix_box(height: int, width: int, row: int, column: int, fraction: float) -> Box:
+    """A box around a centre with about ``1 - fraction`` of the image's area, clipped to the image.
 
     Returns:
         First row, first column, end row, end column. An odd side loses one pixel, as in the public code.
     """
-    side = (1 - share) ** 0.5
+    side = (1 - fraction) ** 0.5
     half_height, half_width = int(height * side) // 2, int(width * side) // 2
     return (
         max(row - half_height, 0),
@@ -53,12 +53,12 @@ def cutmix_box(height: int, width: int, row: int, column: int, share: float) -> 
 
 
 def own_weight(height: int, width: int, box: Box) -> float:
-    """The share of an image that the box leaves it, which is the weight of its own label."""
+    """The weight of an image's own label: the fraction of its area outside the box."""
     return 1 - (box[2] - box[0]) * (box[3] - box[1]) / (height * width)
 
 
 def cutmix(images: Images, mix: Draw) -> Images:
-    """Paste each image's partner into the box; by a mask, so that shapes do not depend on the draw."""
+    """Replace the box by the partner's pixels; through a mask, so that shapes do not depend on the draw."""
     first_row, first_column, end_row, end_column = mix.parameters["box"].unbind()
     rows = torch.arange(images.shape[2], device=images.device)
     columns = torch.arange(images.shape[3], device=images.device)
@@ -69,7 +69,7 @@ def cutmix(images: Images, mix: Draw) -> Images:
 
 
 def mixed_cross_entropy(logits: Tensor, labels: Labels, mix: Draw) -> Scalar:
-    """Mean cross-entropy with the labels of both images, weighted by their areas; labels may be soft."""
+    """Mean cross-entropy with both labels, weighted by area; labels may be soft."""
     weight = mix.parameters["weight"].to(logits.dtype)
     own = nn.functional.cross_entropy(logits, labels)
     partner = nn.functional.cross_entropy(logits, labels[mix.parameters["permutation"]])

@@ -1,4 +1,4 @@
-"""Features of real images, for stages that select images by what a network makes of them."""
+"""Features of real images, for stages that select images by them."""
 
 import torch
 from jaxtyping import Float
@@ -10,21 +10,21 @@ from idc.shapes import Indices
 from idc.training.preprocessing import Preprocessing
 
 BATCH_SIZE = 500
-"""Images in a forward pass."""
+"""Images per forward pass."""
 
 
 @torch.no_grad()
 def embed(
     network: Network, real: Split, members: Indices, layer: int = -1, field: str = "layer"
 ) -> Float[Tensor, "members features"]:
-    """Features of some images, normalised and not augmented, flattened, in float64, on the split's device.
+    """Flattened float64 features of images without augmentation, on the split's device.
 
     Args:
         network: used in evaluation mode.
         real: the training split.
         members: positions of the images.
-        layer: counted from 0, or from -1 for the last before the logits.
-        field: of the pipeline that names the layer, for messages.
+        layer: index from 0, or negative from the last before the logits.
+        field: the pipeline's key for `layer`, for messages.
 
     Raises:
         InputError: the network has no such layer.

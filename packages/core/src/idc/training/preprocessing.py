@@ -1,4 +1,4 @@
-"""Normalisation and augmentations as one function from images in the value range to a network's input."""
+"""Normalisation and augmentation: from images in the value range to a network's input."""
 
 from collections.abc import Sequence
 
@@ -12,14 +12,14 @@ from idc.seeding import Streams
 from idc.shapes import Draw, Images
 from idc.spec import ImageSpec
 
-ENOUGH = 16
-"""Images of a trial, so that an augmentation applied with some probability is applied at least once."""
+TRIAL_IMAGES = 16
+"""Images of a trial run; enough that random augmentations are most likely applied."""
 
 
 class Preprocessing:
-    """What stands between a dataset's images and a network.
+    """Augmentation and normalisation of a dataset's images.
 
-    Each augmentation gets the images in the space it asks for; whatever they are, the result is normalised.
+    Each augmentation gets the images in its own `space`; the result is always normalised.
     """
 
     def __init__(
@@ -37,22 +37,23 @@ class Preprocessing:
         )
 
     def refuse_unfit(self) -> None:
-        """Try the augmentations, to learn early whether they fit.
+        """Try the augmentations on constant images.
 
         Raises:
-            InputError: an augmentation fails on such images or does not keep their shape.
+            InputError: an augmentation fails on such images or changes their shape.
         """
-        images = torch.full((ENOUGH, *self._shape), 0.5, device=self._device)
+        images = torch.full((TRIAL_IMAGES, *self._shape), 0.5, device=self._device)
         try:
-            draws = self.draw(ENOUGH, Streams(0).generator("check"))
+            draws = self.draw(TRIAL_IMAGES, Streams(0).generator("check"))
             self(images, [draw.to(self._device) for draw in draws])
         except InputError:
             raise
-        # Whatever a library's augmentation raises, it is the user who chose it.
+        # Libraries raise all kinds of exceptions for images that do not fit.
         except Exception as error:
             labels = ", ".join(augmentation.label() for augmentation in self._augmentations)
             raise InputError(
-                f"augment: {labels} cannot be applied to images of {self._shape} ({error}); choose another"
+                f"augment: {labels} cannot be applied to images of shape {self._shape} ({error}); choose "
+                "another augmentation"
             ) from error
 
     def draw(self, count: int, generator: Generator) -> list[Draw]:
@@ -65,32 +66,32 @@ class Preprocessing:
         return [augmentation.draw(count, self._shape, generator) for augmentation in self._augmentations]
 
     def __call__(self, images: Images, draws: Sequence[Draw] | None = None) -> Images:
-        """Normalise images and, if draws are given, augment them.
+        """Augment and normalise images.
 
         Args:
             images: in the dataset's value range.
-            draws: what `draw` returned; without them the images are only normalised.
+            draws: as returned by `draw`; without them the images are only normalised.
 
         Returns:
             Normalised images of the same shape.
 
         Raises:
-            InputError: an augmentation does not keep their shape.
+            InputError: an augmentation changes their shape.
         """
         space = "unit"
         if draws is not None:
             for augmentation, draw in zip(self._augmentations, draws, strict=True):
-                images = self._moved(images, space, augmentation.space)
+                images = self._converted(images, space, augmentation.space)
                 changed, space = augmentation.apply(images, draw), augmentation.space
                 if changed.shape != images.shape:
                     raise InputError(
-                        f"augment: {augmentation.label()} turns images of {tuple(images.shape[1:])} into "
-                        f"{tuple(changed.shape[1:])}; an augmentation must keep their shape"
+                        f"augment: {augmentation.label()} changes the shape of images from "
+                        f"{tuple(images.shape[1:])} to {tuple(changed.shape[1:])}; augmentations must keep it"
                     )
                 images = changed
-        return self._moved(images, space, "normalised")
+        return self._converted(images, space, "normalised")
 
-    def _moved(self, images: Tensor, space: str, wanted: str) -> Tensor:
+    def _converted(self, images: Tensor, space: str, wanted: str) -> Tensor:
         if space == wanted:
             return images
         if wanted == "normalised":

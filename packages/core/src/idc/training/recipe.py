@@ -1,4 +1,4 @@
-"""Training a network on images: one recipe for real data between inner steps and for evaluation."""
+"""The training recipe of networks, both between inner steps and for evaluation."""
 
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -23,8 +23,8 @@ from idc.table import Table
 from idc.training.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.training.preprocessing import Preprocessing
 
-RARE = 50
-"""Batches in a pass from which its last, if short, is not worth compiling for."""
+MAX_BATCHES_TO_COMPILE_LAST = 50
+"""In epochs with more batches than this, a smaller last batch runs eagerly instead of compiling a graph."""
 
 
 class Training(Table):
@@ -37,43 +37,43 @@ class Training(Table):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     """Weight decay of SGD (L2 penalty)."""
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Images of a step; the last batch of a pass may be smaller."""
+    """Batch size; the last batch of an epoch may be smaller."""
     augment: tuple[Augmentation, ...] = ()
-    """Applied in this order, drawn for each image."""
+    """Augmentations, applied in this order with a draw for each image."""
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Probability that a batch is mixed by CutMix (box share uniform: Beta(1, 1))."""
+    """Probability that CutMix is applied to a batch, with λ from Beta(1, 1)."""
 
     def preprocessing(self, split: Split) -> Preprocessing:
-        """Normalisation and this recipe's augmentations for the images of a split, on its device."""
+        """This recipe's preprocessing of a split's images, on its device."""
         return Preprocessing(split.spec, self.augment, split.device)
 
     def refuse_unfit(self, spec: ImageSpec) -> None:
         """Refuse augmentations that do not fit such images.
 
         Raises:
-            InputError: naming the augmentation.
+            InputError: an augmentation fails on them.
         """
         with within("training"):
             Preprocessing(spec, self.augment).refuse_unfit()
 
     def batches_per_epoch(self, split: Split) -> int:
-        """Batches in one pass over a split; the last may be short and is not dropped."""
+        """Batches per epoch; the last may be smaller and is not dropped."""
         return -(-len(split) // self.batch_size)
 
     def execution(self, network: Network, split: Split, steps: int) -> Execution:
-        """How so many steps are best computed, where this is yet to be decided.
+        """The current execution, with ``auto`` decided for a number of training steps.
 
         Args:
-            network: that is to be trained.
-            split: what it is to be trained on.
-            steps: how many are ahead.
+            network: to train.
+            split: to train on.
+            steps: number of steps.
         """
-        # Forward, and backward to the images and to the weights.
+        # A forward pass, and twice as much for the backward pass.
         images = 3 * steps * min(self.batch_size, len(split))
         return current_execution().decided(images * network.operations(split.spec.shape))
 
     def size_of_next(self, network: Network, split: Split) -> int:
-        """Images in the batch that `step` would take."""
+        """Number of images in the next batch of `step`."""
         return min(
             self.batch_size, len(split) - network.batches % self.batches_per_epoch(split) * self.batch_size
         )
@@ -85,13 +85,13 @@ class Training(Table):
         preprocessing: Preprocessing,
         learning_rate: float | None = None,
     ) -> Network:
-        """Train on the next batch: the one at ``network.batches`` in an endless series of shuffled passes.
+        """Train on the next batch: number ``network.batches`` of an endless series of shuffled epochs.
 
         Args:
-            network: weights, velocity, streams and position.
-            split: what to train on.
-            preprocessing: as `preprocessing` gives it for the split.
-            learning_rate: in place of the recipe's, for schedules.
+            network: to train.
+            split: to train on.
+            preprocessing: as returned by `preprocessing` for the split.
+            learning_rate: for schedules; the recipe's by default.
 
         Returns:
             The network with new weights, velocity and buffers, one batch further.
@@ -126,7 +126,7 @@ class Training(Table):
             moved, pushed = {}, {}
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
                 push = gradient + self.weight_decay * weight + self.momentum * velocity[name]
-                # Laid out as they came, so that the next step is the same graph.
+                # The same memory layout as the inputs, so that the next step uses the same graph.
                 pushed[name] = push.contiguous()
                 moved[name] = (weight - rate * push).contiguous()
             return moved, tracked, pushed
@@ -147,15 +147,14 @@ class Training(Table):
     def steps(
         self, network: Network, split: Split, count: int, learning_rate: float | None = None
     ) -> Network:
-        """The network after so many times `step`."""
+        """The network after ``count`` steps."""
         preprocessing = self.preprocessing(split)
         for _ in range(count):
             network = self.step(network, split, preprocessing, learning_rate)
         return network
 
     def _execution_of(self, size: int, split: Split) -> AbstractContextManager[None]:
-        # The last, short batch of many would need a graph of its own.
-        rare = size < self.batch_size and self.batches_per_epoch(split) > RARE
+        rare = size < self.batch_size and self.batches_per_epoch(split) > MAX_BATCHES_TO_COMPILE_LAST
         return (current_execution().eager() if rare else current_execution()).active()
 
     def _next(self, network: Network, split: Split) -> Indices:
@@ -175,16 +174,16 @@ def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 
 
     Args:
         network: used in evaluation mode.
-        split: images that are normalised and not augmented.
-        spec: whose mean and standard deviation normalise them: those the network was trained with.
-        batch_size: images at a time.
+        split: images, used without augmentation.
+        spec: with the mean and standard deviation that the network was trained with.
+        batch_size: images per forward pass.
     """
     preprocessing = Preprocessing(spec, device=split.device)
     with network.evaluating():
         correct = torch.zeros((), dtype=torch.int64, device=split.device)
         for first in range(0, len(split), batch_size):
-            some = torch.arange(first, min(first + batch_size, len(split)), device=split.device)
-            batch = split.batch(some)
-            guesses = network.logits(preprocessing(batch.images)).argmax(1)
-            correct += (guesses == batch.labels).sum()
+            indices = torch.arange(first, min(first + batch_size, len(split)), device=split.device)
+            batch = split.batch(indices)
+            predictions = network.logits(preprocessing(batch.images)).argmax(1)
+            correct += (predictions == batch.labels).sum()
     return 100 * int(correct) / len(split)

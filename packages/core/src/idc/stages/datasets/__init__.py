@@ -1,1 +1,1 @@
-"""Real data to condense."""
+"""Datasets to condense."""

@@ -11,23 +11,23 @@ from idc.kinds import ArrayExamples, InputError, RawDataset
 from idc.stages.datasets.image_dataset import ImageDataset
 
 TRAIN = 1437
-"""The first four fifths; the rest is for testing."""
+"""Number of training images: the first four fifths."""
 
 
 @final
 class Digits(ImageDataset):
     """1,797 handwritten digits of 8x8 pixels (UCI optical recognition of handwritten digits, test part).
 
-    They are kept in scikit-learn's order, which goes from writer to writer: the first 1,437 are for training
-    and the last 360 for testing, so most test digits are by writers who are not in the training split.
+    The first 1,437 are for training and the last 360 for testing. scikit-learn orders them by writer, so most
+    test digits are by writers who are not in the training split.
     """
 
     type: Literal["digits"] = "digits"
     size: Annotated[int, Field(ge=8, le=1024)] = 16  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Pixels along each side, enlarged bilinearly from 8."""
+    """Height and width in pixels, upsampled bilinearly from 8."""
 
     def find(self, root: Path, *, download: bool) -> RawDataset:
-        """Both splits, one channel.
+        """Both splits, with one channel.
 
         Raises:
             InputError: scikit-learn is not installed.
@@ -36,7 +36,7 @@ class Digits(ImageDataset):
             from sklearn.datasets import load_digits
         except ImportError:
             raise InputError(
-                "dataset: 'digits' comes with scikit-learn, which is not installed; "
+                "dataset: 'digits' is part of scikit-learn, which is not installed; "
                 "pip install 'idc-core[digits]'"
             ) from None
         digits: Any = load_digits()

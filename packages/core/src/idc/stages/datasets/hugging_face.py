@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face library, from disk."""
+"""Datasets of the Hugging Face library ``datasets``, from disk."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,57 +11,57 @@ from idc.kinds import Example, Examples, InputError, Labels, RawDataset
 from idc.stages.datasets.image_dataset import ImageDataset, from_picture
 
 IMAGES = ("image", "img")
-"""What the column of images is called by default: the first that is there."""
+"""Default names of the image column; the first that exists is used."""
 LABELS = ("label", "labels", "fine_label")
-"""And that of labels."""
+"""Default names of the label column."""
 
 
 @final
 class HuggingFace(ImageDataset):
-    """A dataset that ``save_to_disk`` of the Hugging Face ``datasets`` library has written.
+    """A dataset saved by the Hugging Face library ``datasets``.
 
-    Nothing is fetched: get it with ``datasets.load_dataset(name).save_to_disk(path)``.
+    Nothing is downloaded; first run ``datasets.load_dataset(name).save_to_disk(path)``.
     """
 
     type: Literal["hugging-face"] = "hugging-face"
     path: Path
-    """The folder that was saved; relative to ``--data``."""
+    """Folder of the saved dataset; relative to ``--data``."""
     train: str = "train"
     """Name of the training split."""
     test: str = "test"
-    """Name of the test split; not looked at where `test_fraction` is given."""
+    """Name of the test split; ignored if `test_fraction` is set."""
     image_column: str | None = None
     """Column of the images; by default ``image`` or ``img``."""
     label_column: str | None = None
     """Column of the labels; by default ``label``, ``labels`` or ``fine_label``."""
     channels: Literal[1, 3] | None = 3
-    """1 for greyscale, 3 for colour: images of the other kind are converted."""
+    """1 for greyscale, 3 for colour; images are converted."""
 
     def find(self, root: Path, *, download: bool) -> RawDataset:
-        """Both splits, of which no image is read.
+        """Both splits; no image is read yet.
 
         Raises:
-            InputError: the library is not installed, the folder is not such a dataset, or a split or column
-                is absent.
+            InputError: the library is not installed, the folder is not a saved dataset, or a split or column
+                does not exist.
         """
         folder = root / self.path
         splits = _opened(folder)
         train = self._examples(folder, splits, self.train)
         test = None
-        # A single split has none, which the message of whoever chooses says better.
+        # A missing test split is reported by `select`, whose message suggests test_fraction.
         if self.test_fraction is None and len(splits) > 1:
             test = self._examples(folder, splits, self.test)
             if test.classes != train.classes:
                 raise InputError(
-                    f"dataset.test: the classes of split {self.test!r} in {folder} are not those of "
-                    f"{self.train!r}, or in another order: {', '.join(test.classes)}"
+                    f"dataset.test: the splits {self.test!r} and {self.train!r} in {folder} must have the "
+                    f"same classes in the same order; {self.test!r} has {', '.join(test.classes)}"
                 )
         return RawDataset(source=str(folder), classes=train.classes, train=train, test=test)
 
     def _examples(self, folder: Path, splits: dict[str, Any], name: str) -> "ArrowExamples":
         if name not in splits:
             raise InputError(
-                f"dataset: there is no split {name!r} in {folder}; there are {', '.join(splits)}"
+                f"dataset: there is no split {name!r} in {folder}; its splits are {', '.join(splits)}"
             )
         columns = splits[name].column_names
         image, label = (
@@ -74,8 +74,8 @@ class HuggingFace(ImageDataset):
         if image is None or label is None:
             what = "label" if image else "image"
             raise InputError(
-                f"dataset.{what}_column: split {name!r} in {folder} has the columns {', '.join(columns)}; "
-                f"name that of the {what}s"
+                f"dataset.{what}_column: set it to the column of the {what}s; split {name!r} in {folder} has "
+                f"the columns {', '.join(columns)}"
             )
         return ArrowExamples(splits[name], image, label, self.channels)
 
@@ -85,9 +85,9 @@ class ArrowExamples(Examples):
 
     Args:
         rows: a ``datasets.Dataset``.
-        image: column of images.
-        label: column of labels.
-        channels: 1 or 3.
+        image: name of the image column.
+        label: name of the label column.
+        channels: 1, 3, or None for those of each image.
     """
 
     def __init__(self, rows: Any, image: str, label: str, channels: int | None) -> None:
@@ -104,11 +104,11 @@ class ArrowExamples(Examples):
         return from_picture(self._rows[position][self._image], self._channels)
 
     def name(self, position: int) -> str:
-        """Its number."""
+        """The image's number."""
         return f"image {position}"
 
     def identity(self, positions: Iterable[int]) -> Iterator[str]:
-        """The library's own fingerprint of the table, its files, and the positions."""
+        """The library's fingerprint of the table, its files, and the positions."""
         yield f"{self._rows._fingerprint} {self._rows.cache_files}"
         yield from map(str, positions)
 
@@ -118,15 +118,15 @@ def _opened(folder: Path) -> dict[str, Any]:
         import datasets
     except ImportError:
         raise InputError(
-            "dataset: 'hugging-face' reads with the library datasets, which is not installed; "
+            "dataset: 'hugging-face' needs the library datasets, which is not installed; "
             "pip install 'idc-core[hugging-face]'"
         ) from None
     try:
         found = datasets.load_from_disk(str(folder))
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"dataset.path: {folder} is not a dataset on disk ({first_line(error)}); make it with "
-            "datasets.load_dataset(name).save_to_disk(path), and name the folder it is in with --data"
+            f"dataset.path: {folder} is not a saved dataset ({first_line(error)}); create it with "
+            "datasets.load_dataset(name).save_to_disk(path), and pass its parent with --data"
         ) from None
     if isinstance(found, datasets.DatasetDict):
         return {str(name): rows for name, rows in found.items()}
@@ -137,7 +137,7 @@ def _labels(rows: Any, label: str) -> Labels:
     numbers = rows[label][:]
     if not all(isinstance(each, int) for each in numbers):
         raise InputError(
-            f"dataset.label_column: {label!r} holds {numbers[0]!r}, say, and not whole numbers; choose "
-            "another, or make it a ClassLabel with rows.class_encode_column"
+            f"dataset.label_column: {label!r} contains {numbers[0]!r}, but labels must be whole numbers; set "
+            "another column, or convert it with rows.class_encode_column"
         )
     return torch.tensor(numbers, dtype=torch.int64)

@@ -1,4 +1,4 @@
-"""What every dataset of pictures can do with them: one size, one number of channels."""
+"""Resizing and channel conversion, common to all image datasets."""
 
 from typing import Annotated, Literal
 
@@ -10,51 +10,50 @@ from torchvision.transforms.v2 import functional
 
 from idc.kinds import Dataset, Example
 
-LONGEST = 16
-"""Lengths of a picture for each of its breadths beyond which it is cut before it is scaled: scaled whole, a
-picture one pixel wide would fill the memory."""
+MAX_ASPECT_RATIO = 16
+"""Longer images are cropped before resizing: resized whole, an image one pixel wide would fill the memory."""
 
 
 class ImageDataset(Dataset):
-    """Base of the datasets of pictures."""
+    """Base class of image datasets."""
 
     size: Annotated[int, Field(ge=1, le=4096)] | None = None
-    """Pixels along each side: the shorter side is scaled to it (bilinear, antialiased) and the longer one
-    cropped to the centre. By default images stay as they are and must all be of one size."""
+    """Height and width in pixels: the shorter side is resized (bilinear, antialiased), then the longer side
+    centre-cropped. By default images are unchanged and must all have the same size."""
     channels: Literal[1, 3] | None = None
-    """1 for greyscale, 3 for colour: images of the other kind are converted. By default they stay as they are
-    and must all have equally many."""
+    """1 for greyscale, 3 for colour; images are converted. By default they are unchanged and must all have
+    the same number of channels."""
 
     def shaped(self, image: Example) -> Example:
-        """The image with `channels`, scaled and cropped to `size`.
+        """The image with `channels`, resized and cropped to `size`.
 
         Raises:
-            ValueError: it has neither one channel nor three, and `channels` is given.
+            ValueError: `channels` is set, and the image has neither 1 nor 3 channels.
         """
         if self.channels is not None and len(image) != self.channels:
             image = _converted(image, self.channels)
         if self.size is None or image.shape[1:] == (self.size, self.size):
             return image
-        longest = LONGEST * min(image.shape[1:])
+        longest = MAX_ASPECT_RATIO * min(image.shape[1:])
         if max(image.shape[1:]) > longest:
             image = functional.center_crop(image, [min(longest, side) for side in image.shape[1:]])
         return functional.center_crop(functional.resize(image, [self.size], antialias=True), [self.size])
 
 
 def from_picture(picture: Image.Image, channels: int | None) -> Example:
-    """A picture's pixels as bytes, turned as its camera says; transparency is ignored.
+    """A picture's uint8 pixels, oriented by its EXIF tag; transparency is ignored.
 
     Args:
-        picture: that is open, but need not be read.
-        channels: 1, 3, or None for what the picture has.
+        picture: an open PIL image, which need not be loaded.
+        channels: 1, 3, or None for the picture's own.
 
     Raises:
-        ValueError: it is too large to be one, or its value range is unknown.
+        ValueError: it has too many pixels, or its value range is unknown.
     """
-    # Beyond this Pillow warns of a file that is small but unpacks to fill the memory.
-    most = Image.MAX_IMAGE_PIXELS
-    if most is not None and picture.width * picture.height > most:
-        raise ValueError(f"{picture.width}x{picture.height} pixels are more than {most}")
+    # Pillow's limit against decompression bombs, of which it only warns.
+    max_pixels = Image.MAX_IMAGE_PIXELS
+    if max_pixels is not None and picture.width * picture.height > max_pixels:
+        raise ValueError(f"{picture.width}x{picture.height} pixels are more than {max_pixels}")
     image = _eight_bit(ImageOps.exif_transpose(picture))
     grey = channels == 1 or (channels is None and image.mode in ("1", "L", "LA"))
     return functional.pil_to_tensor(image.convert("L" if grey else "RGB"))
@@ -62,11 +61,11 @@ def from_picture(picture: Image.Image, channels: int | None) -> Example:
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16"):
-        # Pillow's own conversion would cut off at 255 instead of scaling.
+        # Pillow's own conversion would clip at 255 instead of scaling.
         return Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError(f"mode {image.mode}: its value range is unknown; save it with 8 or 16 bits")
-    # Through RGBA, because a palette can have transparency that a direct conversion warns of.
+    # Through RGBA, because converting a palette with transparency directly warns.
     return image.convert("RGBA") if image.mode == "P" else image
 
 

@@ -1,4 +1,4 @@
-"""A user's own images: one folder for each class."""
+"""Image files in one folder per class."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,26 +12,26 @@ from idc.stages.datasets.image_dataset import ImageDataset, from_picture
 
 ENDINGS = (".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff")
 ENDINGS += (".webp",)
-"""Of the names of images, in lower case; of those that move, the first picture is taken."""
+"""Of image file names, in lower case; of animations, the first frame is used."""
 
 
 class Folders(ImageDataset):
-    """Base of the datasets that are folders of images."""
+    """Base class of datasets that are folders of images."""
 
     path: Path
     """The dataset's folder; relative to ``--data``."""
     train: str = "train"
-    """Folder of the training split within ``path``; ``"."`` where the classes are in ``path`` itself."""
+    """Folder of the training split within ``path``; ``"."`` if the class folders are in ``path`` itself."""
     test: str = "test"
-    """Folder of the test split within ``path``; not looked at where `test_fraction` is given."""
+    """Folder of the test split within ``path``; ignored if `test_fraction` is set."""
     channels: Literal[1, 3] | None = 3
-    """1 for greyscale, 3 for colour: files of the other kind are converted."""
+    """1 for greyscale, 3 for colour; images are converted."""
 
     def find(self, root: Path, *, download: bool) -> RawDataset:
         """The files of both splits.
 
         Raises:
-            InputError: a folder is absent or has no images, or the splits' classes differ.
+            InputError: a folder does not exist or has no images, or the splits' classes differ.
         """
         folder = root / self.path
         train = self._files(folder / self.train, self.wanted_classes())
@@ -43,7 +43,7 @@ class Folders(ImageDataset):
                 differing = ", ".join(sorted(set(classes) ^ set(test)))
                 raise InputError(
                     f"dataset.path: {self.train} and {self.test} in {folder} have different classes "
-                    f"({differing} are in one only); name those wanted in dataset.classes"
+                    f"({differing} only in one of them); select common classes with dataset.classes"
                 )
         return RawDataset(
             source=str(folder),
@@ -55,9 +55,9 @@ class Folders(ImageDataset):
     def _files(self, folder: Path, wanted: Sequence[str] | None) -> dict[str, list[Path]]:
         if not folder.is_dir():
             raise InputError(
-                f"dataset.path: there is no folder {folder}; expected are {folder}/<class>/<image>. Name the "
-                "folder that path is in with --data, and a split of another name in [dataset], as in "
-                "test = 'val'. Where images are not split, set train = '.' and test_fraction = 0.2"
+                f"dataset.path: there is no folder {folder}; expected {folder}/<class>/<image>. Pass the "
+                "parent of dataset.path with --data; set the names of the splits' folders in [dataset], such "
+                "as test = 'val'; or, if there are no splits, set train = '.' and test_fraction = 0.2"
             )
         return files_by_class(folder, ENDINGS, wanted, "image")
 
@@ -68,10 +68,10 @@ class Folders(ImageDataset):
 
 @final
 class ImageFolder(Folders):
-    """Images in ``<path>/<split>/<class>/…``, nested or not: files whose names end in one of `ENDINGS`.
+    """Images below ``<path>/<split>/<class>``, at any depth: files whose names end in one of `ENDINGS`.
 
-    They are read in parallel once and kept in the cache folder. Transparency is ignored. Names that begin
-    with a dot are passed over, and links are followed.
+    They are read once, in parallel, and cached. Transparency is ignored. Names that begin with a dot are
+    skipped, and links are followed.
     """
 
     type: Literal["image-folder"] = "image-folder"

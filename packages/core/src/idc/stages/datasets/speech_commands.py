@@ -1,4 +1,4 @@
-"""Spoken words as log spectrograms."""
+"""Spoken words, as log spectrograms."""
 
 from pathlib import Path
 from typing import Annotated, Literal, final
@@ -13,7 +13,7 @@ from idc.kinds import Dataset, Example, FileExamples, Images, InputError, RawDat
 from idc.stages.datasets.folders import files_by_class, readable
 
 FLOOR = 1e-3
-"""Added to magnitudes before the logarithm, which makes its logarithm the lowest value."""
+"""Added to magnitudes before the logarithm; log(FLOOR) is the lowest value of a spectrogram."""
 
 Files = dict[str, list[Path]]
 """By word."""
@@ -21,50 +21,48 @@ Files = dict[str, list[Path]]
 
 @final
 class SpeechCommands(Dataset):
-    """Recordings of words, as magnitudes over frequency and time.
+    """Log spectrograms of recorded words.
 
-    As IDC's code prepares mini Speech Commands: short-time Fourier transform, magnitude, bilinear resizing,
-    logarithm.
+    Prepared like mini Speech Commands in IDC's code: short-time Fourier transform, magnitude, bilinear
+    resizing, logarithm.
     """
 
     type: Literal["speech-commands"] = "speech-commands"
     path: Path = Path("mini_speech_commands")
-    """The folder with the files; relative to ``--data``."""
+    """Folder of the recordings; relative to ``--data``."""
     layout: Literal["folders", "names"] = "folders"
     """``folders``: ``<path>/<word>/*.wav``. ``names``: ``<path>/<word>_<speaker>_<take>.wav``, as in the Free
     Spoken Digit Dataset."""
     rate: Annotated[int, Field(ge=1)] = 16_000
-    """Samples per second that the files must have."""
+    """Sample rate of the files, in samples per second."""
     seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
-    """Of a recording that are used, from its beginning; a shorter one is followed by silence."""
+    """Duration: longer recordings are cut, shorter ones padded with silence."""
     window: Annotated[int, Field(ge=2)] = 255
-    """Samples in a window of the Fourier transform (Hann)."""
+    """Window length of the Fourier transform (Hann), in samples."""
     hop: Annotated[int, Field(ge=1)] = 128
     """Samples from one window to the next."""
     size: Annotated[int, Field(ge=1, le=4096)] = 64
-    """Frequencies and times of a spectrogram after resizing."""
+    """Height and width of a spectrogram after resizing."""
     test_every: Annotated[int, Field(ge=2)] = 8
-    """With layout ``folders``, one file of so many of a word is for testing, in the order of their names,
-    beginning with the first; unless `test_fraction` is given."""
+    """With layout ``folders``, every n-th file of a word, beginning with the first by name, is for testing;
+    ignored if `test_fraction` is set."""
     test_takes: Annotated[int, Field(ge=1)] = 5
-    """With layout ``names``, takes below this number are for testing; unless `test_fraction` is given."""
+    """With layout ``names``, takes below this number are for testing; ignored if `test_fraction` is set."""
 
     @property
     def samples(self) -> int:
-        """Samples that are used."""
+        """Number of samples used of a recording."""
         return round(self.rate * self.seconds)
 
     def find(self, root: Path, *, download: bool) -> RawDataset:
         """The files of both splits.
 
         Raises:
-            InputError: the folder or a word's files are absent, or a name is not of its layout.
+            InputError: there is no such folder, a word has no files, or a file name does not fit the layout.
         """
         folder = root / self.path
         if not folder.is_dir():
-            raise InputError(
-                f"dataset.path: there is no folder {folder}; name the folder it is in with --data"
-            )
+            raise InputError(f"dataset.path: there is no folder {folder}; pass its parent with --data")
         split = self._by_folder(folder) if self.layout == "folders" else self._by_name(folder)
         training, test = split
         if self.test_fraction is not None:
@@ -74,7 +72,7 @@ class SpeechCommands(Dataset):
             classes=tuple(training),
             train=FileExamples.by_class(training, self._decoded),
             test=None if test is None else FileExamples.by_class(test, self._decoded),
-            # As the spectrograms have it, to the bit.
+            # In float32, to equal the spectrograms' lowest value exactly.
             low=float(torch.tensor(FLOOR).log()),
             high=None,
             content="spectrogram",
@@ -83,8 +81,8 @@ class SpeechCommands(Dataset):
     def _by_folder(self, folder: Path) -> tuple[Files, Files]:
         if any(folder.glob("*.wav")) and not any(each.is_dir() for each in folder.iterdir()):
             raise InputError(
-                f"dataset.path: the wavs in {folder} are in no folders of their words; sort them into such, "
-                "or, if they are named <word>_<speaker>_<take>.wav, set dataset.layout = 'names'"
+                f"dataset.path: the WAV files in {folder} are not in one folder per word; move them into "
+                "such folders or, if they are named <word>_<speaker>_<take>.wav, set dataset.layout = 'names'"
             )
         files = files_by_class(folder, (".wav",), self.classes, "wav")
         test = {word: found[:: self.test_every] for word, found in files.items()}
@@ -102,15 +100,15 @@ class SpeechCommands(Dataset):
             take = rest.rpartition("_")[2]
             if not take.isdecimal():
                 raise InputError(
-                    f"dataset.path: {file} is not named <word>_<speaker>_<take>.wav with a number for the "
-                    "take; rename or remove it, or sort the files into folders (layout = 'folders')"
+                    f"dataset.path: {file} is not named <word>_<speaker>_<take>.wav, where take is a number; "
+                    "rename or remove it, or sort the files into folders (dataset.layout = 'folders')"
                 )
             for split in (training, test):
                 split.setdefault(word, [])
             (test if int(take) < self.test_takes else training)[word].append(file)
         if not training:
             raise InputError(
-                f"dataset.path: there are no wavs in {folder}; expected are <word>_<speaker>_<take>.wav"
+                f"dataset.path: there are no WAV files in {folder}; expected <word>_<speaker>_<take>.wav"
             )
         return training, test
 
@@ -118,15 +116,15 @@ class SpeechCommands(Dataset):
         rate, samples = read_wav(file)
         if rate != self.rate:
             raise InputError(
-                f"dataset.rate: {file} has {rate} samples per second, not {self.rate}; give its rate, or "
-                "resample the files"
+                f"dataset.rate: {file} has {rate} samples per second, not {self.rate}; set dataset.rate = "
+                f"{rate}, or resample the files"
             )
         fitted = torch.zeros(self.samples)
         fitted[: len(samples)] = samples[: self.samples]
         return self.spectrogram(fitted)
 
     def spectrogram(self, samples: Float[Tensor, " samples"]) -> Float[Tensor, "1 frequency time"]:
-        """Log spectrogram of samples in -1…1, the lowest frequency first."""
+        """Log spectrogram of samples in -1…1, lowest frequency first."""
         transformed = torch.stft(
             samples,
             self.window,
@@ -140,15 +138,15 @@ class SpeechCommands(Dataset):
         return (resized[0] + FLOOR).log()
 
     def sounds(self, images: Images) -> Sounds:
-        """What spectrograms sound like, as far as their resolution goes; phases are reconstructed.
+        """Approximate sound of spectrograms; phases are reconstructed.
 
         Raises:
             InputError: windows do not overlap.
         """
         if self.hop > (self.window + 1) // 2:
             raise InputError(
-                f"dataset.hop: {self.hop} is more than half of the window, {self.window}; sounds can only be "
-                "made of spectrograms whose windows overlap by half"
+                f"dataset.hop: {self.hop} is more than half of the window, {self.window}; sounds need "
+                f"windows that overlap by half, so set it to at most {(self.window + 1) // 2}"
             )
         magnitudes = nn.functional.interpolate(
             (images.exp() - FLOOR).clamp(min=0),

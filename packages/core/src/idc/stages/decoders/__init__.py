@@ -1,1 +1,1 @@
-"""What is stored becomes training images."""
+"""Decoders from stored codes to training images."""

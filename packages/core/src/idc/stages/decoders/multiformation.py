@@ -1,4 +1,4 @@
-"""IDC's parameterization: each stored image is cut into tiles, and every tile is enlarged to a full image."""
+"""IDC's parameterization: each stored image is cut into tiles, and each tile is upsampled to full size."""
 
 from typing import Annotated, Literal, final
 
@@ -16,39 +16,39 @@ Mode = Literal["single", "multi", "bound"]
 class MultiFormation(Decoder):
     """``factor²`` training images from every stored one (IDC, section 3, multi-formation framework).
 
-    ``mode`` says which factors are used:
+    ``mode`` selects the factors:
 
     - ``single``: ``factor`` for every stored image;
     - ``multi``: every factor from 1 to ``factor`` for every stored image;
-    - ``bound``: the largest factor for as many stored images as a class's ``bound`` allows, then the next
-      smaller one for the rest, and so on.
+    - ``bound``: the largest factor for as many stored images as ``bound`` allows, then the next smaller one,
+      and so on.
     """
 
     type: Literal["multiformation"] = "multiformation"
     factor: Annotated[int, Field(ge=1)] = 2
     """Tiles along each side."""
     mode: Mode = "single"
-    """Which factors are used: ``factor`` alone, all up to it, or the largest that the bound allows."""
+    """Factors used: ``single`` for `factor`, ``multi`` for all up to it, ``bound`` for the largest within
+    `bound`."""
     evaluate: Mode | None = None
-    """Mode in which networks are trained on the finished synset; as while matching by default."""
+    """Mode for training networks on the finished synset; `mode` by default."""
     bound: Annotated[int, Field(ge=1)] = 128
-    """Training images of a class in the mode ``bound``, at most."""
+    """Maximum number of training images per class in mode ``bound``."""
     axis: Literal["both", "time"] = "both"
-    """``time`` cuts the width alone into ``factor`` tiles, for spectrograms (IDC's code for speech)."""
+    """``time`` cuts only the width into ``factor`` tiles, for spectrograms (IDC's code for speech)."""
     padding: float = 0.5
-    """Fills what the last tiles lack where the factor does not divide a side; for spectrograms, the low end
-    of their values."""
+    """Padding value if ``factor`` does not divide a side; for spectrograms, use their lowest value."""
 
     def capacity(self, images_per_class: int, spec: ImageSpec) -> int:
-        """``images_per_class`` times the tiles of an image: one real image for each tile.
+        """One real image per tile.
 
         Raises:
-            InputError: the factor is larger than the image, its last tiles would be padding only, or the
-                bound is smaller than ``images_per_class``.
+            InputError: ``factor`` is larger than the image, the last tiles would contain only padding, or
+                ``bound`` is less than ``images_per_class``.
         """
         sides = (spec.height, spec.width) if self.axis == "both" else (spec.width,)
         if not all(fills(side, self.factor) for side in sides):
-            problem = "is larger than" if self.factor > min(sides) else "leaves tiles of padding only in"
+            problem = "is larger than" if self.factor > min(sides) else "gives tiles without pixels of"
             allowed = [f for f in range(1, min(sides) + 1) if all(fills(side, f) for side in sides)]
             raise InputError(
                 f"decoder.factor: {self.factor} {problem} the image ({spec.height}x{spec.width} pixels); "
@@ -56,17 +56,17 @@ class MultiFormation(Decoder):
             )
         if "bound" in (self.mode, self.evaluate) and self.bound < images_per_class:
             raise InputError(
-                f"decoder.bound: {self.bound} is less than images_per_class = {images_per_class}; every "
-                f"stored image gives one at least, so allowed are {images_per_class} and more"
+                f"decoder.bound: {self.bound} is less than images_per_class = {images_per_class}; set it to "
+                f"at least {images_per_class}, because every stored image gives at least one"
             )
         return images_per_class * self._tiles(self.factor)
 
     def encode(self, images: StoredImages, images_per_class: int) -> Codes:
-        """Whole images as they are; as many as there are tiles, shrunk to tiles by nearest neighbour.
+        """``images_per_class`` images unchanged, or one image per tile, downsampled by nearest neighbour.
 
         Tile k (row by row) of stored image q is real image ``k · images_per_class + q``, as in the public
-        code, whose rule for tile sizes here differs from that of `decode` where ``size mod factor`` is
-        neither 0 nor ``factor - 1``; both are kept, so seams can be some pixels off.
+        code. There the tile sizes differ from those of `decode` if ``size mod factor`` is neither 0 nor
+        ``factor - 1``. This is reproduced, so that seams can be off by some pixels.
         """
         if images.shape[1] == images_per_class:
             return {"images": images}
@@ -74,12 +74,12 @@ class MultiFormation(Decoder):
         return {"images": pack(images, rows, self.factor)}
 
     def decode(self, codes: Codes, labels: Labels) -> Batch:
-        """Tiles enlarged bilinearly: first the top left tile of every stored image, and so on row by row."""
+        """Tiles upsampled bilinearly: the top left tile of every stored image, then the next, row by row."""
         blocks: list[Batch] = []
-        for images, of_block, factor in self._blocks(codes, labels):
+        for images, block_labels, factor in self._blocks(codes, labels):
             rows = factor if self.axis == "both" else 1
             enlarged = enlarged_tiles(images, rows, factor, self.padding)
-            blocks.append(Batch(enlarged, of_block.repeat(self._tiles(factor))))
+            blocks.append(Batch(enlarged, block_labels.repeat(self._tiles(factor))))
         if len(blocks) == 1:
             return blocks[0]
         return Batch(
@@ -114,13 +114,13 @@ class MultiFormation(Decoder):
                 return blocks
 
     def _bounded(self, stored: int) -> list[tuple[int, int]]:
-        # The public code keeps one image in reserve for every stored one that is left, those being
-        # decoded included, so the bound is not always filled as far as it could be.
+        # As in the public code, one image is reserved for every remaining stored image, including those
+        # decoded with this factor, so that fewer than `bound` images may result.
         parts: list[tuple[int, int]] = []
         made = 0
         for factor in range(self.factor, 0, -1):
-            room = (self.bound - made - stored) // self._tiles(factor)
-            count = stored if factor == 1 else min(room, stored)
+            allowed = (self.bound - made - stored) // self._tiles(factor)
+            count = stored if factor == 1 else min(allowed, stored)
             if count > 0:
                 parts.append((factor, count))
                 made += count * self._tiles(factor)

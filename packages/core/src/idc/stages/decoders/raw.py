@@ -1,4 +1,4 @@
-"""No parameterization: what is stored is what is trained on."""
+"""No parameterization: the stored images are the training images."""
 
 from typing import Literal, final
 
@@ -6,25 +6,25 @@ import torch
 
 from idc.kinds import Batch, ClassNumbers, Codes, PixelDecoder, StoredImages
 
-CERTAINTY = 4.0
-"""First logit of an image's own class, against 0 of the others."""
+INITIAL_LOGIT = 4.0
+"""Of an image's own class; those of the other classes are 0."""
 
 
 @final
 class Raw(PixelDecoder):
-    """Stored images are training images (IDC-I, DC, DSA, DM)."""
+    """Stored images are the training images (IDC-I, DC, DSA, DM)."""
 
     type: Literal["raw"] = "raw"
     labels: Literal["hard", "soft"] = "hard"
-    """``hard``: class numbers. ``soft``: a logit for each class is stored with each image and optimised with
-    it; the label is their softmax. They count in the budget."""
+    """``hard``: class numbers. ``soft``: the softmax of logits that are stored and optimised with each image
+    and count in the budget."""
 
     def encode(self, images: StoredImages, images_per_class: int) -> Codes:
-        """The images unchanged, and the first logits of soft labels."""
+        """The images unchanged, and the initial logits of soft labels."""
         if self.labels == "hard":
             return {"images": images}
         own = torch.eye(len(images), device=images.device, dtype=images.dtype)
-        logits = (CERTAINTY * own)[:, None].repeat(1, images_per_class, 1)
+        logits = (INITIAL_LOGIT * own)[:, None].repeat(1, images_per_class, 1)
         return {"images": images, "logits": logits}
 
     def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:

@@ -1,4 +1,4 @@
-"""Tiles of images: cut out and enlarged, or filled with shrunken images."""
+"""Cutting images into upsampled tiles, and packing downsampled images into tiles."""
 
 import torch
 from jaxtyping import Float
@@ -10,26 +10,24 @@ from idc.kinds import Images, StoredImages
 def enlarged_tiles(
     images: Images, rows: int, columns: int, padding: float = 0.5
 ) -> Float[Tensor, "formations channels height width"]:
-    """Cut images into ``rows · columns`` tiles and enlarge each to full size.
+    """Cut images into ``rows · columns`` tiles and upsample each to full size.
 
     Args:
-        images: (n, channels, height, width).
+        images: (n, channels, height, width); padded at the right and bottom to whole tiles.
         rows: tiles along the height.
-        columns: tiles along the width. Where the number does not divide a side, the image is first padded
-            on the right and at the bottom.
+        columns: tiles along the width.
         padding: value of the padding.
 
     Returns:
-        (n · rows · columns, channels, height, width), tile by tile: all images' first tile, then all second
-        ones.
+        (n · rows · columns, channels, height, width): the first tiles of all images, then the second ones, …
     """
     if rows == columns == 1:
         return images
     height, width = images.shape[-2:]
     tile_height, tile_width = -(-height // rows), -(-width // columns)
-    lacking = (0, tile_width * columns - width, 0, tile_height * rows - height)
-    if any(lacking):
-        images = nn.functional.pad(images, lacking, value=padding)
+    missing = (0, tile_width * columns - width, 0, tile_height * rows - height)
+    if any(missing):
+        images = nn.functional.pad(images, missing, value=padding)
     tiles = [
         images[..., row : row + tile_height, column : column + tile_width]
         for row in range(0, tile_height * rows, tile_height)
@@ -43,12 +41,12 @@ def enlarged_tiles(
 def pack(
     images: StoredImages, rows: int, columns: int
 ) -> Float[Tensor, "classes packed channels height width"]:
-    """Fill ``rows · columns`` tiles of stored images with images shrunk by nearest neighbour.
+    """Fill ``rows · columns`` tiles of stored images with images downsampled by nearest neighbour.
 
     Args:
         images: (classes, n · rows · columns, channels, height, width).
-        rows: tiles along the height; where it does not divide that, the first tiles are a pixel longer.
-        columns: likewise along the width.
+        rows: tiles along the height; if it does not divide the height, the first tiles are a pixel longer.
+        columns: tiles along the width, with the same rule.
 
     Returns:
         (classes, n, channels, height, width); tile k of image q holds image ``k · n + q`` of its class.
@@ -65,7 +63,7 @@ def pack(
 
 
 def fills(size: int, factor: int) -> bool:
-    """Whether ``factor`` tiles of a side all hold some of the image, rather than padding only."""
+    """Whether each of ``factor`` tiles along a side contains a pixel of the image, not only padding."""
     return factor <= size and -(-size // factor) * (factor - 1) < size
 
 

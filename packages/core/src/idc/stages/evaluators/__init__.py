@@ -1,1 +1,1 @@
-"""From a synset to a score."""
+"""Evaluators of synsets."""

@@ -20,7 +20,7 @@ IMAGENET: dict[str, Any] = {
     "epochs": "by-images",
     "training": {**IDC["training"], "cutmix": 1.0, "augment": [{"type": "imagenet"}]},
 }
-# DC's code trains one epoch more than it is asked for.
+# DC's code trains one epoch more than configured.
 DC: dict[str, Any] = {
     "epochs": 301,
     "milestones": "after-half",
@@ -60,15 +60,15 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 """Fields of the evaluator ``retrain`` that each protocol fixes."""
 
 BY_IMAGES = {1: 3000, 10: 2000, 50: 1500, 200: 1000, 500: 500}
-"""Training images of a class, at most → epochs on ImageNet subsets (IDC's code); 300 for more."""
+"""Maximum number of training images per class → epochs on ImageNet subsets (IDC's code); 300 for more."""
 
 
 def epochs_by_images(images: int, classes: int) -> int:
     """Epochs for an ImageNet subset, as in IDC's code.
 
     Args:
-        images: training images of a class, once decoded.
-        classes: of exactly 100, two thirds of the epochs are trained, rounded down to hundreds.
+        images: decoded training images per class.
+        classes: if exactly 100, two thirds of the epochs, rounded down to hundreds.
     """
     epochs = next((epochs for most, epochs in BY_IMAGES.items() if images <= most), 300)
     return epochs * 2 // 3 // 100 * 100 if classes == 100 else epochs

@@ -1,4 +1,4 @@
-"""The field's score: train fresh networks on the synset alone and test them on real images."""
+"""The field's standard evaluation: train new networks on the synset alone and test them on real images."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +13,14 @@ from idc.stages.evaluators.protocols import PROTOCOLS, epochs_by_images
 from idc.table import merged
 from idc.training.recipe import Training, accuracy
 
-Share = Annotated[float, Field(gt=0, lt=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 @final
 class Retrain(Evaluator):
     """Accuracy after the last epoch, over several networks.
 
-    ``protocol`` fills in every field that the table leaves out; what the table changes is named in the
-    report beside the protocol.
+    ``protocol`` provides every field that the table omits; the report names the fields that it changes.
     """
 
     # The protocol supplies every other field, so a file need not.
@@ -31,21 +30,21 @@ class Retrain(Evaluator):
 
     type: Literal["retrain"] = "retrain"
     protocol: str = "idc-2022"
-    """A published recipe."""
+    """Name of a published recipe."""
     epochs: Annotated[int, Field(ge=1)] | Literal["by-images"]
-    """A number, or fewer the more training images there are (IDC's rule for ImageNet subsets)."""
-    milestones: tuple[Share, ...] | Literal["after-half"]
+    """Number of epochs; ``by-images``: fewer for more training images (IDC's rule for ImageNet subsets)."""
+    milestones: tuple[Fraction, ...] | Literal["after-half"]
     """Fractions of the epochs after which the learning rate decays; ``after-half``: once, after half of them,
     rounded up, and one more (DC's code)."""
     decay: Annotated[float, Field(gt=0)]
     """Factor of the learning rate at each milestone."""
     restart: bool = False
-    """Forget the momentum at each milestone, as DC's code does."""
+    """Whether momentum is reset at each milestone, as in DC's code."""
     best: bool = False
-    """Also report the best accuracy of each run, at a quarter, half, three quarters and the end: a number
-    that is selected on the test split, so never a headline."""
+    """Whether to also report the best accuracy of each run, tested after each quarter of the epochs. It is
+    selected on the test split, so never the main result."""
     training: Training
-    """How networks are trained on the synset."""
+    """Training recipe of the networks."""
 
     @model_validator(mode="before")
     @classmethod
@@ -69,7 +68,7 @@ class Retrain(Evaluator):
             value = getattr(ours, name)
             if value != getattr(theirs, name):
                 place = name if ours is self else f"training.{name}"
-                # So that scores that differ in this alone are not taken for the same.
+                # With the value, so that scores that differ only in it are not confused.
                 changed.append(f"{place} {_said(value)}")
         changed += (
             [f"precision {current_execution().precision}"] if current_execution().precision != "fp32" else []
@@ -77,7 +76,12 @@ class Retrain(Evaluator):
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
 
     def learning_rate(self, epoch: int, epochs: int) -> float:
-        """The learning rate of an epoch, counted from 0, out of so many."""
+        """The learning rate of an epoch, counted from 0.
+
+        Args:
+            epoch: from 0.
+            epochs: in total.
+        """
         passed = sum(epoch >= first for first in self._decays(epochs))
         return self.training.learning_rate * self.decay**passed
 
@@ -104,7 +108,7 @@ class Retrain(Evaluator):
     def _epochs(self, images: int, matched_per_class: int, spec: ImageSpec) -> int:
         if self.epochs == "by-images":
             classes = len(spec.classes)
-            # IDC's code counts at most the bound of its decoder, even where all images are evaluated.
+            # IDC's code counts at most the decoder's bound, even if all images are evaluated.
             return epochs_by_images(min(images // classes, matched_per_class), classes)
         return self.epochs
 
@@ -115,10 +119,10 @@ class Retrain(Evaluator):
         streams: Streams,
         progress: Callable[[float], None],
     ) -> Iterator[Evaluation]:
-        """One evaluation for each architecture.
+        """One evaluation per architecture and metric.
 
         Raises:
-            InputError: the synset's images or classes are not the dataset's.
+            InputError: the synset's images or classes differ from the dataset's.
         """
         _refuse_other_images(inputs.synthetic.spec, inputs.test.spec)
         models = self.models or (model,)
@@ -153,13 +157,13 @@ class Retrain(Evaluator):
         streams: Streams,
         progress: Callable[[float], None],
     ) -> list[float]:
-        """Accuracies of one network on the test split: the last one, after those that `best` asks for."""
+        """Accuracies of one network on the test split: those for `best`, then the final one."""
         split = inputs.synthetic
         epochs = self._epochs(len(split), inputs.matched_per_class, split.spec)
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = model.fresh(split.spec, streams, split.device)
         per_epoch = self.training.batches_per_epoch(split)
-        # Of one run, so that the first of five is the same as the only one.
+        # By the work of one run, so that the result does not depend on the number of runs.
         execution = self.training.execution(network, split, epochs * per_epoch)
         accuracies: list[float] = []
         for epoch in range(epochs):
@@ -178,15 +182,15 @@ def _refuse_other_images(of_synset: ImageSpec, of_data: ImageSpec) -> None:
     for what in ("shape", "classes", "low", "high"):
         ours, theirs = getattr(of_synset, what), getattr(of_data, what)
         if ours != theirs:
-            named = ", or name its classes with idc import --classes" if what == "classes" else ""
+            named = ", or set its classes with idc import --classes" if what == "classes" else ""
             raise InputError(
-                f"dataset: {what} {theirs} is not the synset's {ours}; evaluate it on the dataset it was "
-                f"condensed from{named}"
+                f"dataset: {what} is {theirs}, but the synset's is {ours}; evaluate it on the dataset that "
+                f"it was condensed from{named}"
             )
 
 
 def _said(value: Any) -> str:
-    """A value in a few characters: as it is, augmentations by their types with a digest of their fields."""
+    """A value as short text; augmentations as their types and a hash of their fields."""
     if isinstance(value, int | float | str):
         return str(value)
     if not value:

@@ -1,1 +1,1 @@
-"""The codes a condensation starts from."""
+"""Initializers of the codes."""

@@ -1,4 +1,4 @@
-"""Which real images come first: for initializers that take the first so many of each class."""
+"""The order in which initializers select real images."""
 
 from typing import Literal
 
@@ -7,11 +7,11 @@ import torch
 from idc.kinds import Indices, Split, Streams
 
 Order = Literal["random", "file"]
-"""``random``: shuffled by the seed. ``file``: as stored, which is what the public code calls random."""
+"""``random``: shuffled by the seed. ``file``: as stored, which the public code calls random."""
 
 
 def ordered_members(real: Split, order: Order, streams: Streams) -> list[Indices]:
-    """Positions of each class's images, in the order they are to be taken."""
+    """Positions of each class's images, in this order."""
     if order == "file":
         return real.members
     return [

@@ -1,4 +1,4 @@
-"""Codes from real images that are chosen by what a trained network sees in them."""
+"""Codes from real images that are selected by the features of a trained network."""
 
 from abc import abstractmethod
 
@@ -10,19 +10,19 @@ from idc.stages.initializers.features import Features
 
 
 class Coreset(Initializer):
-    """Base of the papers' coresets: with ``iterations = 0`` and the decoder ``raw``, their baselines."""
+    """Base class of coresets; with ``iterations = 0`` and the decoder ``raw``, the papers' baselines."""
 
     features: Features = Features()
-    """What images are compared by."""
+    """Features by which images are compared."""
 
     @abstractmethod
     def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
-        """Positions of ``count`` images of a class, in the order of being chosen; all if there are fewer."""
+        """Positions of ``count`` images of a class, in the order of selection; all if there are fewer."""
 
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """What the decoder makes of ``images_per_class`` chosen real images of each class."""
+        """``images_per_class`` selected real images of each class, encoded by the decoder."""
         network = self.features.network(model, real, streams)
         chosen = [
             members[self.choose(self.features.of(network, real, members), images_per_class).cpu()]

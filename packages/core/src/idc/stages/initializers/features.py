@@ -12,14 +12,14 @@ from idc.training.recipe import Training
 
 
 class Features(Table):
-    """A network that is trained on the real data, and the layer whose features are compared."""
+    """A network trained on the real data, and the layer whose features are compared."""
 
     epochs: Annotated[int, Field(ge=0)] = 10
-    """Passes over the real data."""
+    """Epochs of training on the real data."""
     layer: int = -1
-    """Counted from 0, or from -1 for the last before the logits."""
+    """Index from 0, or negative from the last layer before the logits."""
     training: Training = Training()
-    """How the network is trained."""
+    """Training recipe of the network."""
 
     def network(self, model: Model, real: Split, streams: Streams) -> Network:
         """A network trained for `epochs`."""
@@ -29,5 +29,5 @@ class Features(Table):
             return self.training.steps(network, real, steps)
 
     def of(self, network: Network, real: Split, members: Indices) -> Float[Tensor, "members features"]:
-        """As `embed`, of `layer`."""
+        """Features of `layer`, as by `embed`."""
         return embed(network, real, members, self.layer, "init.features.layer")

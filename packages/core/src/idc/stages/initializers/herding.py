@@ -1,4 +1,4 @@
-"""Codes from real images that together have their class's mean features."""
+"""Codes from real images whose mean features approximate their class's mean."""
 
 from typing import Literal, final
 
@@ -11,33 +11,33 @@ from idc.stages.initializers.coreset import Coreset
 
 @final
 class Herding(Coreset):
-    """Greedy mean matching (Welling, 2009), the baseline *Herding* of the papers."""
+    """Greedy mean matching (Welling, 2009); the papers' baseline *Herding*."""
 
     type: Literal["herding"] = "herding"
 
     def choose(self, features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
-        """As `herded`."""
+        """By `herded`."""
         return herded(features, count)
 
 
 def herded(features: Float[Tensor, "n d"], count: int) -> Int[Tensor, " chosen"]:
-    """Choose so that the mean of the chosen stays as near as can be to the mean of all, one by one.
+    """Greedily select rows whose mean is close to the mean of all.
 
     Args:
         features: of one class.
-        count: how many to choose; all if there are fewer.
+        count: number to select; all if there are fewer.
 
     Returns:
-        Positions, in the order of being chosen: step j takes the one not chosen yet that minimises
-        ``|j · mean - sum of those chosen - it|``.
+        Positions in the order of selection. Step j selects the row x, not selected before, that minimises
+        ``|j · mean - sum of selected rows - x|``.
     """
     mean, total = features.mean(0), torch.zeros_like(features[0])
-    taken = torch.zeros(len(features), dtype=torch.bool, device=features.device)
+    selected = torch.zeros(len(features), dtype=torch.bool, device=features.device)
     chosen: list[Tensor] = []
     for step in range(1, min(count, len(features)) + 1):
         distances = (step * mean - total - features).norm(dim=1)
-        nearest = distances.masked_fill(taken, torch.inf).argmin()
-        taken[nearest] = True
+        nearest = distances.masked_fill(selected, torch.inf).argmin()
+        selected[nearest] = True
         total = total + features[nearest]
         chosen.append(nearest)
     return torch.stack(chosen)

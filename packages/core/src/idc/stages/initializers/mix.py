@@ -1,4 +1,4 @@
-"""Codes that pack as many real images as the decoder has room for."""
+"""Codes that pack as many real images as the decoder can hold."""
 
 from typing import Literal, final
 
@@ -8,7 +8,7 @@ from idc.stages.initializers.choice import Order, ordered_members
 
 @final
 class Mix(Initializer):
-    """Real images shrunk to the decoder's tiles: ``factor²`` for each stored image (IDC's ``mix``)."""
+    """Real images downsampled to the decoder's tiles: ``factor²`` per stored image (IDC's ``mix``)."""
 
     type: Literal["mix"] = "mix"
     order: Order = "random"
@@ -17,7 +17,7 @@ class Mix(Initializer):
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """What the decoder makes of as many real images of each class as it can pack."""
+        """As many real images of each class as the decoder can pack, encoded by it."""
         count = decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)
         of_each = count // images_per_class

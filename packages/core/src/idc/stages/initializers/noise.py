@@ -9,14 +9,14 @@ from idc.kinds import Codes, Decoder, Initializer, Model, Split, Streams
 
 @final
 class Noise(Initializer):
-    """Gaussian noise about the middle of the value range, ``0.5 + z / 4`` of it, clamped (as IDC)."""
+    """Gaussian noise, ``0.5 + z / 4`` of the value range, clamped (as in IDC's code)."""
 
     type: Literal["noise"] = "noise"
 
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """What the decoder makes of images of noise, one for each stored image."""
+        """One noise image per stored image, encoded by the decoder."""
         spec = real.spec
         shape = (len(spec.classes), images_per_class, *spec.shape)
         unit = (torch.randn(shape, generator=streams.generator()) / 4 + 0.5).clamp(0, 1)

@@ -1,4 +1,4 @@
-"""Codes from randomly chosen real images, each stored whole."""
+"""Codes from randomly selected real images."""
 
 from typing import Literal, final
 
@@ -8,7 +8,7 @@ from idc.stages.initializers.choice import Order, ordered_members
 
 @final
 class Random(Initializer):
-    """One real image for each stored one. With ``iterations = 0`` and ``raw`` it is the baseline *Random*."""
+    """One real image per stored image; with ``iterations = 0`` and ``raw``, the papers' baseline *Random*."""
 
     type: Literal["random"] = "random"
     order: Order = "random"
@@ -17,7 +17,7 @@ class Random(Initializer):
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """What the decoder makes of ``images_per_class`` real images of each class."""
+        """``images_per_class`` real images of each class, encoded by the decoder."""
         members = ordered_members(real, self.order, streams)
         chosen = real.first_of_each_class(members, images_per_class, 1, "init 'random'")
         return decoder.encode(chosen, images_per_class)

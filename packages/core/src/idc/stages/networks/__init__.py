@@ -1,1 +1,1 @@
-"""The networks that matching looks through."""
+"""The networks being matched."""

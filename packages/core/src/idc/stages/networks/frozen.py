@@ -1,4 +1,4 @@
-"""Networks that are not trained."""
+"""Untrained networks."""
 
 from collections.abc import Callable
 from typing import Literal, final
@@ -8,19 +8,19 @@ from idc.kinds import Model, Network, Networks, Split, Streams
 
 @final
 class Frozen(Networks):
-    """A fresh network with random weights for every outer iteration (DM, section 3)."""
+    """A new network with random weights in every outer iteration (DM, section 3)."""
 
     type: Literal["frozen"] = "frozen"
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Nothing can fail to fit."""
+        """No effect: there are no fields."""
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
-        """A fresh network."""
+        """A new network."""
         return model.fresh(real.spec, streams, real.device)
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
-        """The network as it is."""
+        """The network unchanged."""
         return network

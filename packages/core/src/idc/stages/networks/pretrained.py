@@ -1,4 +1,4 @@
-"""Networks trained beforehand and kept in a folder, for condensations to start from."""
+"""Pretrained networks in a folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,19 +18,19 @@ from idc.training.recipe import Training
 
 
 class Pretrained(Table):
-    """A folder of networks, each kept after several epochs; ``idc pretrain`` makes it (IDC, ImageNet-100)."""
+    """A folder of networks saved at several epochs, created by ``idc pretrain`` (IDC, ImageNet-100)."""
 
     path: Path
     """The folder; relative to the working directory."""
     networks: Annotated[int, Field(ge=1)] = 10
-    """Networks trained, each from its own seed."""
+    """Number of networks, each trained from its own seed."""
     first_epoch: Annotated[int, Field(ge=1)] = 5
-    """Passes over the real data after which a network is first kept."""
+    """First epoch after which each network is saved."""
     epochs: Annotated[int, Field(ge=1)] = 1
-    """Epochs after which it is kept: this and those that follow."""
+    """Number of successive epochs after which each network is saved, beginning with `first_epoch`."""
 
     def files(self) -> list[Path]:
-        """Every file the folder should hold."""
+        """All files of the folder, whether or not they exist."""
         return [
             self.path / f"network-{number}-epoch-{epoch}.safetensors"
             for number in range(self.networks)
@@ -38,15 +38,15 @@ class Pretrained(Table):
         ]
 
     def refuse_unfit(self, model: Model, real: Split, training: Training) -> None:
-        """Refuse a folder that lacks networks, or whose first is of another kind.
+        """Check that all files exist, and that the first fits.
 
         Raises:
-            InputError: which file, and how to make it.
+            InputError: names the file and how to create it.
         """
         for file in self.files():
             if not file.is_file():
                 raise InputError(
-                    f"networks.pretrained.path: there is no {file}; make it with idc pretrain PIPELINE"
+                    f"networks.pretrained.path: there is no file {file}; create it with idc pretrain PIPELINE"
                 )
         self._read(self.files()[0], NetworkHeader.of(model, real, training))
 
@@ -58,20 +58,20 @@ class Pretrained(Table):
         streams: Streams,
         progress: Callable[[float], None],
     ) -> str:
-        """Train the networks and write the files; those that are there already are kept.
+        """Train the networks and write the files; existing ones are kept.
 
         Args:
             training: the recipe.
             model: the architecture.
-            real: what to train on.
-            streams: where random draws come from.
-            progress: called with the share done, 0 to 1.
+            real: the training split.
+            streams: of random draws.
+            progress: called with the fraction done, 0 to 1.
 
         Returns:
-            How many were trained and kept, and where.
+            A sentence: how many were trained, how many existed, and where.
 
         Raises:
-            InputError: a file that is there holds another network, or one trained on other data or otherwise.
+            InputError: an existing file has another architecture, data or recipe.
         """
         header = NetworkHeader.of(model, real, training)
         for file in filter(Path.is_file, self.files()):
@@ -93,26 +93,27 @@ class Pretrained(Table):
                 if epoch >= self.first_epoch:
                     _write(kept[epoch - self.first_epoch], network, header)
                 progress((number + epoch / last) / self.networks)
-        return f"networks in {self.path}: {trained} trained, {self.networks - trained} there already"
+        return f"networks in {self.path}: {trained} trained, {self.networks - trained} already existed"
 
     def pick(self, model: Model, real: Split, training: Training, streams: Streams) -> Tensors:
-        """Weights and buffers of one of the networks, drawn at random, by name, on the CPU."""
+        """Weights and buffers of a random one of the networks, by name, on the CPU."""
         files = self.files()
         drawn = int(torch.randint(len(files), (), generator=streams.generator("pretrained")))
         return self._read(files[drawn], NetworkHeader.of(model, real, training))
 
     def _read(self, file: Path, wanted: "NetworkHeader") -> Tensors:
-        """Weights and buffers of a file with this header.
+        """Weights and buffers of a file.
 
         Raises:
-            InputError: it cannot be read, or holds another network.
+            InputError: it cannot be read, or has another header.
         """
         with within("networks.pretrained.path"):
             header = read_header(file, NetworkHeader).header
         if header != wanted:
             raise InputError(
-                f"networks.pretrained.path: {file} holds another network, or one trained on other data or by "
-                "another recipe; choose another folder, or remove it and make it with idc pretrain PIPELINE"
+                f"networks.pretrained.path: {file} is a network of another architecture, or trained on other "
+                "data or by another recipe; set another folder, or remove it and create it again with idc "
+                "pretrain PIPELINE"
             )
         try:
             return load_file(file)
@@ -121,7 +122,7 @@ class Pretrained(Table):
 
 
 class NetworkHeader(FileHeader):
-    """Everything that the weights of a pretrained network follow from, beside its seed."""
+    """Everything that determines the weights of a pretrained network, except its seed."""
 
     key: ClassVar[str] = "idc.network"
     what: ClassVar[str] = "pretrained network"
@@ -134,7 +135,7 @@ class NetworkHeader(FileHeader):
 
     @classmethod
     def of(cls, model: Model, real: Split, training: Training) -> "NetworkHeader":
-        """The header of networks trained like this."""
+        """The header of networks trained with these."""
         return cls(
             model=model.model_dump(mode="json"),
             data=real.fingerprint(),

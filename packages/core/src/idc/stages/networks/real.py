@@ -1,4 +1,4 @@
-"""Networks trained on real data between inner steps."""
+"""Networks trained on real data."""
 
 from collections.abc import Callable
 from typing import Annotated, Literal, final
@@ -13,37 +13,39 @@ from idc.training.recipe import Training
 
 @final
 class Real(Networks):
-    """IDC's schedule: a fresh network, trained a little on real data after every inner step (section 4)."""
+    """IDC's schedule: new networks, trained briefly on real data after every inner step (section 4)."""
 
     type: Literal["real"] = "real"
     images: Annotated[int, Field(ge=0)] = 500
-    """Real images to train on after an inner step, at least: batches are taken until they are reached."""
+    """Real images to train on after an inner step, rounded up to whole batches."""
     every: Annotated[int, Field(ge=1)] = 1
-    """Outer iterations that a network lasts."""
+    """Outer iterations that each network is used for."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
-    """Passes over the real data before a fresh network is first matched."""
+    """Epochs on the real data before a new network is first matched."""
     pretrained: Pretrained | None = None
-    """Start from networks trained beforehand instead of fresh ones."""
+    """Start from pretrained networks instead of random weights."""
     training: Training = Training()
-    """How they are trained."""
+    """Training recipe."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Refuse augmentations of the training that do not fit such images, and absent networks."""
+        """Check the augmentations and the pretrained networks."""
         with within("networks"):
             self.training.refuse_unfit(real.spec)
         if self.pretrained is not None:
             self.pretrained.refuse_unfit(model, real, self.training)
 
     def pretrain(self, model: Model, real: Split, streams: Streams, progress: Callable[[float], None]) -> str:
-        """Make the networks that `pretrained` names, and say what was made."""
+        """Train the networks of `pretrained`, and say how many."""
         if self.pretrained is None:
-            raise InputError('networks: there is nothing to pretrain; add pretrained = {path = "..."} to it')
+            raise InputError(
+                'networks: there is nothing to pretrain; add pretrained = {path = "..."} to [networks]'
+            )
         return self.pretrained.make(self.training, model, real, streams, progress)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
-        """A fresh or pretrained network, or the previous one while it lasts."""
+        """The previous network if it is reused, else a new or pretrained one."""
         if previous is not None and self.reuses_network(iteration):
             return previous
         network = model.fresh(real.spec, streams, real.device)
@@ -52,24 +54,24 @@ class Real(Networks):
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)
 
     def reuses_network(self, iteration: int) -> bool:
-        """Whether the network's `every` outer iterations are not over yet."""
+        """Whether the previous network has been used for less than `every` outer iterations."""
         return iteration % self.every > 0
 
     def trained_images(self, inner_steps: int, real: Split, synthetic: int) -> int:
-        """Those of the warm-up, and between two inner steps `images`, filled up to whole batches."""
+        """Those of the warm-up, and `images` between two inner steps, rounded up to whole batches."""
         batch = self.training.batch_size
         each = min(-(-self.images // batch) * batch, len(real))
         between = self.every * inner_steps - 1
         return (self.warmup_epochs * len(real) + between * each) // self.every
 
     def train(self, network: Network, real: Split, synthetic: Callable[[], Split]) -> Network:
-        """The network after at least ``images`` real images, but no more than one pass over the data."""
+        """The network after training on at least `images` real images, but for at most one epoch."""
         return self._trained(network, real, self.images, 1)
 
-    def _trained(self, network: Network, real: Split, images: int, passes: int) -> Network:
+    def _trained(self, network: Network, real: Split, images: int, max_epochs: int) -> Network:
         preprocessing = self.training.preprocessing(real)
-        per_pass = self.training.batches_per_epoch(real)
-        last, seen = network.batches + passes * per_pass, 0
+        per_epoch = self.training.batches_per_epoch(real)
+        last, seen = network.batches + max_epochs * per_epoch, 0
         while seen < images and network.batches < last:
             seen += self.training.size_of_next(network, real)
             network = self.training.step(network, real, preprocessing)

@@ -1,1 +1,1 @@
-"""Distances between real and synthetic batches."""
+"""Objectives: distances between real and synthetic batches."""

@@ -1,4 +1,4 @@
-"""Matching the characteristic functions of the features that a network gives real and synthetic images."""
+"""Matching the characteristic functions of the features of real and synthetic images."""
 
 from typing import Annotated, Literal, final
 
@@ -31,7 +31,7 @@ class Characteristic(Objective):
     scale: Annotated[float, Field(gt=0)] = 300.0
     """Factor of the distance."""
     layer: int = -1
-    """Layer of the features, counted from 0, or from -1 for the last before the logits."""
+    """Layer of the features: index from 0, or negative from the last before the logits."""
 
     def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
         """The frequencies, (`frequencies`, features).

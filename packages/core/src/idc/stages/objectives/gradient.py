@@ -1,4 +1,4 @@
-"""Matching the gradients that real and synthetic images give a network."""
+"""Matching the network's gradients on real and synthetic images."""
 
 from collections.abc import Callable
 from typing import Literal, final
@@ -16,28 +16,28 @@ Metric = Literal["mse", "l1", "l1_mean", "cos"]
 class Gradient(Objective):
     """Distance between gradients of the mean cross-entropy, summed over the matched weights.
 
-    Convolution kernels are matched; other weights only if asked for (IDC, section 4). ``metric = "cos"`` with
-    ``fc = true`` is the layer-wise distance of DC (section 3).
+    By default only convolution kernels are matched (IDC, section 4). ``metric = "cos"`` with ``fc = true`` is
+    the layer-wise distance of DC (section 3).
     """
 
     type: Literal["gradient"] = "gradient"
     metric: Metric = "mse"
-    """``mse`` and ``l1`` sum over all entries; ``l1_mean`` and ``cos`` take each output filter's mean
-    difference or one minus cosine and sum over filters."""
+    """``mse`` and ``l1``: squared or absolute difference, summed over all entries. ``l1_mean`` and ``cos``:
+    mean absolute difference or one minus cosine of each output filter, summed over filters."""
     bias: bool = False
-    """Match biases and normalisation weights too."""
+    """Whether biases and normalisation weights are matched too."""
     fc: bool = False
-    """Match linear layers too."""
+    """Whether linear layers are matched too."""
 
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
-        """Sum over the matched weights; second-order in the synthetic images."""
+        """The distance; its gradient is of second order in the network."""
         names = [name for name, weight in net.weights.items() if self._matches(weight)]
         if not names:
             raise InputError(
                 "objective: this network has no convolution kernels to match; set objective.fc = true"
             )
-        wanted, given = net.gradients(real, names), net.gradients(syn, names)
-        distances = [METRICS[self.metric](wanted[name], given[name]) for name in names]
+        real_gradients, syn_gradients = net.gradients(real, names), net.gradients(syn, names)
+        distances = [METRICS[self.metric](real_gradients[name], syn_gradients[name]) for name in names]
         total = distances[0]
         for distance in distances[1:]:
             total = total + distance
@@ -63,7 +63,7 @@ def l1_mean(real: Tensor, syn: Tensor) -> Scalar:
 
 
 def cos(real: Tensor, syn: Tensor) -> Scalar:
-    """One minus the cosine for each output filter, summed over filters."""
+    """One minus the cosine of each output filter, summed over filters."""
     a, b = _rows(real), _rows(syn)
     return (1 - (a * b).sum(1) / (a.norm(dim=1) * b.norm(dim=1) + EPSILON)).sum()
 

@@ -1,1 +1,1 @@
-"""The step on the codes."""
+"""Optimizers of the codes."""

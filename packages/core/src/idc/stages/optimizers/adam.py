@@ -12,13 +12,13 @@ from idc.kinds import Codes, Optimizer, OptimizerState
 
 @final
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, ICLR 2015), with PyTorch's defaults; every inner step is one step of all codes."""
+    """Adam (Kingma and Ba, ICLR 2015), with PyTorch's defaults; one step per inner step for all codes."""
 
     type: Literal["adam"] = "adam"
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.9, 0.999)
     """Decay rates of the running means of the gradient and of its square."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
-    """Added to the denominator."""
+    """Term added to the denominator for numerical stability."""
 
     def initial_state(self, codes: Codes) -> OptimizerState:
         """Running means of zero."""

@@ -1,14 +1,14 @@
 """SGD on the codes: IDC's class-by-class momentum steps, in closed form.
 
-The paper's code steps one momentum SGD on the tensor of all codes after each of the C classes, so a class
-keeps coasting on its velocity while the others are matched. Classes own disjoint codes and the network does
-not depend on them during an inner step, hence the whole inner step can be written for class c = 0 … C-1 as
+The paper's code steps one momentum SGD on the tensor of all codes after each of the C classes, so that a
+class keeps moving by its velocity while the others are matched. Classes have disjoint codes, and the network
+does not depend on them during an inner step. The whole inner step for class c = 0 … C-1 is therefore
 
     before the gradients:  x -= lr · m^(C-c) · (1 - m^c)/(1 - m) · v
     after them:            v  = m^C · v + g,   x -= lr · (1 - m^(C-c))/(1 - m) · v
 
-with every class's gradient taken in between, in any order. This is exact, not an approximation. Where the
-networks are trained on the synset the classes are coupled; ``step = "joint"`` makes one step for all (DC).
+with every class's gradient computed in between, in any order. This is exact, not an approximation. If the
+networks are trained on the synset, the classes are coupled; ``step = "joint"`` makes one step for all (DC).
 """
 
 from collections.abc import Callable, Collection
@@ -39,7 +39,7 @@ class SGD(Optimizer):
         return {VELOCITY: {name: torch.zeros_like(code) for name, code in codes.items()}}
 
     def before_gradients(self, codes: Codes, state: OptimizerState, shared: Collection[str] = ()) -> Codes:
-        """Codes after coasting on the velocity while the classes before theirs are matched."""
+        """Codes after moving by their velocity while earlier classes are matched."""
         if self.step == "joint":
             return dict(codes)
         velocity = state[VELOCITY]
@@ -56,7 +56,7 @@ class SGD(Optimizer):
         number: int,
         shared: Collection[str] = (),
     ) -> tuple[Codes, OptimizerState]:
-        """Codes after their own step and coasting while the remaining classes are matched."""
+        """Codes after their own step, and moving by their velocity while later classes are matched."""
         velocity, moved, speed = state[VELOCITY], dict[str, Tensor](), dict[str, Tensor]()
         for name, x in codes.items():
             if self.step == "joint" or name in shared:

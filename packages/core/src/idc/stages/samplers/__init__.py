@@ -1,1 +1,1 @@
-"""Which images an inner step sees."""
+"""Samplers of the images of an inner step."""

@@ -1,4 +1,4 @@
-"""Class batches without replacement, pass after pass."""
+"""Class batches without replacement, in epochs."""
 
 from functools import lru_cache
 from typing import Annotated, Literal, final
@@ -11,18 +11,18 @@ from idc.kinds import Indices, Sampler, Streams
 
 @final
 class Epoch(Sampler):
-    """Each class's images are shuffled and dealt out in full batches; then they are shuffled again (IDC)."""
+    """Full batches of each class's shuffled images, reshuffled in every epoch (IDC)."""
 
     type: Literal["epoch"] = "epoch"
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Real images of a class in an inner step; a smaller class is taken whole each time."""
+    """Real images per class in an inner step; all of a smaller class."""
     max_synthetic: Annotated[int, Field(ge=1)] = 128
-    """Decoded images of a class in an inner step; of more, this many are drawn each time."""
+    """Maximum number of decoded images per class in an inner step; if there are more, they are drawn."""
 
     def real(
         self, members: Indices, step: int, streams: Streams, refreshed: Indices | None = None
     ) -> Indices:
-        """The next full batch of the current pass."""
+        """The next full batch of the current epoch."""
         size = min(self.batch_size, len(members))
         number, position = divmod(step, len(members) // size)
         return members[_order(streams, number, len(members))[position * size : (position + 1) * size]]

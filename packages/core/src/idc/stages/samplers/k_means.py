@@ -1,4 +1,4 @@
-"""Real images that represent their class: k-means over its features, again and again."""
+"""Real images that represent their class, by k-means over its features."""
 
 from typing import Annotated, Literal, final
 
@@ -11,9 +11,9 @@ from idc.kinds import Indices, Network, Sampler, Split, Streams
 from idc.training.embedding import embed
 
 MAX_ROUNDS = 100
-"""Rounds of Lloyd's algorithm."""
+"""Maximum rounds of Lloyd's algorithm."""
 TOLERANCE = 1e-4
-"""Squared movement of all centres together at which it ends."""
+"""Lloyd's algorithm stops when the squared movement of all centres together is at most this."""
 
 
 @final
@@ -21,21 +21,21 @@ class KMeans(Sampler):
     """The images nearest to the centres of a k-means clustering of their class (DREAM, ICCV 2023).
 
     Every `interval` inner steps each class's images are clustered by the features of the network being
-    matched; until the next time the same images are taken. Unlike in the public code, images are normalised,
-    and a cluster that loses all its images starts again at the image farthest from any centre.
+    matched; in between, the same images are used. Unlike in the public code, images are normalised, and an
+    empty cluster restarts at the image farthest from its centre.
     """
 
     type: Literal["k-means"] = "k-means"
     batch_size: Annotated[int, Field(ge=1)] = 64
-    """Real images of a class in an inner step, one from each cluster; a smaller class is taken whole."""
+    """Real images per class in an inner step, one from each cluster; all of a smaller class."""
     interval: Annotated[int, Field(ge=1)] = 10
     """Inner steps between two clusterings."""
     layer: int = -1
-    """Layer whose features are clustered, counted from 0, or from -1 for the last before the logits."""
+    """Layer whose features are clustered: index from 0, or negative from the last before the logits."""
     max_images: Annotated[int, Field(ge=1)] | None = None
-    """Images of a class that are clustered, drawn anew each time; all by default."""
+    """Maximum number of images per class to cluster, drawn for each clustering; all by default."""
     max_synthetic: Annotated[int, Field(ge=1)] = 128
-    """Decoded images of a class in an inner step; of more, this many are drawn each time."""
+    """Maximum number of decoded images per class in an inner step; if there are more, they are drawn."""
 
     def real(
         self, members: Indices, step: int, streams: Streams, refreshed: Indices | None = None
@@ -76,7 +76,7 @@ def clustered(features: Float[Tensor, "n d"], first: Int[Tensor, " k"]) -> Float
 
     Args:
         features: of the images.
-        first: positions of the images that are the first centres.
+        first: positions of the images used as initial centres.
     """
     centers = features[first]
     for _ in range(MAX_ROUNDS):
@@ -96,7 +96,7 @@ def clustered(features: Float[Tensor, "n d"], first: Int[Tensor, " k"]) -> Float
 
 
 def nearest(features: Float[Tensor, "n d"], centers: Float[Tensor, "k d"]) -> Int[Tensor, " k"]:
-    """For each centre the position of the nearest image that is not nearest to an earlier centre."""
+    """For each centre, the position of the nearest image not selected for an earlier centre."""
     distances = torch.cdist(centers, features)
     chosen: list[Tensor] = []
     for row in distances:

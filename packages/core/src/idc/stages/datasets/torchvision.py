@@ -1,4 +1,4 @@
-"""The papers' small datasets, from the files that torchvision downloads."""
+"""The papers' small datasets, read by torchvision."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -13,30 +13,29 @@ from idc.kinds import ArrayExamples, InputError, RawDataset
 from idc.stages.datasets.image_dataset import ImageDataset
 
 
-class Published(ImageDataset):
-    """Base of the datasets that torchvision reads."""
+class TorchvisionDataset(ImageDataset):
+    """Base class of datasets that torchvision reads."""
 
     folder: ClassVar[str]
-    """Where torchvision keeps the files, below ``--data``."""
+    """Torchvision's folder of the files, below ``--data``."""
     expected: ClassVar[str]
-    """The files, for people."""
+    """The names of the files, for messages."""
 
     @abstractmethod
     def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
-        """Bytes (n, channels, height, width), labels (n,) and class names of a split."""
+        """Images (n, channels, height, width) as uint8, labels (n,) and class names of a split."""
 
     def find(self, root: Path, *, download: bool) -> RawDataset:
         """Both splits.
 
         Raises:
-            InputError: the files are not below ``root`` and may not or cannot be downloaded, or are not as
-                published.
+            InputError: the files are not below ``root`` and are not or cannot be downloaded, or are damaged.
         """
         files = root / self.folder
         if not (download or files.is_dir()):
             raise InputError(
-                f"dataset: there is no folder {files}; expected are there {self.expected}, as torchvision "
-                "keeps them. Name the folder above with --data, or have them fetched with --download"
+                f"dataset: there is no folder {files}; expected torchvision's files {self.expected} in it. "
+                f"Pass the folder above {self.folder} with --data, or download them with --download"
             )
         try:
             pixels, labels, classes = self.read(root, train=True, download=download)
@@ -44,10 +43,10 @@ class Published(ImageDataset):
         except ImportError as error:
             raise InputError(f"dataset: torchvision cannot read it ({error}); pip install scipy") from None
         except (RuntimeError, OSError, ValueError, EOFError, KeyError) as error:
-            remedy = "put them there by hand" if download else "fetch them again with --download"
+            remedy = "put them there by hand" if download else "download them again with --download"
             raise InputError(
-                f"dataset: unreadable in {files} ({first_line(error)}); "
-                f"expected are {self.expected}; {remedy}"
+                f"dataset: the files in {files} cannot be read ({first_line(error)}); "
+                f"expected {self.expected}; {remedy}"
             ) from None
         return RawDataset(
             source=str(files),
@@ -58,7 +57,7 @@ class Published(ImageDataset):
 
 
 @final
-class MNIST(Published):
+class MNIST(TorchvisionDataset):
     """60,000 training and 10,000 test images of 28x28 pixels in 10 classes of handwritten digits."""
 
     folder = "MNIST/raw"
@@ -72,7 +71,7 @@ class MNIST(Published):
 
 
 @final
-class FashionMNIST(Published):
+class FashionMNIST(TorchvisionDataset):
     """60,000 training and 10,000 test images of 28x28 pixels in 10 classes of clothing."""
 
     folder = "FashionMNIST/raw"
@@ -86,7 +85,7 @@ class FashionMNIST(Published):
 
 
 @final
-class CIFAR10(Published):
+class CIFAR10(TorchvisionDataset):
     """50,000 training and 10,000 test images of 32x32 pixels in colour, in 10 classes."""
 
     folder = "cifar-10-batches-py"
@@ -100,7 +99,7 @@ class CIFAR10(Published):
 
 
 @final
-class CIFAR100(Published):
+class CIFAR100(TorchvisionDataset):
     """50,000 training and 10,000 test images of 32x32 pixels in colour, in 100 classes."""
 
     folder = "cifar-100-python"
@@ -114,7 +113,7 @@ class CIFAR100(Published):
 
 
 @final
-class SVHN(Published):
+class SVHN(TorchvisionDataset):
     """73,257 training and 26,032 test images of 32x32 pixels in colour: house numbers in 10 classes."""
 
     folder = "svhn"
