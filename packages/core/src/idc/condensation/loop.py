@@ -29,10 +29,10 @@ from idc.synset.provenance import Computed
 from idc.synset.synset import Synset
 from idc.training.preprocessing import Preprocessing
 
-LARGE = 1e12
+MEMORY_CHECK_THRESHOLD = 1e12
 """Floating-point operations of an inner step from which its memory is determined before the run."""
 
-SHARE_OF_MEMORY = 0.8
+MAX_FRACTION_OF_FREE_MEMORY = 0.8
 """Fraction of a GPU's free memory to use for matching several classes at once."""
 
 
@@ -110,7 +110,7 @@ class Condensation:
         """The matches of an inner step."""
         operations = self.matching.operations(network)
         self.execution = self.execution.decided(len(self) * operations)
-        large = self.execution.compiled or operations > LARGE or classes_at_once == "auto"
+        large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
         with self.execution.eager().active():
             self.memory = (
                 self.matching.memory(network, self.codes, self.trial_prepared)
@@ -264,9 +264,9 @@ class Condensation:
         return Split(batch.images, batch.labels, spec)
 
     def _classes_at_once(self, wanted: int | Literal["auto"]) -> int:
-        free = memory.available(self.device)
-        if self.memory is None or free is None:
+        if self.memory is None:
             return 1 if wanted == "auto" else wanted
+        free = memory.available(self.device)
         if self.memory > free:
             needed, there = (f"{size / 1e9:.1f} GB" for size in (self.memory, free))
             warnings.warn(
@@ -277,7 +277,9 @@ class Condensation:
             )
         if wanted != "auto":
             return wanted
-        return max(1, int(SHARE_OF_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
+        return (
+            max(1, int(MAX_FRACTION_OF_FREE_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
+        )
 
     def _refuse_infinite(self, distances: Distances) -> None:
         """Stop after a step that is not finite.

@@ -12,10 +12,10 @@ from idc.errors import Notice, first_line
 from idc.experiment.report import Iteration
 from idc.shapes import Scalar
 
-MOST_NORMS = 100
+MAX_ITERATIONS_WITH_NORMS = 100
 """Maximum number of outer iterations whose gradient norms are computed, twice each."""
 
-STEPS_FOR_NORMS = 20
+STEPS_PER_ITERATION_WITH_NORMS = 20
 """Inner steps of a run for each of these: computing norms takes as long as a step, and twice per iteration
 adds at most a tenth."""
 
@@ -27,8 +27,8 @@ def recorded(condensation: Condensation) -> Iterator[tuple[Step, Iteration | Non
         condensation: to run. The loop may be left at any time; a new one continues.
     """
     plan = condensation.pipeline
-    looked_at = max(1, min(MOST_NORMS, len(condensation) // STEPS_FOR_NORMS))
-    every = max(1, -(-plan.iterations // looked_at))
+    with_norms = max(1, min(MAX_ITERATIONS_WITH_NORMS, len(condensation) // STEPS_PER_ITERATION_WITH_NORMS))
+    every = max(1, -(-plan.iterations // with_norms))
     losses: list[Scalar] = []
     first: GradientNorms | None = None
     for step in condensation:
