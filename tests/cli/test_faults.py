@@ -1,0 +1,16 @@
+"""Runs that are broken in every way end at the same bits, as the committed script tries it."""
+
+import subprocess
+import sys
+
+from repository import ROOT
+
+SCRIPT = ROOT / "benchmarks" / "faults.py"
+
+
+def test_runs_survive() -> None:
+    outcome = subprocess.run(
+        [sys.executable, str(SCRIPT), "--kills", "25", "--seed", "1"], capture_output=True, text=True
+    )
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert "25       25     25/25" in outcome.stdout
