@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
 
 from pydantic import ValidationError
 
@@ -70,7 +69,7 @@ class Report(Record):
     published: tuple[PublishedScore, ...] = ()
     """What the pipeline says others have reported."""
 
-    def merged(self, evaluations: Iterable[Evaluation]) -> Self:
+    def merged(self, evaluations: Iterable[Evaluation]) -> "Report":
         """The report with more scores: in place of those with the same key, or after all others.
 
         Of the same networks, the score that more of them have stays.
@@ -92,7 +91,7 @@ class Report(Record):
         write_text(path, text)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Report":
         """Read a report.
 
         Args:

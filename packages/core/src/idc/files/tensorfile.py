@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
 
@@ -49,7 +50,8 @@ class FileHeader(Table):
 H = TypeVar("H", bound=FileHeader)
 
 
-class Described(NamedTuple, Generic[H]):
+@dataclass(frozen=True)
+class Described(Generic[H]):
     """What a file says of itself before any number is read."""
 
     header: H

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -133,7 +133,7 @@ class NetworkHeader(FileHeader):
     precision: str
 
     @classmethod
-    def of(cls, model: Model, real: Split, training: Training) -> Self:
+    def of(cls, model: Model, real: Split, training: Training) -> "NetworkHeader":
         """The header of networks trained like this."""
         return cls(
             model=model.model_dump(mode="json"),
