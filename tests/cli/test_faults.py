@@ -3,11 +3,14 @@
 import subprocess
 import sys
 
+import pytest
+
 from repository import ROOT
 
 SCRIPT = ROOT / "benchmarks" / "faults.py"
 
 
+@pytest.mark.slow
 def test_runs_survive() -> None:
     outcome = subprocess.run(
         [sys.executable, str(SCRIPT), "--kills", "25", "--seed", "1"], capture_output=True, text=True

@@ -54,22 +54,24 @@ def test_a_function_is_traced_once_for_each_shape() -> None:
     assert calls == [3, 5]
 
 
-def trained(execution: Execution, *layers: nn.Module, architecture: str) -> Network:
-    split = toy_split(20)
+def trained(execution: Execution, *layers: nn.Module, architecture: str, per_class: int = 16) -> Network:
+    split = toy_split(per_class)
     recipe = Training(batch_size=16, cutmix=0.5)
     with Streams(0).seeded("weights"):
         body = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Softplus(), *layers)
         head = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 2))
         network = Network.of(nn.Sequential(*body, *head), Streams(0), architecture=architecture)
     with execution.active():
-        # Forty images in batches of sixteen: full ones and short ones.
         for _ in range(7):
             network = recipe.step(network, split, recipe.preprocessing(split))
     return network
 
 
 def test_compiled_steps_train_as_eager_ones() -> None:
-    eager, compiled = (trained(execution, architecture="plain") for execution in (Execution(), COMPILED))
+    # Forty images in batches of sixteen: full ones and short ones.
+    eager, compiled = (
+        trained(execution, architecture="plain", per_class=20) for execution in (Execution(), COMPILED)
+    )
     assert len(compiling._graphs) == 2, "one graph for full batches, one for short ones"  # pyright: ignore
     for found, expected in ((compiled.weights, eager.weights), (compiled.buffers, eager.buffers)):
         for name, tensor in expected.items():
@@ -272,6 +274,7 @@ with Execution(compile=True).active():
 """
 
 
+@pytest.mark.slow
 def test_a_damaged_file_in_the_compilers_cache_is_made_anew(tmp_path: Path) -> None:
     """As an interrupted compilation leaves it."""
 
