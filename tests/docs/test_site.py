@@ -77,6 +77,7 @@ class Fetched(HTMLParser):
             self.addresses.append(given["href"])
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
     pages, styles = list(site.rglob("*.html")), list(site.rglob("*.css"))
     assert len(pages) > 10
@@ -89,11 +90,13 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
         assert not LOADED.search(file.read_text()), file
 
 
+@pytest.mark.slow
 def test_links_stay_within_the_site(site: Path) -> None:
     for page in site.glob("*.html"):
         assert not re.findall(r"(?:href|src)=\"\.\./[^\"]*", page.read_text()), page
 
 
+@pytest.mark.slow
 def test_modules_of_the_build_are_not_pages(site: Path) -> None:
     assert not list(site.rglob("*.py"))
 
@@ -104,6 +107,7 @@ def test_every_field_has_a_description(table: type[Table]) -> None:
         assert name == "type" or field.description, f"{table.__name__}.{name}"
 
 
+@pytest.mark.slow
 def test_the_page_of_fields_has_every_field_with_its_description(site: Path) -> None:
     sections = _sections(site / "fields.html")
     for table in TABLES:
@@ -117,6 +121,7 @@ def test_the_page_of_fields_has_every_field_with_its_description(site: Path) -> 
                 assert _plain(field.description or "") in described, f"{table.__name__}.{name}"
 
 
+@pytest.mark.slow
 def test_the_page_of_fields_says_what_is_allowed(site: Path) -> None:
     text = _sections(site / "fields.html")["networks-real"]
     assert "images whole number from 0, default 500 Real images to train on" in text
@@ -135,6 +140,7 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("`", "").replace("*", "").split())
 
 
+@pytest.mark.slow
 def test_the_reference_has_every_public_name(site: Path) -> None:
     text = (site / "api.html").read_text()
     kinds = [name for name, each in vars(idc.kinds).items() if isinstance(each, type) and each is not Stage]
@@ -145,6 +151,7 @@ def test_the_reference_has_every_public_name(site: Path) -> None:
         assert f'id="{name}"' in text, name
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_page_read_from_the_disk_fetches_nothing_and_can_be_searched(site: Path) -> None:
     from playwright.sync_api import sync_playwright

@@ -7,6 +7,7 @@ import pytest
 from idc.config.extends import read_table
 from idc.errors import InputError
 from idc.table import merged
+from messages import assert_names
 
 
 def write(folder: Path, **files: str) -> None:
@@ -59,7 +60,7 @@ def test_a_file_cannot_extend_itself(tmp_path: Path) -> None:
     write(tmp_path, a='extends = "b.toml"\n', b='extends = "a.toml"\n')
     with pytest.raises(InputError) as error:
         read_table(tmp_path / "a.toml")
-    assert str(error.value) == f"{tmp_path}/a.toml: extends itself; remove one of the extends"
+    assert_names(str(error.value), f"{tmp_path}/a.toml: ", "extends itself", "remove")
 
 
 def test_what_is_extended_is_named_when_it_is_wrong(tmp_path: Path) -> None:
@@ -68,6 +69,4 @@ def test_what_is_extended_is_named_when_it_is_wrong(tmp_path: Path) -> None:
         read_table(tmp_path / "leaf.toml")
     with pytest.raises(InputError) as error:
         read_table(tmp_path / "bad.toml")
-    assert str(error.value) == (
-        f"{tmp_path}/bad.toml: extends: 3 is not allowed; it must be a file name or a list of them"
-    )
+    assert_names(str(error.value), f"{tmp_path}/bad.toml: extends: 3 ", "file name", "list")

@@ -4,6 +4,7 @@ import pytest
 
 from idc.config.overrides import parse_assignments
 from idc.errors import InputError
+from messages import assert_names
 from small import small_pipeline
 
 
@@ -39,21 +40,18 @@ def test_overrides_reach_into_tables_and_lists() -> None:
     assert pipeline.table() == expected
 
 
-NUMBERED = "evaluate is a list of 1, and {} is not a position in it; positions begin at 0, as in evaluate.0"
-
-
 @pytest.mark.parametrize(
     ("key", "problem"),
     [
-        ("evaluate.runs", NUMBERED.format("'runs'")),
-        ("evaluate.1.runs", NUMBERED.format("'1'")),
-        ("seed.x", "0 is a value, not a table, and has no 'x'"),
+        ("evaluate.runs", ["evaluate", "list of 1", "'runs'", "evaluate.0"]),
+        ("evaluate.1.runs", ["evaluate", "list of 1", "'1'", "evaluate.0"]),
+        ("seed.x", ["0", "'x'"]),
     ],
 )
-def test_overrides_that_lead_nowhere(key: str, problem: str) -> None:
+def test_overrides_that_lead_nowhere(key: str, problem: list[str]) -> None:
     with pytest.raises(InputError) as error:
         small_pipeline().override({key: 1})
-    assert str(error.value) == f"{key}: {problem}"
+    assert_names(str(error.value), f"{key}: ", *problem)
 
 
 @pytest.mark.parametrize("assignment", ["augment=[{type=dsa}]", "dataset={type='digits'", 'name="x'])

@@ -10,6 +10,8 @@ import pytest
 from idc.config.extends import read_table
 from idc.config.pipeline import Pipeline
 from idc.errors import InputError
+from idc.stages.evaluators.protocols import PROTOCOLS
+from messages import assert_names
 from repository import PIPELINES
 from small import TABLE, small_pipeline
 
@@ -30,7 +32,8 @@ def test_the_resolved_pipeline_writes_out_every_default() -> None:
     table = small_pipeline().table()
     assert table["seed"] == 0
     assert table["sampler"] == {"type": "epoch", "batch_size": 8, "max_synthetic": 128}
-    assert table["optimizer"] == {"learning_rate": 0.01, "momentum": 0.5, "step": "class"}
+    optimizer = {"type": "sgd", "learning_rate": 0.01, "momentum": 0.5, "step": "class"}
+    assert table["optimizer"] == optimizer
     assert table["evaluate"][0]["training"]["augment"][0]["strategy"] == "color_crop_flip_scale_rotate"
 
 
@@ -65,62 +68,50 @@ def test_the_schema_refuses_what_the_pipeline_refuses() -> None:
 
 
 def test_an_unknown_key_of_a_stage_lists_the_fields() -> None:
-    assert message(objective={"type": "gradient", "metrc": "l2"}) == (
-        "objective.metrc: not a field of 'gradient'; did you mean 'metric'? (fields: metric, bias, fc)"
-    )
+    said = message(objective={"type": "gradient", "metrc": "l2"})
+    assert_names(said, "objective.metrc: ", "'gradient'", "'metric'?", "metric, bias, fc")
 
 
 def test_an_unknown_key_in_a_list_of_stages_has_its_position() -> None:
-    assert message(augment=[{"type": "dsa"}, {"type": "kornia", "name": "RandomInvert", "p": 1}]) == (
-        "augment.1.p: not a field of 'kornia' (fields: name, arguments)"
-    )
+    said = message(augment=[{"type": "dsa"}, {"type": "kornia", "name": "RandomInvert", "p": 1}])
+    assert_names(said, "augment.1.p: ", "'kornia'", "name, arguments")
 
 
 def test_an_unknown_table_lists_the_fields() -> None:
-    assert message(decodr={"type": "raw"}) == (
-        "decodr: not a field of the pipeline table; did you mean 'decoder'? (fields: name, method, seed, "
-        "images_per_class, iterations, inner_steps, precision, compile, dataset, model, init, decoder, "
-        "augment, sampler, objective, networks, optimizer, baseline, evaluate, snapshot_every, published)"
-    )
+    assert_names(message(decodr={"type": "raw"}), "decodr: ", "'decoder'?", ", ".join(Pipeline.model_fields))
 
 
 def test_several_problems_are_several_lines() -> None:
-    assert message(images_per_class=0, objective={"type": "gradient", "metric": "l2"}) == (
-        "images_per_class: 0 is not allowed; it must be greater than or equal to 1\n"
-        "objective.metric: 'l2' is not allowed; it must be 'mse', 'l1', 'l1_mean' or 'cos'"
-    )
+    said = message(images_per_class=0, objective={"type": "gradient", "metric": "l2"}).splitlines()
+    assert len(said) == 2
+    assert_names(said[0], "images_per_class: 0 ", " 1")
+    assert_names(said[1], "objective.metric: 'l2' ", "'mse'", "'l1'", "'l1_mean'", "'cos'")
 
 
 def test_a_missing_stage_says_what_to_add() -> None:
     table = {key: value for key, value in TABLE.items() if key not in ("networks", "optimizer")}
     with pytest.raises(InputError) as error:
         Pipeline.parse(table)
-    assert str(error.value) == (
-        "networks: missing; add a table [networks] with a type (installed: frozen, real, "
-        "synthetic)\n"
-        "optimizer: missing; add a table [optimizer] with a learning_rate"
-    )
+    networks, optimizer = str(error.value).splitlines()
+    assert_names(networks, "networks: missing", "[networks]", "type", "frozen, real, synthetic")
+    assert_names(optimizer, "optimizer: missing", "[optimizer]", "learning_rate")
 
 
 def test_a_missing_value_is_named() -> None:
-    assert message(optimizer={}) == "optimizer.learning_rate: missing"
+    assert_names(message(optimizer={}), "optimizer.learning_rate: missing")
 
 
 def test_a_value_where_a_table_belongs() -> None:
-    assert message(objective="gradient") == (
-        "objective: 'gradient' is not a table; write [objective] and its keys below it"
-    )
+    assert_names(message(objective="gradient"), "objective: 'gradient' ", "table", "[objective]")
 
 
 def test_names_of_synsets_must_differ() -> None:
-    assert message(method="random") == "method and baseline names must differ, got random, random"
+    assert_names(message(method="random"), "method", "baseline", "random, random")
 
 
 def test_an_unknown_protocol_lists_the_known() -> None:
-    assert message(evaluate=[{"type": "retrain", "protocol": "idc-2021"}]) == (
-        "evaluate.0.protocol: unknown protocol 'idc-2021' (known: idc-2022, idc-2022-imagenet, "
-        "idc-2022-imagenet-100, dc-2021, dsa-2021, dm-2023)"
-    )
+    said = message(evaluate=[{"type": "retrain", "protocol": "idc-2021"}])
+    assert_names(said, "evaluate.0.protocol: ", "'idc-2021'", *PROTOCOLS)
 
 
 def test_braces_in_a_key_are_harmless() -> None:
@@ -141,21 +132,22 @@ def load_message(path: Path) -> str:
 
 def test_a_syntax_error_has_line_and_column(tmp_path: Path) -> None:
     path = write(tmp_path, "images_per_class = 1\nseed = = 2\n")
-    assert load_message(path) == f"{path}: not valid TOML: Invalid value (at line 2, column 8)"
+    assert_names(load_message(path), f"{path}: ", "TOML", "line 2, column 8")
 
 
 def test_an_invalid_file_is_named_with_its_problems(tmp_path: Path) -> None:
     path = write(tmp_path, small_pipeline().toml().replace('"gradient"', '"gradent"'))
-    assert load_message(path) == (
-        f"{path}: not a valid pipeline\n"
-        "objective: unknown type 'gradent'; did you mean 'gradient'? (installed: feature, gradient, logit)"
+    first, second = load_message(path).splitlines()
+    assert_names(first, f"{path}: ")
+    assert_names(
+        second, "objective: ", "'gradent'", "'gradient'?", "characteristic, feature, gradient, logit"
     )
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     absent = tmp_path / "absent.toml"
-    assert load_message(absent) == f"{absent}: no such file; give the path of a pipeline file (.toml)"
-    assert load_message(tmp_path) == (f"{tmp_path}: a folder; give a pipeline file (.toml) in it")
+    assert_names(load_message(absent), f"{absent}: no such file", ".toml")
+    assert_names(load_message(tmp_path), f"{tmp_path}: ", "folder", ".toml")
     assert "not UTF-8 text" in load_message(write(tmp_path, b"\xff\xfe\x00"))
 
 
@@ -173,10 +165,9 @@ def test_a_file_as_changed_by_settings_is_named_so(tmp_path: Path) -> None:
     path = write(tmp_path, small_pipeline().toml())
     with pytest.raises(InputError) as error:
         Pipeline.load(path, {"seed": -1})
-    assert str(error.value) == (
-        f"{path} as changed by the settings: not a valid pipeline\n"
-        "seed: -1 is not allowed; it must be greater than or equal to 0"
-    )
+    first, second = str(error.value).splitlines()
+    assert_names(first, f"{path} ", "changed")
+    assert_names(second, "seed: -1 ", " 0")
 
 
 def test_a_file_from_windows_with_a_byte_order_mark(tmp_path: Path) -> None:
@@ -193,53 +184,42 @@ def test_a_file_name_that_would_need_quotes_gives_a_name_that_does_not(tmp_path:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 101, "é"])
 def test_names_are_plain(name: str) -> None:
-    assert message(name=name) == (
-        f"name: {name!r} is not allowed; it must be letters, digits, '_', '.' and '-', begin with a letter "
-        "or digit, and have at most 100 characters"
-    )
+    assert_names(message(name=name), f"name: {name!r} ", "letters, digits, '_', '.' and '-'", "100")
 
 
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"seed": True}, "seed: True is not allowed; it must be a whole number"),
-        ({"seed": "1"}, "seed: '1' is not allowed; it must be a whole number"),
+        ({"seed": True}, ["seed: True ", "whole number"]),
+        ({"seed": "1"}, ["seed: '1' ", "whole number"]),
         (
             {"objective": {"type": "feature", "layers": [True, 1]}},
-            "objective.layers: [True, 1] is not allowed; it must be a whole number",
+            ["objective.layers: [True, 1] ", "whole number"],
         ),
-        ({"objective": {"type": 3}}, "objective: 'type' is 3, not a name in quotes"),
+        ({"objective": {"type": 3}}, ["objective: 'type' ", "3", "quotes"]),
         (
             {"evaluate": [{"type": "retrain", "protocol": [1]}]},
-            "evaluate.0.protocol: unknown protocol [1] (known: idc-2022, idc-2022-imagenet, "
-            "idc-2022-imagenet-100, dc-2021, dsa-2021, dm-2023)",
+            ["evaluate.0.protocol: ", "[1]", *PROTOCOLS],
         ),
-        ({"seed": 1.5}, "seed: 1.5 is not allowed; it must be a whole number"),
-        ({"name": 3}, "name: 3 is not allowed; it must be text in quotes"),
-        (
-            {"objective": {"type": "gradient", "bias": 1}},
-            "objective.bias: 1 is not allowed; it must be true or false",
-        ),
-        (
-            {"optimizer": {"learning_rate": "fast"}},
-            "optimizer.learning_rate: 'fast' is not allowed; it must be a number",
-        ),
+        ({"seed": 1.5}, ["seed: 1.5 ", "whole number"]),
+        ({"name": 3}, ["name: 3 ", "text", "quotes"]),
+        ({"objective": {"type": "gradient", "bias": 1}}, ["objective.bias: 1 ", "true or false"]),
+        ({"optimizer": {"learning_rate": "fast"}}, ["optimizer.learning_rate: 'fast' ", "number"]),
         (
             {"evaluate": {"type": "retrain"}},
-            "evaluate: {'type': 'retrain'} is not allowed; it must be a list; of tables it is [[name]] in a "
-            "file, and name=[{type=...}] with --set",
+            ["evaluate: {'type': 'retrain'} ", "list", "[[name]]", "name=[{type=...}]", "--set"],
         ),
-        ({"compile": "maybe"}, "compile: 'maybe' is not allowed; it must be true or false or 'auto'"),
+        ({"compile": "maybe"}, ["compile: 'maybe' ", "true", "false", "'auto'"]),
         (
             {"evaluate": [{"type": "retrain", "epochs": "lots"}]},
-            "evaluate.0.epochs: 'lots' is not allowed; it must be a whole number or 'by-images'",
+            ["evaluate.0.epochs: 'lots' ", "whole number", "'by-images'"],
         ),
     ],
 )
 def test_values_of_another_kind_are_refused_in_words_of_the_file(
-    changes: dict[str, Any], problem: str
+    changes: dict[str, Any], problem: list[str]
 ) -> None:
-    assert message(**changes) == problem
+    assert_names(message(**changes), *problem)
 
 
 def test_whole_numbers_do_for_numbers() -> None:

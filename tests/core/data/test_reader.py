@@ -9,6 +9,7 @@ from torch import Tensor
 
 from idc.data.examples import ArrayExamples
 from idc.errors import InputError, Notice
+from messages import assert_names
 
 from .toy_dataset import Made, Source, load, noise
 
@@ -27,11 +28,9 @@ def broken(*positions: int):
 def test_unreadable_images_are_counted_and_the_first_are_named() -> None:
     with pytest.raises(InputError) as error:
         load(Source.of(broken(1, 3, *range(6, 12), 1002)))
-    assert str(error.value) == (
-        "dataset: 9 of 36 examples cannot be read: number 1 (truncated file); number 3 (truncated file); "
-        "number 6 (truncated file); number 7 (truncated file); number 8 (truncated file); …. Mend or remove "
-        'them, or leave them out with dataset.on_error = "skip"'
-    )
+    first = [f"number {position} (truncated file)" for position in (1, 3, 6, 7, 8)]
+    assert_names(str(error.value), "dataset: 9 of 36 ", *first, "…", 'dataset.on_error = "skip"')
+    assert "number 9" not in str(error.value)
 
 
 def test_unreadable_images_are_left_out_if_asked() -> None:
@@ -77,10 +76,8 @@ def test_pixels_that_are_not_finite_are_unreadable(value: float, ready: bool) ->
 def test_images_of_different_shapes_need_a_size() -> None:
     with pytest.raises(InputError) as error:
         load(Source.of(lambda position: torch.zeros(3, 8, 8 + position // 10).byte()))
-    assert str(error.value) == (
-        "dataset: images differ in shape: number 0 is 3x8x8, number 10 is 3x8x9; set dataset.size and "
-        "dataset.channels, to which all are brought"
-    )
+    parts = ("number 0 is 3x8x8", "number 10 is 3x8x9", "dataset.size", "dataset.channels")
+    assert_names(str(error.value), "dataset: ", *parts)
 
 
 def test_odd_channels_are_unreadable_where_others_are_wanted() -> None:

@@ -9,6 +9,7 @@ from idc.errors import InputError
 from idc.stages.decoders.multiformation import MultiFormation
 from idc.stages.decoders.raw import Raw
 from idc.testing import SPEC
+from messages import assert_names
 from small import small_pipeline
 
 
@@ -59,10 +60,7 @@ def test_the_mode_of_evaluation_is_the_synsets() -> None:
 def test_a_bound_below_the_stored_images_is_refused() -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(mode="bound", bound=3).capacity(4, SPEC)
-    assert str(error.value) == (
-        "decoder.bound: 3 is less than images_per_class = 4; every stored image gives one at least, so "
-        "allowed are 4 and more"
-    )
+    assert_names(str(error.value), "decoder.bound: 3 ", "images_per_class = 4", "4 and more")
 
 
 def test_images_are_stored_whole_when_there_is_one_for_each_stored_image() -> None:
@@ -88,12 +86,8 @@ def test_capacity_counts_tiles() -> None:
     assert Raw().capacity(10, SPEC) == 10
 
 
-@pytest.mark.parametrize(
-    ("factor", "problem"), [(9, "is larger than"), (5, "leaves tiles of padding only in")]
-)
+@pytest.mark.parametrize(("factor", "problem"), [(9, "larger"), (5, "padding")])
 def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(factor=factor).capacity(1, SPEC)
-    assert str(error.value) == (
-        f"decoder.factor: {factor} {problem} the image (8x8 pixels); allowed are 1, 2, 3, 4, 8"
-    )
+    assert_names(str(error.value), f"decoder.factor: {factor} ", problem, "8x8", "1, 2, 3, 4, 8")

@@ -37,6 +37,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "init.k-center": {"features": {"epochs": 1}},
     "evaluate.retrain": {"epochs": 2, "runs": 2},
     "networks.synthetic": {"epochs": 2},
+    "optimizer.adam": {"learning_rate": 0.1},
+    "optimizer.sgd": {"learning_rate": 0.1},
     "model.torchvision": {"name": "resnet18"},
 }
 """What a type cannot do without, or would take too long with."""
@@ -110,6 +112,11 @@ def test_every_metric(metric: str) -> None:
     testing.check_objective(
         Objective.implementation("gradient").model_validate({"metric": metric, "fc": True, "bias": True})
     )
+
+
+@pytest.mark.parametrize("stage", installed("optimizer"), ids=by_type)
+def test_optimizers(stage: Any) -> None:
+    testing.check_optimizer(stage)
 
 
 @pytest.mark.parametrize("stage", installed("networks"), ids=by_type)

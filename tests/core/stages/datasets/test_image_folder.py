@@ -13,6 +13,7 @@ from idc.errors import InputError, Notice
 from idc.stages.datasets.image_folder import ImageFolder
 from idc.stages.datasets.imagenet import ImageNet
 from idc.testing import check_dataset
+from messages import assert_names
 
 
 def test_imagenet_10_is_idcs(tmp_path: Path) -> None:
@@ -61,12 +62,8 @@ def test_absent_folders_are_named(tmp_path: Path) -> None:
     dataset = ImageFolder(path=Path("pets"), size=16)
     with pytest.raises(InputError) as error:
         dataset.load(tmp_path)
-    assert str(error.value) == (
-        f"dataset.path: there is no folder {tmp_path}/pets/train; expected are "
-        f"{tmp_path}/pets/train/<class>/<image>. Name the folder that path is in with --data, and a split of "
-        "another name in [dataset], as in test = 'val'. Where images are not split, set train = '.' and "
-        "test_fraction = 0.2"
-    )
+    parts = (f"{tmp_path}/pets/train", f"{tmp_path}/pets/train/<class>/<image>", "--data", "test = 'val'")
+    assert_names(str(error.value), "dataset.path: ", *parts, "train = '.'", "test_fraction")
 
 
 def test_folders_without_classes_or_images_are_refused(tmp_path: Path) -> None:

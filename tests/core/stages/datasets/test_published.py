@@ -9,6 +9,7 @@ from dataset_files import write_cifar, write_idx, write_svhn
 from idc.errors import InputError
 from idc.stages.datasets.published import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
 from idc.testing import check_dataset
+from messages import assert_names
 
 
 def test_fashion_mnist(tmp_path: Path) -> None:
@@ -57,11 +58,8 @@ def test_the_checksums_of_cifar_are_checked(tmp_path: Path) -> None:
 def test_absent_fashion_mnist_says_where_it_is_expected(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         FashionMNIST().load(tmp_path)
-    assert str(error.value) == (
-        f"dataset: there is no folder {tmp_path}/FashionMNIST/raw; expected are there "
-        "train-images-idx3-ubyte and its three companions, as torchvision keeps them. Name the folder above "
-        "with --data, or have them fetched with --download"
-    )
+    parts = (f"{tmp_path}/FashionMNIST/raw", "train-images-idx3-ubyte", "--data", "--download")
+    assert_names(str(error.value), "dataset: ", *parts)
 
 
 def test_damaged_fashion_mnist_is_refused(tmp_path: Path) -> None:
