@@ -81,11 +81,11 @@ class Split:
     ) -> LabelledImages:
         """The images for PyTorch's data loaders; see `LabelledImages` for the arguments."""
         here = self.to(torch.device("cpu"))
+        # A method, because other processes get it pickled.
+        return LabelledImages(here._image, here.labels, self.spec, transform, normalized=normalized, pil=pil)
 
-        def read(position: int) -> Tensor:
-            return here.images(torch.tensor([position]))[0]
-
-        return LabelledImages(read, here.labels, self.spec, transform, normalized=normalized, pil=pil)
+    def _image(self, position: int) -> Tensor:
+        return self.images(torch.tensor([position]))[0]
 
     @cached_property
     def members(self) -> list[Indices]:
