@@ -62,7 +62,7 @@ def test_lists_tables_and_quoted_texts_must_be_toml(assignment: str) -> None:
 
 def test_another_type_empties_the_stage() -> None:
     pipeline = small_pipeline().override({"decoder.type": "raw", "sampler.batch_size": 4})
-    assert pipeline.table()["decoder"] == {"type": "raw"}
+    assert pipeline.table()["decoder"] == {"type": "raw", "labels": "hard"}
     assert pipeline.table()["sampler"]["batch_size"] == 4
     same = small_pipeline().override({"decoder.type": "multiformation"})
     assert same == small_pipeline()
