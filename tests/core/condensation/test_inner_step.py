@@ -78,15 +78,16 @@ def test_classes_matched_at_once_are_as_those_matched_one_after_another(
         torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
 
 
-def test_compiled_matches_are_exact_in_double_precision() -> None:
+# The graph of all classes at once is large: half a minute of the compiler.
+@pytest.mark.parametrize("at_once", [1, pytest.param(6, marks=pytest.mark.slow)])
+def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
     plan = small_pipeline(sampler__batch_size=5)
-    for at_once in (1, 6):
-        matched, network, codes = in_double(plan, at_once)
-        gradients, distance = matched(network, codes, 0)
-        with Execution(compile=True).active():
-            found, same = matched(network, codes, 0)
-        torch.testing.assert_close(same, distance, rtol=1e-10, atol=0.0)
-        torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
+    matched, network, codes = in_double(plan, at_once)
+    gradients, distance = matched(network, codes, 0)
+    with Execution(compile=True).active():
+        found, same = matched(network, codes, 0)
+    torch.testing.assert_close(same, distance, rtol=1e-10, atol=0.0)
+    torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
 
 
 def test_a_class_draws_the_same_whatever_the_others_do() -> None:

@@ -97,7 +97,9 @@ def test_compiled_layers_that_draw_follow_the_seed() -> None:
 
 def smooth(**overrides: object) -> tuple[Tensor, list[float], Execution]:
     """Codes, losses and execution of a run through a network without kinks."""
-    pipeline = small_pipeline(iterations=1, **overrides).model_copy(update={"model": ToyModel()})
+    # One full batch between the steps, and so one graph of training.
+    plan = small_pipeline(iterations=1, networks__images=64, **overrides)
+    pipeline = plan.model_copy(update={"model": ToyModel()})
     condensation = condense(pipeline, device="cpu")
     losses = [float(step.loss) for step in condensation]
     return condensation.codes["images"], losses, condensation.execution
