@@ -24,6 +24,8 @@ from repository import ROOT
 from .documentation import PAGES, Block, blocks, title
 
 RUNNABLE = ("sh", "console", "python")
+LONG = ("docs/reports.md", "docs/synsets.md")
+"""Pages with many runs, and with Lightning and timm."""
 NOTHING = ("mkdocs", "pip", "pytest", "tensorboard")
 """Commands that do nothing here: they install, serve, or have a test of their own."""
 UV = """#!/bin/bash
@@ -104,7 +106,15 @@ def _write_data(root: Path) -> None:
         write_cifar(root, 10, patch, per_class=8)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, *RUNNABLE)], ids=title)
+def _runnable() -> list[Any]:
+    pages = [page for page in PAGES if blocks(page, *RUNNABLE)]
+    return [
+        pytest.param(page, id=title(page), marks=[pytest.mark.slow] if title(page) in LONG else [])
+        for page in pages
+    ]
+
+
+@pytest.mark.parametrize("page", _runnable())
 def test_blocks_run(page: Path, workplace: Prepared) -> None:
     for block in blocks(page, *RUNNABLE):
         for name in _runs_presupposed_by(block.text):

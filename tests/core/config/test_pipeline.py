@@ -16,6 +16,11 @@ from repository import PIPELINES
 from small import TABLE, small_pipeline
 
 
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    return Pipeline.model_json_schema()
+
+
 def message(**changes: Any) -> str:
     with pytest.raises(InputError) as error:
         Pipeline.parse({**TABLE, **changes})
@@ -43,16 +48,14 @@ def test_the_sampler_may_be_left_out() -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PIPELINES.glob("*.toml")), ids=lambda path: path.stem)
-def test_pipeline_files_are_valid_and_fit_the_schema(path: Path) -> None:
+def test_pipeline_files_are_valid_and_fit_the_schema(path: Path, schema: dict[str, Any]) -> None:
     assert Pipeline.load(path).name == path.stem
-    schema = Pipeline.model_json_schema()
     jsonschema.validate(read_table(path), schema)
     resolved = Pipeline.load(path).table()
     jsonschema.validate(resolved, schema)
 
 
-def test_the_schema_knows_files_that_extend_others() -> None:
-    schema = Pipeline.model_json_schema()
+def test_the_schema_knows_files_that_extend_others(schema: dict[str, Any]) -> None:
     text = (PIPELINES / "cifar10-ipc10-idc.toml").read_text()
     table = tomllib.loads(text)
     jsonschema.validate(table, schema)
@@ -60,8 +63,7 @@ def test_the_schema_knows_files_that_extend_others() -> None:
         jsonschema.validate({key: table[key] for key in table if key != "extends"}, schema)
 
 
-def test_the_schema_refuses_what_the_pipeline_refuses() -> None:
-    schema = Pipeline.model_json_schema()
+def test_the_schema_refuses_what_the_pipeline_refuses(schema: dict[str, Any]) -> None:
     for key, value in (("objective", {"metric": "mse"}), ("images_per_class", 0), ("unknown", 1)):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**TABLE, key: value}, schema)
