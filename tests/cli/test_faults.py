@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "faults.py"
+from repository import ROOT
+
+SCRIPT = ROOT / "benchmarks" / "faults.py"
 
 
 @pytest.mark.slow

@@ -3,7 +3,9 @@
 n: images of a batch. Within one function's signature, axes of the same name have the same size.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -75,8 +77,16 @@ class Draw:
         return Draw(moved)
 
 
-# So that draws can be inputs of compiled and vmapped functions, and be moved with other tensors.
-pytree.register_dataclass(Draw)
+def _draw_of(parts: Iterable[Any], _: object) -> Draw:
+    # Not by the constructor, because vmap fills the tree with what it maps over, which is no tensor.
+    draw = object.__new__(Draw)
+    (parameters,) = parts
+    object.__setattr__(draw, "parameters", parameters)
+    return draw
+
+
+# So that draws can be inputs of compiled functions, be mapped over and be moved with other tensors.
+pytree.register_pytree_node(Draw, lambda draw: ([draw.parameters], None), _draw_of)
 
 
 def class_numbers(labels: Labels) -> ClassNumbers:

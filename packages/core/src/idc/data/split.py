@@ -81,11 +81,13 @@ class Split:
     ) -> LabelledImages:
         """The images as a PyTorch dataset; see `LabelledImages` for the arguments."""
         on_cpu = self.to(torch.device("cpu"))
+        # A method, because other processes get it pickled.
+        return LabelledImages(
+            on_cpu._image, on_cpu.labels, self.spec, transform, normalized=normalized, pil=pil
+        )
 
-        def read(position: int) -> Tensor:
-            return on_cpu.images(torch.tensor([position]))[0]
-
-        return LabelledImages(read, on_cpu.labels, self.spec, transform, normalized=normalized, pil=pil)
+    def _image(self, position: int) -> Tensor:
+        return self.images(torch.tensor([position]))[0]
 
     @cached_property
     def members(self) -> list[Indices]:

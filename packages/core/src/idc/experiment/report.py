@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Self
 
 from pydantic import ValidationError
 
@@ -70,7 +69,7 @@ class Report(Record):
     published: tuple[PublishedScore, ...] = ()
     """Published scores, from the pipeline."""
 
-    def merged(self, evaluations: Iterable[Evaluation]) -> Self:
+    def merged(self, evaluations: Iterable[Evaluation]) -> "Report":
         """The report with more evaluations, which replace those with the same key or are added.
 
         If one has the scores of the other and more, the longer one is kept.
@@ -92,7 +91,7 @@ class Report(Record):
         write_text(path, text)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Path) -> "Report":
         """Read a report.
 
         Args:

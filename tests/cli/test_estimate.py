@@ -1,0 +1,36 @@
+"""What a run would store and take, as the command line says it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from command_line import idc
+from idc.experiment.estimate import Estimate
+from small import small_pipeline
+
+
+@pytest.mark.parametrize("arguments", [("run", "small.toml", "--dry-run"), ("estimate", "small.toml")])
+def test_the_command_line_prints_it_and_leaves_nothing(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("small.toml").write_text(small_pipeline().toml())
+    done = idc(*arguments, "--device", "cpu")
+    assert done.exit_code == 0, done.output
+    assert "20 images, 1,280 numbers" in done.stdout
+    assert "4: 2 iterations of 2" in done.stdout
+    assert ("time here" in done.stdout) is (arguments[0] == "estimate")
+    as_json = Estimate.model_validate(json.loads(idc(*arguments, "--device", "cpu", "--json").stdout))
+    assert as_json.budget == 1280
+    assert [path.name for path in Path().iterdir()] == ["small.toml"]
+    Path("runs/small").mkdir(parents=True)
+    Path("runs/small/pipeline.toml").write_text("name = 'another'")
+    again = idc(*arguments, "--device", "cpu")
+    assert again.exit_code == 0
+    assert ("note: the run would be refused: --out: runs/small holds another run" in again.stderr) is (
+        arguments[0] == "run"
+    )
+    refused = idc(*arguments, "--set", "decoder.factor=20")
+    assert refused.exit_code == 2
+    assert "decoder.factor: 20 is larger than the image" in refused.stderr
