@@ -8,7 +8,7 @@ import torch
 from idc.condensation.loop import Condensation, condense
 from idc.data.split import Split
 from idc.errors import Notice
-from idc.experiment.history import STEPS_FOR_NORMS, recorded, scalars
+from idc.experiment.history import STEPS_PER_ITERATION_WITH_NORMS, recorded, scalars
 from idc.experiment.report import Iteration
 from idc.network import NetworkView
 from idc.shapes import Batch
@@ -81,7 +81,9 @@ def test_a_network_that_learns_the_synthetic_images_by_heart_gets_no_gradient_fr
 
 
 def test_few_iterations_are_looked_at_so_that_it_costs_little() -> None:
-    run = condensation(iterations=3 * STEPS_FOR_NORMS, inner_steps=1, dataset__classes=["0", "1"])
+    run = condensation(
+        iterations=3 * STEPS_PER_ITERATION_WITH_NORMS, inner_steps=1, dataset__classes=["0", "1"]
+    )
     finished = [each for _, each in recorded(run) if each]
     assert [each.iteration for each in finished if each.last_norms] == [1, 21, 41]
     assert all(each.first_norms == each.last_norms for each in finished), "an iteration of one step"
