@@ -6,6 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from jsonschema.validators import validator_for
 
 from idc.config.extends import read_table
 from idc.config.pipeline import Pipeline
@@ -20,7 +21,7 @@ from small import TABLE, small_pipeline
 def schema() -> Any:
     """A validator, which has checked the schema itself."""
     schema = Pipeline.model_json_schema()
-    kind = jsonschema.validators.validator_for(schema)
+    kind = validator_for(schema)
     kind.check_schema(schema)
     return kind(schema)
 
