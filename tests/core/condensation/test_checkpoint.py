@@ -57,6 +57,8 @@ CASES: dict[str, dict[str, Any]] = {
         "compile": True,
         "model": {"type": "convnet", "depth": 1, "width": 4},
         "augment": [],
+        "init": {"type": "random"},
+        "decoder": {"type": "raw"},
         "networks": {"type": "real", "images": 64, "training": {"augment": []}},
     },
 }

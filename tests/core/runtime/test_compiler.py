@@ -89,10 +89,11 @@ def test_networks_of_one_architecture_share_their_graphs() -> None:
 
 def test_compiled_layers_that_draw_follow_the_seed() -> None:
     first, second = (trained(COMPILED, nn.Dropout(0.3), architecture="dropout") for _ in range(2))
-    without = trained(COMPILED, nn.Dropout(0.0), architecture="none dropped")
+    # Eagerly, which is as compiled up to rounding and takes no graph.
+    without = trained(Execution(), nn.Dropout(0.0), architecture="none dropped")
     for name, weight in first.weights.items():
         assert torch.equal(second.weights[name], weight)
-    assert not torch.equal(without.weights["0.weight"], first.weights["0.weight"])
+    assert not torch.allclose(without.weights["0.weight"], first.weights["0.weight"], rtol=1e-2, atol=1e-4)
 
 
 def smooth(**overrides: object) -> tuple[Tensor, list[float], Execution]:
