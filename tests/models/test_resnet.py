@@ -16,6 +16,7 @@ from idc.shapes import Batch
 from idc.stages.objectives.gradient import Gradient
 from idc_models.residual import Norm
 from idc_models.resnet import DCResNet, ResNet, ResNetAP
+from messages import assert_names
 
 from .model_cases import (
     MODELS,
@@ -206,8 +207,12 @@ def test_images_that_end_as_single_pixels_are_refused(
     assert min(feature_shapes(model, image_spec(3, longer, least))[4][1:]) == 2
     with pytest.raises(InputError) as error:
         model.build(image_spec(3, longer, least - 1))
-    assert str(error.value) == (
-        f"model.type: '{model.type}' takes images of {least}x{least} pixels or more, because shrunk "
-        f"{shrunk}-fold they must leave 2x2 pixels to normalise; these are "
-        f"{longer}x{least - 1}; enlarge them, or choose a shallower model such as 'convnet'"
+    parts = (
+        f"{least}x{least} pixels",
+        f"by {shrunk} ",
+        "2x2",
+        f"{longer}x{least - 1};",
+        "enlarge",
+        "'convnet'",
     )
+    assert_names(str(error.value), f"model.type: '{model.type}' ", *parts)

@@ -15,6 +15,7 @@ from idc.testing.assertions import global_generator_untouched
 from idc.testing.toy import toy_split
 from idc.training.recipe import Training
 from idc_models.torchvision import EfficientNet, Torchvision
+from messages import assert_names
 
 from .model_cases import (
     assert_gradients_can_be_matched,
@@ -100,28 +101,24 @@ def test_gradients_can_be_matched(model: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        (
-            {"name": "resnet81"},
-            "'resnet81' is not a classification network of torchvision.models; did you mean 'resnet18'?",
-        ),
-        (
-            {"name": "ResNet"},
-            "'ResNet' is not a classification network of torchvision.models; choose one such as 'resnet18'",
-        ),
-        ({"name": "deeplabv3_resnet50"}, "is not a classification network"),
+        ({"name": "resnet81"}, ("name\n", "'resnet81'", "torchvision.models", "'resnet18'?")),
+        ({"name": "ResNet"}, ("name\n", "'ResNet'", "torchvision.models", "'resnet18'")),
+        ({"name": "deeplabv3_resnet50"}, ("name\n", "'deeplabv3_resnet50'", "classification network")),
         (
             {"name": "resnet18", "arguments": {"weights": "DEFAULT"}},
-            "weights cannot be given: weights are never downloaded, and the number of classes is the "
-            "dataset's; leave it out",
+            ("arguments\n", " weights ", "never downloaded", "remove it"),
         ),
-        ({"name": "resnet18", "arguments": {"num_classes": 3}}, "num_classes cannot be given"),
-        ({}, "name\n  Field required"),
+        (
+            {"name": "resnet18", "arguments": {"num_classes": 3}},
+            ("arguments\n", " num_classes ", "the dataset", "remove it"),
+        ),
+        ({}, ("name\n  Field required",)),
     ],
 )
-def test_tables_that_cannot_be_are_refused(fields: dict[str, Any], problem: str) -> None:
+def test_tables_that_cannot_be_are_refused(fields: dict[str, Any], problem: tuple[str, ...]) -> None:
     with pytest.raises(ValidationError) as error:
         Torchvision.model_validate(fields)
-    assert problem in str(error.value)
+    assert_names(str(error.value), *problem)
 
 
 @pytest.mark.parametrize(
@@ -130,34 +127,31 @@ def test_tables_that_cannot_be_are_refused(fields: dict[str, Any], problem: str)
         (
             {"name": "vit_b_16"},
             image_spec(),
-            "model: vit_b_16 does not take images of 32x32 pixels: Wrong image height! Expected 224 but "
-            "got 32!; choose another size or another network; some, such as transformers, are told the size "
-            "in model.arguments",
+            ("model: vit_b_16 ", "32x32 pixels", "Expected 224", "size or", "network", "model.arguments"),
         ),
-        (
-            {"name": "alexnet"},
-            image_spec(),
-            "model: alexnet does not take images of 32x32 pixels: Given",
-        ),
+        ({"name": "alexnet"}, image_spec(), ("model: alexnet ", "32x32 pixels", "too small", "size or")),
         (
             {"name": "resnet18", "arguments": {"widht": 2}},
             image_spec(),
-            "model.arguments: resnet18 does not take {'widht': 2}: ",
+            ("model.arguments: resnet18 ", "{'widht': 2}", "unexpected keyword argument 'widht'"),
         ),
         (
             {"name": "googlenet", "arguments": {"aux_logits": True}},
             image_spec(height=224),
-            "model.arguments: googlenet gives more than logits; leave out aux_logits",
+            ("model.arguments: googlenet ", "logits", "remove aux_logits"),
         ),
         (
             {"name": "resnet18"},
             image_spec(channels=2),
-            "model: networks of torchvision take images of 1 or 3 channels; these have 2; choose another "
-            "model such as 'convnet'",
+            ("model: ", "1 or 3 channels", "these have 2", "another model", "'convnet'"),
         ),
     ],
 )
-def test_images_that_do_not_fit_are_refused(fields: dict[str, Any], spec: Any, problem: str) -> None:
+def test_images_that_do_not_fit_are_refused(
+    fields: dict[str, Any], spec: Any, problem: tuple[str, ...]
+) -> None:
     with torch.device("meta"), pytest.raises(InputError) as error:
         Torchvision.model_validate(fields).build(spec)
-    assert str(error.value).startswith(problem)
+    said = str(error.value)
+    assert said.startswith(problem[0])
+    assert_names(said, *problem)

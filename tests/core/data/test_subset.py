@@ -31,21 +31,17 @@ def test_some_classes_in_the_order_given() -> None:
 
 
 @pytest.mark.parametrize(
-    ("classes", "message"),
+    ("classes", "parts"),
     [
-        (
-            ["cat", "dig"],
-            "dataset.classes: there is no class 'dig' in the test; did you mean 'dog'? "
-            "there are cat, dog, owl",
-        ),
-        (["cat", "cat"], "dataset.classes: 'cat' is named twice; name each class once"),
-        (["cat"], "dataset: there is one class only, 'cat'; networks tell two or more apart"),
+        (["cat", "dig"], ("dataset.classes: ", "'dig'", "the test", "'dog'?", "cat, dog, owl")),
+        (["cat", "cat"], ("dataset.classes: 'cat' ", "twice", "once")),
+        (["cat"], ("dataset: ", "one class", "'cat'", "two")),
     ],
 )
-def test_classes_that_are_not_there_are_refused(classes: list[str], message: str) -> None:
+def test_classes_that_are_not_there_are_refused(classes: list[str], parts: tuple[str, ...]) -> None:
     with pytest.raises(InputError) as error:
         load(Source.of(noise), classes=classes)
-    assert str(error.value) == message
+    assert_names(str(error.value), *parts)
 
 
 def test_a_test_split_is_drawn_from_each_class() -> None:
@@ -93,7 +89,7 @@ def test_labels_out_of_range_are_refused() -> None:
 
 def test_an_empty_class_is_refused() -> None:
     with pytest.raises(
-        InputError, match=r"class 'owl' has no training images; add some, or name the classes"
+        InputError, match=r"^dataset: class 'owl' has no training images; add .*dataset\.classes"
     ):
         load(Source(Made(torch.tensor([0, 1]), noise), Made(torch.tensor([0, 1]), noise)))
 
@@ -145,10 +141,10 @@ def test_splits_of_different_shapes_are_refused() -> None:
     labels = torch.arange(3).repeat_interleave(2)
     train, test = (ArrayExamples(torch.zeros(6, 1, size, size).byte(), labels) for size in (8, 16))
     train.pixels[:, :, 0] = 200
-    with pytest.raises(
-        InputError, match=r"training images are \(1, 8, 8\) uint8 and test images \(1, 16, 16\) uint8"
-    ):
+    with pytest.raises(InputError) as error:
         load(Source(train, test))
+    parts = ("training", "(1, 8, 8) uint8", "test", "(1, 16, 16) uint8", "dataset.size", "dataset.channels")
+    assert_names(str(error.value), "dataset: ", *parts)
     assert load(Source(train, test), size=8).spec.shape == (1, 8, 8)
 
 

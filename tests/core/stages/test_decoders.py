@@ -60,7 +60,7 @@ def test_the_mode_of_evaluation_is_the_synsets() -> None:
 def test_a_bound_below_the_stored_images_is_refused() -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(mode="bound", bound=3).capacity(4, SPEC)
-    assert_names(str(error.value), "decoder.bound: 3 ", "images_per_class = 4", "4 and more")
+    assert_names(str(error.value), "decoder.bound: 3 ", "images_per_class = 4", "at least 4")
 
 
 def test_images_are_stored_whole_when_there_is_one_for_each_stored_image() -> None:
@@ -86,7 +86,7 @@ def test_capacity_counts_tiles() -> None:
     assert Raw().capacity(10, SPEC) == 10
 
 
-@pytest.mark.parametrize(("factor", "problem"), [(9, "larger"), (5, "padding")])
+@pytest.mark.parametrize(("factor", "problem"), [(9, "larger"), (5, "without pixels")])
 def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(factor=factor).capacity(1, SPEC)

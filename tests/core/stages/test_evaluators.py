@@ -23,6 +23,7 @@ from idc.stages.evaluators.retrain import Retrain
 from idc.synset.synset import Synset
 from idc.testing import ToyModel, toy_split, toy_synset
 from idc.training.recipe import Training
+from messages import assert_names
 from small import small_pipeline
 
 SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())
@@ -157,8 +158,10 @@ def test_a_synset_of_other_images_is_refused() -> None:
     spec = data.spec.model_copy(update={"classes": ("a", "b")})
     header = synset.header.model_copy(update={"spec": spec})
     other = type(synset)(header, synset.decoder, synset.codes)
-    with pytest.raises(InputError, match="evaluate it on the dataset it was condensed from"):
+    with pytest.raises(InputError) as error:
         list(quick().evaluate(inputs(other, data), ToyModel(), Streams(0), lambda share: None))
+    parts = ("('left', 'right')", "synset", "('a', 'b')", "condensed from", "idc import --classes")
+    assert_names(str(error.value), "dataset: classes ", *parts)
 
 
 def test_baselines_are_scored_under_their_names_at_the_same_budget() -> None:

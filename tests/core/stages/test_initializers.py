@@ -79,7 +79,7 @@ def test_noise_is_centred_in_the_value_range_and_clamped() -> None:
 @pytest.mark.parametrize(
     ("initializer", "asked", "problem"),
     [
-        (Random(), 4, ["'random'", " 4", "1 to 3"]),
+        (Random(), 4, ["'random'", " 4", "at most 3"]),
         (Mix(), 4, ["'mix'", "'multiformation'", " 16", "4 for each"]),
     ],
 )

@@ -39,7 +39,7 @@ def test_a_tone_is_a_line_at_its_frequency() -> None:
 
 def test_speech_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        InputError, match=r"there is no folder .*mini_speech_commands; name the folder it is in"
+        InputError, match=r"^dataset\.path: there is no folder .*/mini_speech_commands; .*--data"
     ):
         SpeechCommands().load(tmp_path)
     write_speech(tmp_path / "slow", rate=8000)
@@ -81,7 +81,7 @@ def test_recordings_named_after_their_words(tmp_path: Path) -> None:
     assert (data.train.labels.bincount().tolist(), data.test.labels.bincount().tolist()) == ([4, 4], [5, 5])
     drawn = dataset.model_copy(update={"test_fraction": 0.3}).load(tmp_path)
     assert (len(drawn.train), len(drawn.test)) == (12, 6)
-    with pytest.raises(InputError, match=r"no folders of their words; .*set dataset\.layout = 'names'"):
+    with pytest.raises(InputError, match=r"^dataset\.path: .*/named .*folder.*set dataset\.layout = 'names'"):
         SpeechCommands(path=Path("named"), rate=8000).load(tmp_path)
     (named / "yes_ann_7.wav").rename(named / "yes.wav")
     with pytest.raises(InputError, match=r"yes\.wav is not named <word>_<speaker>_<take>\.wav"):

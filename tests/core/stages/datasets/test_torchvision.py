@@ -50,7 +50,7 @@ def test_the_checksums_of_cifar_are_checked(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patched:
         write_cifar(tmp_path, 10, patched)
     with pytest.raises(
-        InputError, match=r"unreadable in .*cifar-10-batches-py .*expected are data_batch_1 to .*--download"
+        InputError, match=r"^dataset: .*/cifar-10-batches-py .*data_batch_1 to .*test_batch.*--download"
     ):
         CIFAR10().load(tmp_path)
 
@@ -66,6 +66,6 @@ def test_damaged_fashion_mnist_is_refused(tmp_path: Path) -> None:
     write_idx(tmp_path)
     (tmp_path / "FashionMNIST" / "raw" / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
     with pytest.raises(
-        InputError, match=r"unreadable in .*FashionMNIST/raw .*expected are train-images-idx3-ubyte and"
+        InputError, match=r"^dataset: .*/FashionMNIST/raw .*train-images-idx3-ubyte .*--download"
     ):
         FashionMNIST().load(tmp_path)
