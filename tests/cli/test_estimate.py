@@ -7,15 +7,10 @@ import pytest
 
 from command_line import idc
 from idc.experiment.estimate import Estimate
-from small import small_pipeline
 
 
 @pytest.mark.parametrize("arguments", [("run", "small.toml", "--dry-run"), ("estimate", "small.toml")])
-def test_the_command_line_prints_it_and_leaves_nothing(
-    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("small.toml").write_text(small_pipeline().toml())
+def test_the_command_line_prints_it_and_leaves_nothing(arguments: tuple[str, ...]) -> None:
     done = idc(*arguments, "--device", "cpu")
     assert done.exit_code == 0, done.output
     assert "20 images, 1,280 numbers" in done.stdout

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from command_line import idc
+from command_line import idc, names
 from idc.errors import InputError
 from idc.stages.datasets.image_folder import ImageFolder
 from idc.synset import header as artifact
@@ -62,9 +62,9 @@ def test_dcs_format_holds_numbers_of_numpy_which_are_passed_over() -> None:
         ([IMAGES[0], LABELS[:1]], "neither"),
         ({"data": []}, "neither"),
         ([IMAGES[:15], LABELS[:15]], "its 10 classes have 1 to 2 images"),
-        ([IMAGES, LABELS - 1], "labels are -1 to 8"),
+        ([IMAGES, LABELS - 1], "labels from -1 to 8"),
         ([IMAGES.repeat(1, 3, 1, 1), LABELS], "1 and 1 numbers, but the images have 3 channels"),
-        ([IMAGES * 255, LABELS], "do not fit the range 0 to 1; say --normalised"),
+        ([IMAGES * 255, LABELS], "do not fit the range 0 to 1; add --normalised"),
     ],
 )
 def test_what_does_not_fit_is_refused(content: Any, message: str) -> None:
@@ -87,7 +87,7 @@ def test_exports_are_read_again() -> None:
         assert idc("export", "made.safetensors", out).stdout == f"wrote 20 images in 10 classes to {out}\n"
         again = idc("export", "made.safetensors", out)
         assert again.exit_code == 2
-        assert "is there already" in again.stderr
+        names(again.stderr, f"error: {out}: ", "exists", "--overwrite")
     images, labels = read_public(Path("out.pt"))
     assert torch.equal(images, synset.images)
     assert torch.equal(labels, synset.labels)
@@ -110,8 +110,8 @@ def test_a_synset_is_verified() -> None:
     save_file(codes, "made.safetensors", header.metadata())
     result = idc("verify", "made.safetensors")
     assert result.exit_code == 1
-    assert "damaged; its tensors are not those that were written" in result.stderr
-    with pytest.raises(InputError, match="their hash differs"):
+    names(result.stderr, "made.safetensors: damaged; ", "tensors")
+    with pytest.raises(InputError, match=r"made\.safetensors: damaged; the hash .*; copy or create it again"):
         Synset.load("made.safetensors")
     old = header.model_copy(update={"tensors": None})
     save_file(codes, "made.safetensors", old.metadata())
@@ -135,8 +135,8 @@ def test_where_a_synset_comes_from_is_kept_and_shown() -> None:
     [
         ([IMAGES, LABELS], ("--std", "0"), "must be positive in every channel"),
         ([IMAGES * float("nan"), LABELS], (), "pixels must be finite"),
-        ([IMAGES, LABELS + 10**10], (), "labels below the number of images"),
-        ([IMAGES, LABELS], ("--normalised",), "are not normalised; leave out --normalised"),
+        ([IMAGES, LABELS + 10**10], (), "the number of images, 20; the highest label is 10000000009"),
+        ([IMAGES, LABELS], ("--normalised",), "are not normalised; omit --normalised"),
         ([IMAGES, LABELS], ("--mean", "a,b"), "--mean: 'a,b' is not allowed"),
     ],
 )
@@ -160,4 +160,4 @@ def test_nothing_is_mixed_with_what_a_folder_holds() -> None:
     Path("pngs/mine.txt").write_text("precious")
     result = idc("export", "made.safetensors", "pngs", "--overwrite")
     assert result.exit_code == 2
-    assert "is a folder with files in it; remove it, or choose another" in result.stderr
+    names(result.stderr, "pngs: ", "not empty", "remove it, or choose another")

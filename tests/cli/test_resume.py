@@ -39,7 +39,9 @@ def test_more_iterations_of_a_finished_run(run: Path) -> None:
     names(result.stderr, "resuming at inner step 4 of 6", "2 of 3 iterations")
     assert Report.load(Path("runs/small")).iterations == 3
     assert (Path("runs/small") / "log.jsonl").read_text().count('"evaluate"') == 2
-    names(refused("run", "small.toml", "--resume"), "--resume", "iterations = 2", "fewer than the 3")
+    names(
+        refused("run", "small.toml", "--resume"), "--resume", "iterations = 2", "less than the 3", "3 or more"
+    )
 
 
 OTHERS = ("--set", "decoder.factor=1", "--set", "seed=7")
@@ -48,8 +50,8 @@ OTHERS = ("--set", "decoder.factor=1", "--set", "seed=7")
 def test_other_fields_are_named_with_both_values(unfinished_run: Path) -> None:
     for file in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
         message = refused("run", "small.toml", "--resume", "--out", str(unfinished_run), *OTHERS)
-        assert re.search(r"\n  seed: 0 .*\b7\b", message)
-        assert re.search(r"\n  decoder\.factor: 2 .*\b1\b", message)
+        assert re.search(r"\n  seed: .*\b0\b.*\b7\b", message)
+        assert re.search(r"\n  decoder\.factor: .*\b2\b.*\b1\b", message)
         names(message, "--out", "--overwrite")
         # Without checkpoints the pipeline's own file says it as well.
         (unfinished_run / file).unlink(missing_ok=True)
@@ -103,7 +105,7 @@ def test_more_iterations_are_allowed_and_fewer_down_to_those_begun() -> None:
     table = small_pipeline(iterations=5).table()
     refuse_changes(table, {**table, "iterations": 9}, 4)
     refuse_changes(table, {**table, "iterations": 3}, 5)
-    with pytest.raises(InputError, match="iterations = 2 is fewer than the 3"):
+    with pytest.raises(InputError, match=r"--resume: iterations = 2 .* than the 3 .* 3 or more"):
         refuse_changes(table, {**table, "iterations": 2}, 5)
 
 

@@ -19,7 +19,13 @@ from .documentation import PAGES, blocks, title
 
 def test_every_page_has_blocks_that_are_found() -> None:
     assert blocks(ROOT / "README.md", "python")
-    assert len(blocks(ROOT / "docs/plugins.md", "python")) == 4
+    found = blocks(ROOT / "docs/plugins.md", "python", "toml")
+    assert [block.file.removeprefix("examples/plugin/") for block in found if block.file] == [
+        "pyproject.toml",
+        "src/idc_example_plugin/logit.py",
+        "src/idc_example_plugin/flip.py",
+        "tests/test_plugin.py",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=title)

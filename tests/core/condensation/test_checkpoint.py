@@ -115,7 +115,7 @@ def test_one_that_cannot_be_verified_replaces_nothing(
 
     monkeypatch.setattr(checkpoint, "write_tensors", torn)
     next(condensation)
-    with pytest.raises(InputError, match="damaged; its tensors are not those that were written"):
+    with pytest.raises(InputError, match=r"checkpoint.*safetensors: damaged; .*tensors"):
         checkpoint.save(file, condensation, seconds=0.0)
     assert file.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
@@ -150,18 +150,21 @@ def rewritten(file: Path, change: Any) -> None:
     save_file(tensors, file, {checkpoint.CheckpointHeader.key: json.dumps(header)})
 
 
+UNFIT = r"^--resume: .*tensors do not fit.*--overwrite"
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda header, tensors: tensors.pop("codes.images"), "are not those of this pipeline"),
-        (lambda header, tensors: tensors.update({"codes.images": torch.zeros(3)}), "are not those of this"),
-        (lambda header, tensors: tensors.update({"optimizer.velocity.images": torch.zeros(1)}), "not those"),
+        (lambda header, tensors: tensors.pop("codes.images"), UNFIT),
+        (lambda header, tensors: tensors.update({"codes.images": torch.zeros(3)}), UNFIT),
+        (lambda header, tensors: tensors.update({"optimizer.velocity.images": torch.zeros(1)}), UNFIT),
         (lambda header, tensors: header.pop("network"), "has no network, which step 1 needs"),
         (lambda header, tensors: header.update(fingerprint="0"), "the training data .*fingerprint"),
         (lambda header, tensors: header.update(test_fingerprint="0"), "the test data .*fingerprint"),
-        (lambda header, tensors: header.update(format=99), "checkpoint format 99, .* reads 2; upgrade"),
+        (lambda header, tensors: header.update(format=99), r"checkpoint format 99\b.*\b2; upgrade"),
         (lambda header, tensors: header.update(step=-1), "(?s)checkpoint.*step: -1 is not allowed"),
-        (lambda header, tensors: header.update(step=10**9), "step 1000000000 is beyond the 4"),
+        (lambda header, tensors: header.update(step=10**9), r"--resume: .*step 10{9}\b.* 4; .*iterations"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused(tmp_path: Path, change: Any, message: str) -> None:
@@ -185,8 +188,8 @@ def test_codes_that_diverge_stop_at_the_last_finite_ones() -> None:
     before = condensation.synset().codes if condensation.steps_done else {}
     with pytest.raises(
         RunError,
-        match=r"class '0' or its gradient was not finite in iteration 1 of 2, inner step 2; the likely cause "
-        r"is optimizer\.learning_rate = 1e\+30: lower it\. The codes are those after 1 steps",
+        match=r"class '0' .*not finite in iteration 1 of 2, inner step 2; .*"
+        r"optimizer\.learning_rate = 1e\+30: lower it\..* step 1\b",
     ):
         list(condensation)
     assert condensation.steps_done == 1
@@ -236,5 +239,5 @@ def test_going_on_under_other_conditions_is_noted(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.safetensors"
     checkpoint.save(file, begun(1), seconds=0.0)
     rewritten(file, lambda header, tensors: header["computed"].update(threads=64))
-    with pytest.warns(Notice, match=r"bits may differ: threads 64 then, \d+ now"):
+    with pytest.warns(Notice, match=r"differ.*: threads 64 then, \d+ now"):
         checkpoint.restore(checkpoint.read(file), begun(0))

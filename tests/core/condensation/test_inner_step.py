@@ -154,15 +154,13 @@ def test_too_little_memory_is_answered_by_fewer_classes_at_once(monkeypatch: pyt
 
 def test_too_little_memory_for_one_class_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "match", Scarce(holds=0))
-    with pytest.raises(RunError, match=r"does not suffice to match one class .*; lower sampler\.batch_size"):
+    with pytest.raises(RunError, match=r"memory.* one class \(CUDA.* 7 GiB\); lower sampler\.batch_size"):
         list(condense(small_pipeline(), device="cpu"))
 
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_less_than_one_class_at_once_is_refused(count: int) -> None:
-    with pytest.raises(
-        InputError, match=rf"^classes_at_once: {count} is not allowed; it must be 'auto' or 1"
-    ):
+    with pytest.raises(InputError, match=rf"^classes_at_once: {count} .*'auto' or .*\b1$"):
         condense(small_pipeline(), device="cpu", classes_at_once=count)
 
 

@@ -192,7 +192,7 @@ class Halving(Augmentation):
 
 
 def test_an_augmentation_that_does_not_fit_is_refused_before_anything_is_computed() -> None:
-    problem = r"augment: halving turns images of \(1, 8, 8\) into \(1, 4, 4\); an augmentation must keep"
+    problem = r"augment: halving .*\(1, 8, 8\) .*\(1, 4, 4\); .* must keep it"
     matching = small_pipeline().model_copy(update={"augment": (Halving(),)})
     with pytest.raises(InputError, match=f"^{problem}"):
         condense(matching, device="cpu")
@@ -214,7 +214,7 @@ def test_a_model_of_the_evaluator_that_does_not_fit_is_refused_before_anything_i
 
 
 def test_an_absent_device_is_refused() -> None:
-    with pytest.raises(InputError, match=r"device: 'nosuch' cannot be used here \(.*\); choose auto"):
+    with pytest.raises(InputError, match=r"device: 'nosuch' .*\(.+\); choose auto or cpu"):
         condense(small_pipeline(), device="nosuch")
 
 

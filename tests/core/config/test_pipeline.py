@@ -173,7 +173,7 @@ def test_a_file_as_changed_by_settings_is_named_so(tmp_path: Path) -> None:
     with pytest.raises(InputError) as error:
         Pipeline.load(path, {"seed": -1})
     first, second = str(error.value).splitlines()
-    assert_names(first, f"{path} ", "changed")
+    assert_names(first, f"{path} ", "overrides")
     assert_names(second, "seed: -1 ", " 0")
 
 
@@ -191,7 +191,7 @@ def test_a_file_name_that_would_need_quotes_gives_a_name_that_does_not(tmp_path:
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-x", "a" * 101, "é"])
 def test_names_are_plain(name: str) -> None:
-    assert_names(message(name=name), f"name: {name!r} ", "letters, digits, '_', '.' and '-'", "100")
+    assert_names(message(name=name), f"name: {name!r} ", "100", "letters, digits, '_', '.' and '-'")
 
 
 @pytest.mark.parametrize(

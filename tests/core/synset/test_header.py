@@ -54,7 +54,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
 
 def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
     save_file({"weight": torch.zeros(2)}, tmp_path / "model.safetensors", {"format": "pt"})
-    with pytest.raises(InputError, match=r"not a synset of idc \(no 'idc' in its header\)"):
+    with pytest.raises(InputError, match=r"model\.safetensors: not a synset.* 'idc'"):
         artifact.read(tmp_path / "model.safetensors")
 
 
@@ -65,7 +65,7 @@ def rewritten(file: Path, **changes: object) -> Path:
 
 
 def test_newer_formats_are_refused(file: Path) -> None:
-    with pytest.raises(InputError, match=r"format 2, .* reads 1; upgrade"):
+    with pytest.raises(InputError, match=r"format 2\b.*\b1; upgrade idc-core"):
         artifact.read(rewritten(file, format=2))
 
 
@@ -80,9 +80,7 @@ def test_headers_are_validated(file: Path) -> None:
 @pytest.mark.parametrize("lost", ["method", "images_per_class", "decoder"])
 def test_a_header_without_what_decoding_needs_is_refused(file: Path, lost: str) -> None:
     pipeline = {key: value for key, value in artifact.read(file).header.pipeline.items() if key != lost}
-    with pytest.raises(
-        InputError, match=rf"pipeline: {lost} is missing or not what it should be; the file is"
-    ):
+    with pytest.raises(InputError, match=rf"pipeline: {lost} is missing .*; the file is damaged"):
         artifact.read(rewritten(file, pipeline=pipeline))
 
 
@@ -98,14 +96,16 @@ def altered(file: Path, find: bytes, put: bytes) -> Path:
     ("find", "put"), [(b'"dtype":"F32"', b'"dtype":"Q32"'), (b"[10,2,1,8,8]", b"[10,2,1,8,9]")]
 )
 def test_tensors_that_the_library_refuses_are_refused(file: Path, find: bytes, put: bytes) -> None:
-    with pytest.raises(InputError, match="the stored tensors do not fit the header"):
+    with pytest.raises(
+        InputError, match=r"damaged; the stored tensors .* header .*; copy or create it again"
+    ):
         Synset.load(altered(file, find, put))
 
 
 def test_metadata_that_is_no_text_is_refused(tmp_path: Path) -> None:
     header = json.dumps({"__metadata__": {"idc": 5}}).encode()
     (tmp_path / "s").write_bytes(len(header).to_bytes(8, "little") + header)
-    with pytest.raises(InputError, match="its metadata is not a table of texts"):
+    with pytest.raises(InputError, match=r"metadata is not a table of .*; .*fetch it again"):
         artifact.read(tmp_path / "s")
 
 
@@ -157,7 +157,10 @@ def with_header(path: Path, header: bytes) -> Path:
         (b'{"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}", "its header is nested too deeply"),
         (b'{"__metadata__":{"idc":"' + b"[" * 100_000 + b'"}}', "the header is not valid JSON"),
         (b'{"__metadata__":{"idc":"' + b"9" * 5000 + b'"}}', "the header is not valid JSON"),
-        (b'{"__metadata__":{"idc":"' + b"9" * 50 + b'"}}', "the header is not .* synset"),
+        (
+            b'{"__metadata__":{"idc":"' + b"9" * 50 + b'"}}',
+            "(?s)not a valid synset header.*9{50} is not a table$",
+        ),
     ],
 )
 def test_headers_that_fuzzing_found(tmp_path: Path, header: bytes, message: str) -> None:
@@ -167,7 +170,7 @@ def test_headers_that_fuzzing_found(tmp_path: Path, header: bytes, message: str)
 
 def test_a_header_that_is_too_long_is_not_read(tmp_path: Path) -> None:
     path = with_header(tmp_path / "synset.safetensors", b"{" + b" " * 16_000_001 + b"}")
-    with pytest.raises(InputError, match="its header would be 16000003 bytes long"):
+    with pytest.raises(InputError, match=r"header .*16000003 bytes.* 16000000 "):
         artifact.read(path)
 
 
@@ -179,5 +182,7 @@ def test_numbers_of_images_are_compared_with_what_is_stored(tmp_path: Path) -> N
     for change in ({"images_per_class": 10**9}, {"images_per_class": 0}):
         changed = header.model_copy(update={"pipeline": {**header.pipeline, **change}})
         save_file(synset.codes, path, changed.metadata())
-        with pytest.raises(InputError, match="damaged; the header says 1,280 numbers for"):
+        with pytest.raises(
+            InputError, match=r"damaged; the header .*1,280 numbers for [\d,]+ .*images.*; copy or create"
+        ):
             Synset.load(path)

@@ -35,7 +35,7 @@ class Evil:
 )
 def test_nothing_is_executed(content: Any) -> None:
     torch.save(content, "evil.pt")
-    with pytest.raises(InputError, match="not a file of tensors and numbers"):
+    with pytest.raises(InputError, match=r"evil\.pt: not .*only tensors and numbers .*execute code"):
         read_public(Path("evil.pt"))
     assert not Path("executed").exists()
 
@@ -43,7 +43,7 @@ def test_nothing_is_executed(content: Any) -> None:
 def test_files_that_are_none_are_refused() -> None:
     for content in (b"", b"PK\x03\x04", b"\x80\x02.", b"hello"):
         Path("some.pt").write_bytes(content)
-        with pytest.raises(InputError, match="not a file of tensors"):
+        with pytest.raises(InputError, match=r"some\.pt: not .*only tensors and numbers"):
             read_public(Path("some.pt"))
     with pytest.raises(InputError, match="no such file"):
         read_public(Path("nothing.pt"))

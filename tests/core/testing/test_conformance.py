@@ -158,12 +158,12 @@ class Broken(PixelDecoder):
     ("promise", "complaint"),
     [
         ("range", "a value is above 1"),
-        ("labels", "another class's label"),
+        ("labels", "label of another class"),
         ("count", "not one label for each|parameters of idc.shapes.Batch"),
-        ("derivative", "no code influences the images"),
+        ("derivative", "gradients .*codes are zero"),
         ("constant", "the images do not depend on the codes"),
         ("finite", "a gradient is not finite"),
-        ("shape", "decoded images are of shape"),
+        ("shape", r"decoded images .*shape \(2, 3, 8, 7\)"),
     ],
 )
 def test_broken_decoders_are_noticed(promise: str, complaint: str) -> None:
@@ -194,10 +194,10 @@ class Deaf(Objective):
     ("how", "complaint"),
     [
         ("zero", "the gradient is zero"),
-        ("vector", "not a scalar"),
+        ("vector", r"distance .*\(2,\).* scalar"),
         ("infinite", "not finite"),
         ("constant", "does not depend on syn.images"),
-        ("random", "another distance"),
+        ("random", "same batches .*different distances"),
     ],
 )
 def test_broken_objectives_are_noticed(how: str, complaint: str) -> None:
@@ -230,7 +230,7 @@ class Nameless(Objective):
 
 
 def test_a_stage_without_a_name_is_noticed() -> None:
-    with pytest.raises(AssertionError, match="the class has no name; declare type: Literal"):
+    with pytest.raises(AssertionError, match=r"class has no .*name; declare type: Literal"):
         testing.check_objective(Nameless(type="x"))
 
 
@@ -267,7 +267,7 @@ class Greedy(Sampler):
 
 
 def test_a_broken_sampler_is_noticed() -> None:
-    with pytest.raises(AssertionError, match="chosen twice"):
+    with pytest.raises(AssertionError, match="image is selected twice"):
         testing.check_sampler(Greedy())
 
 

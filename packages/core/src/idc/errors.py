@@ -124,7 +124,8 @@ def _line(place: str, problems: list[Any], missing: Mapping[str, str]) -> str:
     elif kind == "missing":
         sentence = f"missing; {missing[place]}" if place in missing else "missing"
     elif kind in ("model_type", "model_attributes_type"):
-        sentence = f"{_shorten(value)} is not a table; write [{place}] and its keys below it"
+        fix = f"; write [{place}] and its keys below it" if place else ""
+        sentence = f"{_shorten(value)} is not a table{fix}"
     else:
         sentence = f"{_shorten(value)} is not allowed; {' or '.join(map(_allowed, problems))}"
         sentence = sentence.replace(" or it must be ", " or ")

@@ -97,7 +97,9 @@ def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class:
     assert value.requires_grad, "the images do not depend on the codes"
     gradients = torch.autograd.grad(value, inputs)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients), "a gradient is not finite"
-    assert any(bool(gradient.any()) for gradient in gradients), "all gradients are zero"
+    assert any(bool(gradient.any()) for gradient in gradients), (
+        "all gradients of the images with respect to the codes are zero"
+    )
     torch.autograd.gradcheck(decode, inputs)
     torch.autograd.gradgradcheck(decode, inputs)
 
