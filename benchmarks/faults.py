@@ -339,7 +339,7 @@ def changed(table: Table) -> None:
     assert outcome.code == -signal.SIGKILL, outcome.output
     shutil.copytree(table.runs.work / "changed", table.runs.work / "between")
     outcome = table.runs.run("changed", "--resume", "--set", "seed=1")
-    refused = outcome.code == 2 and "seed: 0 when it began, 1 now" in outcome.output
+    refused = outcome.code == 2 and "seed: was 0, is now 1" in outcome.output
     table.row("another pipeline when resuming: refused", [(refused, None, None)])
     more = ("--set", "iterations=10")
     assert table.runs.run("longer", *more).code == 0

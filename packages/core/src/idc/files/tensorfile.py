@@ -91,7 +91,9 @@ def read_header(path: Path, kind: type[H]) -> Described[H]:
     written = values.get("format") if isinstance(values, dict) else None
     if isinstance(written, int) and written != kind.latest:
         remedy = (
-            "upgrade idc-core" if written > kind.latest else "it was written by an older idc; create it again"
+            "upgrade idc-core"
+            if written > kind.latest
+            else "it was written by an older idc, so create it again"
         )
         raise InputError(
             f"{path}: {kind.what} format {written}, but this idc reads format {kind.latest}; {remedy}"
