@@ -90,11 +90,8 @@ def read_header(path: Path, kind: type[H]) -> Described[H]:
         raise InputError(f"{path}: the header is not valid JSON ({error}); the file is damaged") from None
     written = values.get("format") if isinstance(values, dict) else None
     if isinstance(written, int) and written != kind.latest:
-        remedy = (
-            "upgrade idc-core"
-            if written > kind.latest
-            else "it was written by an older idc, so create it again"
-        )
+        older = "it was written by an older idc, so create it again"
+        remedy = "upgrade idc-core" if written > kind.latest else older
         raise InputError(
             f"{path}: {kind.what} format {written}, but this idc reads format {kind.latest}; {remedy}"
         )
