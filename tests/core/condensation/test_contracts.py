@@ -1,7 +1,7 @@
 """Stages that look at the data, hold what they computed, or make soft labels, in whole and resumed runs."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -10,7 +10,22 @@ from idc import Synset, condense
 from idc.condensation import checkpoint
 from idc.condensation.loop import Condensation
 from idc.experiment.score import evaluate
-from idc.kinds import Objective, RealData
+from idc.kinds import (
+    Batch,
+    ClassNumbers,
+    Codes,
+    Model,
+    NetworkView,
+    Objective,
+    PixelDecoder,
+    RealData,
+    Scalar,
+    Split,
+    StoredImages,
+    Streams,
+    Tensors,
+)
+from idc.stages.decoders.raw import Raw
 from idc.stages.objectives.characteristic import Characteristic
 from idc.stages.samplers.k_means import KMeans
 from idc.testing import toy_split
@@ -138,7 +153,6 @@ def test_training_learns_the_probabilities_of_soft_labels() -> None:
     split = toy_split(8)
     shares = torch.tensor([0.7, 0.3]).repeat(len(split), 1)
     soft = type(split)(split.pixels, shares, split.spec)
-    from idc.seeding import Streams
     from idc.testing import ToyModel
     from idc.training.recipe import Training
 
@@ -147,3 +161,51 @@ def test_training_learns_the_probabilities_of_soft_labels() -> None:
     trained = training.steps(network, soft, 300)
     given = trained.logits(split.images()).softmax(1).mean(0)
     torch.testing.assert_close(given, torch.tensor([0.7, 0.3]), atol=0.02, rtol=0)
+
+
+class Borrowing(Objective):
+    type: Literal["borrowing"] = "borrowing"
+
+    def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
+        layer = torch.nn.Linear(8, 8)
+        return {"whole": layer.weight, "first": layer.weight[:1]}
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        rows = (real.images.mean((0, 1, 2)) - syn.images.mean((0, 1, 2))) @ net.prepared["whole"]
+        return (rows**2).sum()
+
+
+def test_what_is_prepared_is_constant_may_share_memory_and_follows_the_seed(tmp_path: Path) -> None:
+    pipeline = small_pipeline(iterations=1, inner_steps=3, augment=[], baseline=[])
+    pipeline = pipeline.model_copy(update={"objective": Borrowing()})
+    before = torch.get_rng_state()
+    first, second = (condense(pipeline, DATA, device="cpu") for _ in range(2))
+    for _ in first:
+        pass
+    next(second)
+    assert torch.equal(before, torch.get_rng_state()), "torch's global generator is left as it was"
+    checkpoint.save(tmp_path / "checkpoint.safetensors", second, 0.0)
+    assert checkpoint.read(tmp_path / "checkpoint.safetensors").header.prepared
+    for _ in second:
+        pass
+    assert equal(first, second)
+
+
+def test_only_soft_labels_may_be_optimised() -> None:
+    class Labelled(PixelDecoder):
+        type: Literal["labelled"] = "labelled"
+
+        def encode(self, images: StoredImages, images_per_class: int) -> Codes:
+            return Raw(labels="soft").encode(images, images_per_class)
+
+        def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+            return Batch(codes["images"].detach(), codes["logits"].softmax(1))
+
+    pipeline = small_pipeline(iterations=1, inner_steps=2, augment=[], baseline=[], init={"type": "random"})
+    pipeline = pipeline.model_copy(update={"decoder": Labelled()})
+    run = condense(pipeline, DATA, device="cpu")
+    before = {name: code.clone() for name, code in run.codes.items()}
+    for _ in run:
+        pass
+    assert torch.equal(run.codes["images"], before["images"].clamp(0, 1))
+    assert not torch.equal(run.codes["logits"], before["logits"])

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from safetensors.torch import save_file
 
 from golden_cases import GOLDEN
 from idc.condensation.loop import condense
-from idc.data.split import Split
+from idc.data.split import RealData, Split
 from idc.errors import InputError
 from idc.network import Network
+from idc.runtime.execution import EmulatedPrecision, Execution
 from idc.seeding import Streams
 from idc.stages.networks.frozen import Frozen
 from idc.stages.networks.pretrained import Pretrained
@@ -144,6 +146,23 @@ def test_a_condensation_starts_from_one_of_the_pretrained_networks(tmp_path: Pat
     fresh = weights(ToyModel().fresh(split.spec, Streams(0)))
     assert not any(torch.equal(each, fresh) for each in drawn)
     assert torch.equal(drawn[3], weights(networks.start(0, None, ToyModel(), split, Streams(3))))
+
+
+def test_networks_pretrained_in_bf16_start_runs_in_bf16_alone(tmp_path: Path) -> None:
+    pipeline = small_pipeline(
+        networks__pretrained={"path": str(tmp_path), "networks": 1, "first_epoch": 1},
+        iterations=1,
+        baseline=[],
+    )
+    data = RealData(toy_split(), toy_split(seed=1))
+    with Execution("bf16").active():
+        pipeline.networks.pretrain(pipeline.model, data.train, Streams(0), lambda fraction: None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmulatedPrecision)
+        run = condense(pipeline.override({"precision": "bf16"}), data, device="cpu")
+    assert len(list(run)) == 2
+    with pytest.raises(InputError, match="precision"):
+        condense(pipeline, data, device="cpu")
 
 
 def test_pretrained_networks_that_do_not_fit_are_refused(tmp_path: Path) -> None:

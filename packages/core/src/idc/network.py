@@ -185,9 +185,8 @@ class NetworkView:
         # torch.func is 1.3 to 1.5 times slower in eager mode.
         matched = {name: self.weights[name].detach().requires_grad_() for name in chosen}
         loss = loss_at(matched)
-        gradients = torch.autograd.grad(
-            loss, tuple(matched.values()), create_graph=batch.images.requires_grad
-        )
+        differentiable = batch.images.requires_grad or batch.labels.requires_grad
+        gradients = torch.autograd.grad(loss, tuple(matched.values()), create_graph=differentiable)
         return dict(zip(matched, gradients, strict=True))
 
 

@@ -74,7 +74,8 @@ def evaluate(
             "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
-    real = load(pipeline.dataset, data, download=download, display=display).to(devices.choose(device))
+    device = str(devices.choose(device))
+    real = load(pipeline.dataset, data, download=download, display=display)
     if with_baselines and not pipeline.baseline:
         raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
     baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []

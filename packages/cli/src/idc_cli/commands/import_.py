@@ -18,7 +18,8 @@ def import_(
         str, typer.Option(metavar="X,...", help="Mean of the normalisation, one for each channel.")
     ],
     std: Annotated[
-        str, typer.Option(metavar="X,...", help="Standard deviation of the normalisation, likewise.")
+        str,
+        typer.Option(metavar="X,...", help="Standard deviations, one for each channel."),
     ],
     low: Annotated[float, typer.Option(help="Lowest value before normalisation.")],
     high: Annotated[

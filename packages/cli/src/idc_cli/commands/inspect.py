@@ -89,7 +89,7 @@ def _write_audio(file: Path, folder: Path) -> None:
         raise InputError(f"--audio: the images of {file} are not spectrograms; use --image OUT.png")
     try:
         names = synset.spec.folder_names()
-        for position, label in enumerate(synset.labels.tolist()):
+        for position, label in enumerate(synset.class_numbers.tolist()):
             sounds.save(position, folder / names[label] / f"{position:04d}.wav")
     except OSError as error:
         raise InputError(

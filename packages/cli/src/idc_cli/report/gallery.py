@@ -12,8 +12,8 @@ from idc.synset.codes import of_class
 from idc.synset.synset import Synset
 
 PAGE_IMAGES, CLASS_IMAGES = 600, 20
-"""Most stored images of a page and of a class, and likewise decoded ones: the more classes there are, the
-fewer images each shows."""
+"""Maximum number of stored images on a page and of a class, and of decoded ones: the more classes there are,
+the fewer images each shows."""
 
 SMALL, LARGEST = 64, 160
 """Pixels: images up to the first are embedded exactly, images above the second are scaled down to it."""

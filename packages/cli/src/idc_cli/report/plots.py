@@ -92,12 +92,12 @@ def plot(
 
     Args:
         name: of the plot, for screen readers; unique on the page.
-        x: label of the axis.
-        y: likewise.
+        x: label of the horizontal axis.
+        y: label of the vertical axis.
         curves: to draw.
         levels: horizontal lines to compare with.
-        log_x: whether the axis is logarithmic.
-        log_y: likewise.
+        log_x: logarithmic horizontal axis.
+        log_y: logarithmic vertical axis.
         whole_x: whether ticks are at whole numbers only.
     """
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):

@@ -73,7 +73,7 @@ def condense_in_folder(
 
     Raises:
         RunError: the loss is not finite, or the synset cannot be written; what is finished is kept.
-        KeyboardInterrupt: the run was interrupted; likewise.
+        KeyboardInterrupt: the run was interrupted; the codes so far are saved too.
     """
     started = time.monotonic() - spent
     try:

@@ -14,7 +14,7 @@ from idc.condensation.divergence import diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
 from idc.condensation.state import State, Step
-from idc.condensation.trial import try_stages
+from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError, Notice, RunError
@@ -90,11 +90,11 @@ class Condensation:
         self._preprocessing = Preprocessing(data.spec, pipeline.augment, device)
         self.execution = Execution.on(device, pipeline.precision, pipeline.compile)
         """How it is computed; with ``auto``, steps are compiled if enough work remains."""
-        network, self.trial_prepared = try_stages(
-            pipeline, self.data, self._preprocessing, self._streams, device
-        )
-        """What `Objective.prepare` returned for a few images of each class."""
         with self.execution.active():
+            network, self.trial_prepared = try_stages(
+                pipeline, self.data, self._preprocessing, self._streams, device
+            )
+            """What `Objective.prepare` returned for a few images of each class."""
             self.codes: Codes = pipeline.init.codes(
                 pipeline.decoder,
                 pipeline.images_per_class,
@@ -112,11 +112,8 @@ class Condensation:
         self.execution = self.execution.decided(len(self) * operations)
         large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
         with self.execution.eager().active():
-            self.memory = (
-                self.matching.memory(network, self.codes, self.trial_prepared)
-                if large and len(self)
-                else None
-            )
+            trial = (network, self.codes, self.trial_prepared)
+            self.memory = self.matching.memory(*trial) if large and len(self) else None
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = self._classes_at_once(classes_at_once)
         self._network: Network | None = None
@@ -183,7 +180,7 @@ class Condensation:
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
         if self._prepared is None and self.steps_done < len(self):
-            self._prepared = plan.objective.prepare(train, plan.model, self._streams.child("objective"))
+            self._prepared = prepare(plan, train, self._streams)
         while self.steps_done < len(self):
             iteration, inner_step = divmod(self.steps_done, plan.inner_steps)
             if inner_step == 0:

@@ -3,7 +3,7 @@
 import torch
 
 from idc.config.pipeline import Pipeline
-from idc.data.split import RealData
+from idc.data.split import RealData, Split
 from idc.errors import InputError
 from idc.network import Network, NetworkView
 from idc.seeding import Streams
@@ -45,7 +45,7 @@ def try_stages(
     few = data.train.at(torch.cat([each[:2] for each in members]))
     try:
         with streams.seeded("check", device=device):
-            prepared = plan.objective.prepare(few, plan.model, streams.child("objective"))
+            prepared = prepare(plan, few, streams)
             plan.objective.distance(NetworkView(network, prepared), real, syn)
     except InputError:
         raise
@@ -55,3 +55,19 @@ def try_stages(
             f"shape {spec.shape} ({error}); choose another model"
         ) from error
     return network, prepared
+
+
+@torch.no_grad()
+def prepare(plan: Pipeline, real: Split, streams: Streams) -> Tensors:
+    """What the objective prepares: constants on the split's device, drawn from its own streams.
+
+    Args:
+        plan: the pipeline.
+        real: the training split.
+        streams: the run's.
+    """
+    own = streams.child("objective")
+    # Layers that draw (dropout) know only torch's global generators.
+    with own.seeded("layers", device=real.device):
+        prepared = plan.objective.prepare(real, plan.model, own)
+    return {name: tensor.to(real.device) for name, tensor in prepared.items()}

@@ -214,12 +214,14 @@ def _name_of(path: Path) -> str:
 
 def _with_default_types(table: dict[str, Any]) -> dict[str, Any]:
     """The table with explicit default types, so that overrides find them."""
-    types = {name: kind.default_type for name, kind in KINDS.items() if kind.default_type}
-    return table | {
-        name: {"type": type_, **table[name]}
-        for name, type_ in types.items()
-        if isinstance(table.get(name), Mapping)
-    }
+
+    def typed(value: Any, default: str) -> Any:
+        if isinstance(value, list):
+            return [typed(each, default) for each in value]
+        return {"type": default, **value} if isinstance(value, Mapping) else value
+
+    types = {name: kind.default_type for name, kind in KINDS.items() if kind.default_type and name in table}
+    return table | {name: typed(table[name], default) for name, default in types.items()}
 
 
 def _missing() -> dict[str, str]:

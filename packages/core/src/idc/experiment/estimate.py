@@ -133,6 +133,11 @@ def _condensing(condensation: Condensation) -> float:
     # starts are added, except in iterations that reuse the network.
     begun = sum(not plan.networks.reuses_network(iteration) for iteration in range(1, plan.iterations))
     again = begun * start if plan.inner_steps > 1 else 0.0
+    # The first step refreshes a sampler that does so; the second usually does not.
+    refreshes = sum(plan.sampler.refreshes(step) for step in range(1, len(condensation)))
+    if refreshes:
+        network = plan.model.fresh(condensation.data.spec, streams, condensation.device)
+        again += refreshes * _seconds(lambda: condensation.matching.refresh(network, 0), wait)
     return first + max(len(condensation) - 1, 0) * second + again
 
 

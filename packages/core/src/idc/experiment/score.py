@@ -8,7 +8,7 @@ from idc.condensation.loop import condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import within
-from idc.kinds import Evaluation, Evaluator, EvaluatorInputs
+from idc.kinds import Evaluation, EvaluatorInputs
 from idc.runtime import device as devices
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
@@ -41,25 +41,25 @@ def evaluate(
         evaluator.refuse_unfit(data.spec)
     chosen = devices.choose(device)
     execution = Execution.on(chosen, plan.precision, plan.compile)
-    synthetic = synset.split().to(chosen)
+    synthetic, real = synset.split().to(chosen), _on_device(data, plan, chosen)
     for index, evaluator in enumerate(plan.evaluate):
         streams = Streams(plan.seed).child("evaluate", index)
 
         def overall(fraction: float, index: int = index) -> None:
             progress((index + fraction) / len(plan.evaluate))
 
-        real = _on_device(data, evaluator, chosen)
         inputs = EvaluatorInputs(synthetic, synset.matched_per_class, real, synset.codes, evaluator.needs)
         scores = evaluator.evaluate(inputs, plan.model, streams, overall)
         for evaluation in execution.during(scores):
             yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
 
 
-def _on_device(data: RealData, evaluator: Evaluator, device: torch.device) -> RealData:
-    """The data, with the splits that an evaluator needs on a device."""
+def _on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
+    """The data, with the splits that a pipeline's evaluators need on a device."""
+    needs = frozenset[str]().union(*(evaluator.needs for evaluator in plan.evaluate))
     return RealData(
-        data.train.to(device) if "train" in evaluator.needs else data.train,
-        data.test.to(device) if "test" in evaluator.needs else data.test,
+        data.train.to(device) if "train" in needs else data.train,
+        data.test.to(device) if "test" in needs else data.test,
     )
 
 

@@ -110,7 +110,8 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", header: FileHeade
     from safetensors.torch import save
 
     # The library's save_file hides the system's error message.
-    whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    # Clones, because the library refuses tensors that share memory.
+    whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     path.write_bytes(save(whole, header.metadata()))
 
 

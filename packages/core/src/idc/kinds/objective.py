@@ -21,8 +21,9 @@ class Objective(Stage):
     def prepare(self, real: "Split", model: Model, streams: "Streams") -> "Tensors":
         """What is computed or drawn once per run; `distance` finds it in ``net.prepared``. Empty by default.
 
-        A checkpoint holds it, so that a resumed run does not compute it again. Before a run it is called with
-        a few images of each class, to check early that the objective fits.
+        A checkpoint holds it, so that a resumed run does not compute it again. Before a run,
+        and before each draw of a baseline, it is called with two images of each class, to check early that
+        the objective fits; so it should take no longer than its data ask for.
 
         Args:
             real: the training split.

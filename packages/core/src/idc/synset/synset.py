@@ -112,6 +112,11 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
                 f"{path}: damaged; the stored tensors do not match the header ({error!r}); copy or create it "
                 "again"
             ) from error
+        if not _labelled(synset):
+            raise InputError(
+                f"{path}: damaged; the stored tensors do not decode to a label for each of {header.images} "
+                f"images in {len(header.spec.classes)} classes; copy or create it again"
+            )
         if images.shape != (header.images, *header.spec.shape) or not bool(images.isfinite().all()):
             raise InputError(
                 f"{path}: damaged; the stored tensors do not decode to {header.images} finite images of "
@@ -199,6 +204,12 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
         per_class = int(self.header.pipeline["images_per_class"])
         batch = decode(self.decoder.for_evaluation(), self.codes, per_class, len(self.spec.classes))
         return Batch(batch.images.clamp(self.spec.low, self.spec.high), batch.labels)
+
+
+def _labelled(synset: Synset) -> bool:
+    labels, classes = synset.labels, len(synset.spec.classes)
+    shape = (len(synset.images), classes) if labels.is_floating_point() else (len(synset.images),)
+    return labels.shape == shape and not len(labels) % classes and bool(labels.isfinite().all())
 
 
 def _stored(header: Header) -> int:

@@ -66,6 +66,9 @@ def check_objective(objective: Objective) -> None:
         (gradient,) = torch.autograd.grad(value, leaf)
         assert bool(gradient.isfinite().all()), "the gradient is not finite"
         assert bool(gradient.any()), "the gradient is zero"
+        soft = torch.nn.functional.one_hot(labels, len(SPEC.classes)).double()
+        with_soft = objective.distance(view, real, Batch(leaf, soft))
+        assert bool(with_soft.isfinite()), "the distance for soft labels is not finite"
         assert torch.equal(value, distance(leaf)), "the same batches give different distances"
         torch.autograd.gradcheck(distance, leaf)
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Batch, Codes, Decoder, ImageSpec, InputError, Labels, StoredImages
+from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages
 from idc.stages.decoders.tiles import enlarged_tiles, fills, pack
 
 Mode = Literal["single", "multi", "bound"]
@@ -73,7 +73,7 @@ class MultiFormation(Decoder):
         rows = self.factor if self.axis == "both" else 1
         return {"images": pack(images, rows, self.factor)}
 
-    def decode(self, codes: Codes, labels: Labels) -> Batch:
+    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
         """Tiles upsampled bilinearly: the top left tile of every stored image, then the next, row by row."""
         blocks: list[Batch] = []
         for images, block_labels, factor in self._blocks(codes, labels):

@@ -24,7 +24,7 @@ class Retrain(Evaluator):
     """
 
     # The protocol supplies every other field, so a file need not.
-    model_config = ConfigDict(json_schema_extra={"required": ["type"]})
+    model_config = ConfigDict(json_schema_extra={"required": []})
 
     outside_protocol: ClassVar[frozenset[str]] = Evaluator.outside_protocol | {"best"}
 

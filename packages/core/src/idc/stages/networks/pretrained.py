@@ -112,8 +112,8 @@ class Pretrained(Table):
         if header != wanted:
             raise InputError(
                 f"networks.pretrained.path: {file} is a network of another architecture, or trained on other "
-                "data or by another recipe; set another folder, or remove it and create it again with idc "
-                "pretrain PIPELINE"
+                "data, by another recipe or in another precision; set another folder, or remove it and "
+                "create it again with idc pretrain PIPELINE"
             )
         try:
             return load_file(file)

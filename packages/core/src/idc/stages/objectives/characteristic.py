@@ -4,7 +4,7 @@ from typing import Annotated, Literal, final
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from idc.kinds import Batch, Model, NetworkView, Objective, Scalar, Split, Streams, Tensors, layer_of
@@ -33,6 +33,12 @@ class Characteristic(Objective):
     layer: int = -1
     """Layer of the features: index from 0, or negative from the last before the logits."""
 
+    @model_validator(mode="after")
+    def _weighs_something(self) -> "Characteristic":
+        if self.amplitude == self.phase == 0:
+            raise ValueError("amplitude and phase are both 0, so there is no distance; set one above 0")
+        return self
+
     def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
         """The frequencies, (`frequencies`, features).
 
@@ -40,7 +46,8 @@ class Characteristic(Objective):
             InputError: the network has no such layer.
         """
         network = model.fresh(real.spec, streams.child("network"), real.device)
-        layers = network.features(real.images(real.members[0][:2]))
+        with network.evaluating():
+            layers = network.features(real.images(real.members[0][:1]))
         size = layer_of(layers, self.layer, "objective.layer").flatten(1).shape[1]
         drawn = torch.randn(self.frequencies, size, generator=streams.generator("frequencies"))
         return {"frequencies": drawn.to(real.device)}
@@ -77,4 +84,5 @@ def characteristic_distance(
     syn_modulus = (syn_cos**2 + syn_sin**2).sqrt()
     in_phase = real_cos * syn_cos + real_sin * syn_sin
     phases = (2 * (real_modulus * syn_modulus - in_phase)).clamp(min=EPSILON)
-    return (amplitude * (real_modulus - syn_modulus) ** 2 + phase * phases).sqrt().mean()
+    squared = amplitude * (real_modulus - syn_modulus) ** 2 + phase * phases
+    return squared.clamp(min=EPSILON * (amplitude + phase) / 2).sqrt().mean()

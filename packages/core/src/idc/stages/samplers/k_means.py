@@ -5,7 +5,7 @@ from typing import Annotated, Literal, final
 import torch
 from jaxtyping import Float, Int
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from idc.kinds import Indices, Network, Sampler, Split, Streams
 from idc.training.embedding import embed
@@ -83,7 +83,8 @@ def clustered(features: Float[Tensor, "n d"], first: Int[Tensor, " k"]) -> Float
         distances = torch.cdist(features, centers)
         nearest_distances, labels = distances.min(1)
         counts = torch.bincount(labels, minlength=len(centers))
-        sums = torch.zeros_like(centers).index_add_(0, labels, features)
+        # Not index_add_, whose sums on a GPU are in any order, and so not the same bits each time.
+        sums = nn.functional.one_hot(labels, len(centers)).to(features.dtype).T @ features
         moved = sums / counts.clamp(min=1)[:, None]
         empty = (counts == 0).nonzero().flatten()
         if len(empty):
