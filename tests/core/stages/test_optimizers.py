@@ -56,7 +56,7 @@ def test_joint_steps_and_shared_tensors_are_plain_sgd() -> None:
         torch.testing.assert_close(shared["x"], reference.detach())
 
 
-@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.5, 0.9)])
+@pytest.mark.parametrize("betas", [(0.9, 0.999), (0.8, 0.95), (0.5, 0.9)])
 def test_adam_is_torchs(betas: tuple[float, float]) -> None:
     start = torch.randn(4, 3, dtype=torch.float64)
     reference = start.clone().requires_grad_()

@@ -9,7 +9,6 @@ import torch
 
 from idc import testing
 from idc.kinds import (
-    KINDS,
     Batch,
     ClassNumbers,
     Codes,
@@ -30,16 +29,10 @@ from idc.kinds import (
     Split,
     Streams,
     Tensors,
-    registry,
 )
 from idc.kinds.evaluator import Need
 from idc.stages.decoders.raw import Raw
 from idc.testing import toy_synset
-
-
-@pytest.mark.parametrize("name", registry.names(KINDS["optimizer"].group))
-def test_every_optimizer_keeps_its_promises(name: str) -> None:
-    testing.check_optimizer(Optimizer.implementation(name).model_validate({"learning_rate": 0.1}))
 
 
 def test_decoders_with_soft_labels_keep_their_promises() -> None:

@@ -55,6 +55,7 @@ def evaluate(
 
     from idc.config.overrides import parse_assignments
     from idc.errors import InputError
+    from idc.experiment.score import on_device
     from idc.runtime import device as devices
     from idc.synset.header import locate
     from idc.synset.synset import Synset
@@ -74,8 +75,11 @@ def evaluate(
             "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
             """--set 'evaluate=[{type="retrain"}]'"""
         )
-    device = str(devices.choose(device))
+    chosen = devices.choose(device)
+    device = str(chosen)
     real = load(pipeline.dataset, data, download=download, display=display)
+    # Once, rather than for every baseline and every score.
+    real = real.to(chosen) if with_baselines else on_device(real, pipeline, chosen)
     if with_baselines and not pipeline.baseline:
         raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
     baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []

@@ -182,7 +182,7 @@ def _named(state: State) -> Iterator[tuple[str, Tensor]]:
         groups["network_velocity"] = state.network.velocity
     for group, tensors in groups.items():
         for name, tensor in tensors.items():
-            yield f"{group}.{name}", tensor.detach().cpu().contiguous()
+            yield f"{group}.{name}", tensor.detach().cpu()
 
 
 def _flat(nested: dict[str, Tensors]) -> Tensors:

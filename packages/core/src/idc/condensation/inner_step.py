@@ -201,7 +201,7 @@ class Matching:
                     self._preprocessing,
                     of_class(plan.decoder, codes, label),
                     labels_of_class(codes, label, plan.images_per_class),
-                    self._train.at(inputs.real).batch(),
+                    self._train.batch(inputs.real),
                     inputs.draws,
                     *inputs.kept,
                 )

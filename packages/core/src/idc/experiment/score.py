@@ -41,21 +41,25 @@ def evaluate(
         evaluator.refuse_unfit(data.spec)
     chosen = devices.choose(device)
     execution = Execution.on(chosen, plan.precision, plan.compile)
-    synthetic, real = synset.split().to(chosen), _on_device(data, plan, chosen)
+    synthetic, real = synset.split().to(chosen), on_device(data, plan, chosen)
+    matched = synset.matched_per_class
     for index, evaluator in enumerate(plan.evaluate):
         streams = Streams(plan.seed).child("evaluate", index)
 
         def overall(fraction: float, index: int = index) -> None:
             progress((index + fraction) / len(plan.evaluate))
 
-        inputs = EvaluatorInputs(synthetic, synset.matched_per_class, real, synset.codes, evaluator.needs)
+        inputs = EvaluatorInputs(synthetic, matched, real, synset.codes, evaluator.needs)
         scores = evaluator.evaluate(inputs, plan.model, streams, overall)
         for evaluation in execution.during(scores):
             yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
 
 
-def _on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
-    """The data, with the splits that a pipeline's evaluators need on a device."""
+def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
+    """The data, with the splits that a pipeline's evaluators need on a device.
+
+    `evaluate` does this for each synset; do it once before scoring several.
+    """
     needs = frozenset[str]().union(*(evaluator.needs for evaluator in plan.evaluate))
     return RealData(
         data.train.to(device) if "train" in needs else data.train,

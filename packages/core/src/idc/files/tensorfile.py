@@ -109,9 +109,15 @@ def write_tensors(path: Path, tensors: "Mapping[str, Tensor]", header: FileHeade
     """
     from safetensors.torch import save
 
+    whole: dict[str, Tensor] = {}
+    storages: set[int] = set()
+    for name, tensor in tensors.items():
+        own = tensor.contiguous()
+        # The library refuses tensors that share memory.
+        shared = own.untyped_storage().data_ptr() in storages
+        whole[name] = own.clone() if shared else own
+        storages.add(own.untyped_storage().data_ptr())
     # The library's save_file hides the system's error message.
-    # Clones, because the library refuses tensors that share memory.
-    whole = {name: tensor.contiguous().clone() for name, tensor in tensors.items()}
     path.write_bytes(save(whole, header.metadata()))
 
 

@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 
 from idc.kinds import Indices, Sampler, Streams
+from idc.stages.samplers.decoded import at_most
 
 
 @final
@@ -29,9 +30,7 @@ class Epoch(Sampler):
 
     def synthetic(self, count: int, step: int, streams: Streams) -> Indices | None:
         """All of them, or ``max_synthetic`` drawn without replacement."""
-        if count <= self.max_synthetic:
-            return None
-        return torch.randperm(count, generator=streams.generator("synthetic", step))[: self.max_synthetic]
+        return at_most(self.max_synthetic, count, step, streams)
 
 
 @lru_cache(maxsize=1024)

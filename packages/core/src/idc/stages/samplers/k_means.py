@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from idc.kinds import Indices, Network, Sampler, Split, Streams
+from idc.stages.samplers.decoded import at_most
 from idc.training.embedding import embed
 
 MAX_ROUNDS = 100
@@ -45,9 +46,7 @@ class KMeans(Sampler):
 
     def synthetic(self, count: int, step: int, streams: Streams) -> Indices | None:
         """All of them, or ``max_synthetic`` drawn without replacement."""
-        if count <= self.max_synthetic:
-            return None
-        return torch.randperm(count, generator=streams.generator("synthetic", step))[: self.max_synthetic]
+        return at_most(self.max_synthetic, count, step, streams)
 
     def refreshes(self, step: int) -> bool:
         """Every `interval` inner steps."""
