@@ -17,7 +17,7 @@ import torch
 from cases import CIFAR10, colour_images, compiled, prepared, random_images
 
 from idc.condensation.loop import Condensation
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.execution import computes_bf16
 from idc.stages.networks.real import Real
 from idc_cli.allocator import keep_freed_memory

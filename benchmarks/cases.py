@@ -10,7 +10,7 @@ import torch
 from idc.condensation.loop import Condensation
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.options import Precision
 from idc.seeding import Streams
 from idc.spec import ImageSpec

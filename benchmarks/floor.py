@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from idc.condensation.loop import Condensation
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.options import Precision
 from idc.stages.networks.real import Real
 

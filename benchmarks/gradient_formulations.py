@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from idc.network import Network, NetworkView
+from idc.network.network import Network
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch
 from idc.spec import ImageSpec

@@ -14,7 +14,7 @@ from floor import median_seconds
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from idc.network import Weights
+from idc.network.network import Weights
 from idc.runtime.compiler import compute
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams

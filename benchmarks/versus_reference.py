@@ -23,7 +23,7 @@ from torch import Tensor
 
 from idc.condensation.inner_step import Matching
 from idc.data.split import Split
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.execution import Execution
 from idc.runtime.options import NumberFormat
 from idc.seeding import Streams
@@ -89,7 +89,7 @@ class Bench:
         start = split.images()[::10].unflatten(0, (10, 10)).clone()
         codes = {"images": start}
         state = plan.optimizer.initial_state(codes)
-        decoded = len(decode_class(plan.decoder, codes, 0, 10))
+        decoded = len(decode_class(plan.decoder, codes, 0, 10, spec))
         matching = Matching(plan, split, preprocessing, Streams(0), decoded)
         module = their.network().double()
         network = weights_of(plan.model.fresh(spec, Streams(0), self.device), module)
@@ -103,7 +103,7 @@ class Bench:
             uniforms: list[float] = []
             integers: list[int] = []
             batches: dict[int, tuple[Tensor, Tensor]] = {}
-            for label, inputs in enumerate(matching.draw(step, {})):
+            for label, inputs in enumerate(matching.draws(step, {}, {})):
                 draw = {name: tensor[0] for name, tensor in inputs.draws[0].parameters.items()}
                 uniforms += [
                     float(draw["brightness.offset"].double() + 0.5),
@@ -179,7 +179,7 @@ class Bench:
         retrain = plan.evaluate[0]
         assert isinstance(retrain, Retrain)
         codes = {"images": random_images(spec, 10).images().unflatten(0, (10, 10))}
-        decoded = decode(plan.decoder, codes, 10, 10)
+        decoded = decode(plan.decoder, codes, 10, spec)
         split = Split(decoded.images, decoded.labels, spec).to(self.device)
         preprocessing = retrain.training.preprocessing(split)
         their.arguments.batch_real = their.arguments.batch_size

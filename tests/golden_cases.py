@@ -7,7 +7,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from idc.network import Network
+from idc.network.network import Network
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc_models.convnet import ConvNet

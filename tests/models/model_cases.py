@@ -8,7 +8,8 @@ import torch
 
 from golden_cases import GOLDEN
 from idc.kinds import Model
-from idc.network import FeatureNetwork, Network, NetworkView
+from idc.network.network import FeatureNetwork, Network
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch
 from idc.spec import ImageSpec

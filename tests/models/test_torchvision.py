@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from golden_cases import assert_exact
 from idc.errors import InputError
-from idc.network import Network
+from idc.network.network import Network
 from idc.seeding import Streams
 from idc.testing import check_model
 from idc.testing.assertions import global_generator_untouched

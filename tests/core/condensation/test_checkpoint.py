@@ -227,7 +227,7 @@ def test_an_interrupted_step_is_made_again(monkeypatch: pytest.MonkeyPatch) -> N
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("idc.condensation.inner_step.match", interrupt)
+        patched.setattr("idc.condensation.inner_step.ClassMatch.__call__", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(condensation)
     assert same(condensation.codes, before)

@@ -25,6 +25,7 @@ from idc.kinds import (
     Streams,
     Tensors,
 )
+from idc.spec import ImageSpec
 from idc.stages.decoders.raw import Raw
 from idc.stages.objectives.characteristic import Characteristic
 from idc.stages.samplers.k_means import KMeans
@@ -195,10 +196,12 @@ def test_only_soft_labels_may_be_optimised() -> None:
     class Labelled(PixelDecoder):
         type: Literal["labelled"] = "labelled"
 
-        def encode(self, images: StoredImages, images_per_class: int) -> Codes:
-            return Raw(labels="soft").encode(images, images_per_class)
+        def encode(
+            self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams
+        ) -> Codes:
+            return Raw(labels="soft").encode(images, images_per_class, spec, streams)
 
-        def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+        def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
             return Batch(codes["images"].detach(), codes["logits"].softmax(1))
 
     pipeline = small_pipeline(iterations=1, inner_steps=2, augment=[], baseline=[], init={"type": "random"})

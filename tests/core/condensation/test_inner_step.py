@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from idc.condensation import inner_step as matching
-from idc.condensation.class_match import match
+from idc.condensation.class_match import ClassMatch
 from idc.condensation.inner_step import FewerClasses, Matching
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError, RunError
 from idc.kinds import Model
-from idc.network import Network
+from idc.network.network import Network
+from idc.network.view import NetworkView
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
@@ -47,7 +48,7 @@ def in_double(plan: Pipeline, at_once: int) -> tuple[Matching, Network, Codes]:
     with streams.seeded("weights"):
         network = Network.of(ToyModel().build(SPEC).double(), streams)
     codes = {"images": torch.rand(6, 2, 3, 8, 8, generator=streams.generator("codes"), dtype=torch.float64)}
-    decoded = len(decode_class(plan.decoder, codes, 0, 2))
+    decoded = len(decode_class(plan.decoder, codes, 0, 2, SPEC))
     preprocessing = Preprocessing(SPEC, plan.augment, dtype=torch.float64)
     return Matching(plan, split, preprocessing, streams, decoded, at_once), network, codes
 
@@ -93,8 +94,8 @@ def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
 def test_a_class_draws_the_same_whatever_the_others_do() -> None:
     plan = small_pipeline()
     matched, _, _ = in_double(plan, 1)
-    seen, later = matched.draw(3, {}), matched.draw(4, {})
-    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in matched.draw(3, {})]
+    seen, later = matched.draws(3, {}, {}), matched.draws(4, {}, {})
+    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in matched.draws(3, {}, {})]
     assert [len(each.real) for each in seen] == [8, 5, 8, 8, 5, 8]
     assert any(
         not torch.equal(a.draws[0].parameters[name], b.draws[0].parameters[name])
@@ -120,25 +121,28 @@ def test_what_cannot_be_mapped_over_classes_is_matched_one_after_another() -> No
     assert torch.equal(found["images"], alone(network, codes, 0)[0]["images"])
 
 
-class Scarce:
-    """In place of `match`: fails like a GPU that is full while more classes are mapped than it holds."""
+class Scarce(ClassMatch):
+    """Fails like a GPU that is full while more classes are mapped than it holds."""
 
-    def __init__(self, holds: int) -> None:
-        self.holds = holds
+    holds = 0
 
-    def __call__(self, *args: Any, **kwargs: Any) -> tuple[Codes, Scalar]:
-        images: Tensor = args[4]["images"]
+    def __call__(self, view: NetworkView, codes: Codes, *others: Any) -> tuple[Codes, Scalar]:
+        images: Tensor = codes["images"]
         held = torch._C._functorch.maybe_get_bdim(images) >= 0  # pyright: ignore
         classes = len(torch._C._functorch.get_unwrapped(images)) if held else 1  # pyright: ignore
         if classes > self.holds:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 7 GiB\nGPU 0 has 6 GiB")
-        return match(*args, **kwargs)
+        return super().__call__(view, codes, *others)
+
+
+class ScarceForTwo(Scarce):
+    holds = 1
 
 
 def test_too_little_memory_is_answered_by_fewer_classes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     alone, network, codes = in_double(small_pipeline(), 1)
     expected, _ = alone(network, codes, 0)
-    monkeypatch.setattr(matching, "match", Scarce(holds=1))
+    monkeypatch.setattr(matching, "ClassMatch", ScarceForTwo)
     matched, _, _ = in_double(small_pipeline(), 4)
     with pytest.warns(FewerClasses) as said:
         found, _ = matched(network, codes, 0)
@@ -153,7 +157,7 @@ def test_too_little_memory_is_answered_by_fewer_classes_at_once(monkeypatch: pyt
 
 
 def test_too_little_memory_for_one_class_says_what_helps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "match", Scarce(holds=0))
+    monkeypatch.setattr(matching, "ClassMatch", Scarce)
     with pytest.raises(RunError, match=r"memory.* one class \(CUDA.* 7 GiB\); lower sampler\.batch_size"):
         list(condense(small_pipeline(), device="cpu"))
 

@@ -5,11 +5,12 @@ import torch
 from torch import Tensor, nn
 
 from golden_cases import assert_exact, golden_convnet, load_golden
-from idc.condensation.class_match import match
+from idc.condensation.class_match import ClassMatch
 from idc.condensation.loop import condense
 from idc.errors import InputError, RunError
 from idc.kinds import Augmentation, Decoder, Model
-from idc.network import NetworkView
+from idc.network.view import NetworkView
+from idc.seeding import Streams
 from idc.shapes import Batch, ClassNumbers, Codes, Draw
 from idc.spec import ImageSpec
 from idc.stages.decoders.multiformation import MultiFormation
@@ -41,6 +42,7 @@ def test_class_loop_of_idc(name: str) -> None:
     preprocessing = Preprocessing(spec, dtype=torch.float64)
     decoder = MultiFormation(factor=int(header["factor"]))
     objective = Gradient.model_validate({"metric": header["metric"]})
+    match = ClassMatch(decoder, objective, preprocessing, spec)
     optimizer = SGD(learning_rate=float(header["lr_img"]), momentum=float(header["momentum"]))
 
     codes: Codes = {"images": case["initial_codes"].unflatten(0, (classes, per_class))}
@@ -55,9 +57,6 @@ def test_class_loop_of_idc(name: str) -> None:
             for label in reversed(range(classes)):
                 real = case["real_images"][sweep, label]
                 gradient, distance = match(
-                    decoder,
-                    objective,
-                    preprocessing,
                     view,
                     of_class(decoder, codes, label),
                     labels_of_class(codes, label, per_class),
@@ -227,13 +226,13 @@ class Basis(Decoder):
     def capacity(self, images_per_class: int, spec: ImageSpec) -> int:
         return images_per_class
 
-    def encode(self, images: Tensor, images_per_class: int) -> Codes:
+    def encode(self, images: Tensor, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         basis = images.flatten(0, 1)[:4]
         coefficients = torch.full((images.shape[0], images_per_class, 4), 0.25)
         coefficients[..., 0] += torch.arange(images.shape[0]).view(-1, 1) * 0.01
         return {"coefficients": coefficients, "basis": basis}
 
-    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
         images = torch.einsum("nb,bchw->nchw", codes["coefficients"], codes["basis"])
         return Batch(images.sigmoid(), labels)
 

@@ -7,7 +7,7 @@ import pytest
 from idc.condensation.loop import condense
 from idc.data.split import Split
 from idc.experiment.estimate import Estimate, estimate
-from idc.network import Network
+from idc.network.network import Network
 from idc.training.recipe import Training
 from small import small_pipeline
 

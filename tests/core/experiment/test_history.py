@@ -10,7 +10,7 @@ from idc.data.split import Split
 from idc.errors import Notice
 from idc.experiment.history import STEPS_PER_ITERATION_WITH_NORMS, recorded, scalars
 from idc.experiment.report import Iteration
-from idc.network import NetworkView
+from idc.network.view import NetworkView
 from idc.shapes import Batch
 from idc.synset.codes import decode
 from idc.training.preprocessing import Preprocessing
@@ -56,7 +56,7 @@ def test_norms_are_those_of_what_the_sweep_saw() -> None:
         return sum(norms) / len(norms)
 
     # Not the synset's, which are clamped to the value range.
-    images, labels = astuple(decode(run.pipeline.decoder, run.codes, 2, 10))
+    images, labels = astuple(decode(run.pipeline.decoder, run.codes, 2, run.data.spec))
     synthetic = Split(images, labels, spec)
     assert float(found.real) == pytest.approx(mean_norm(run.data.train), rel=1e-5)
     assert float(found.synthetic) == pytest.approx(mean_norm(synthetic), rel=1e-5)

@@ -16,7 +16,7 @@ from idc.condensation.loop import condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.kinds import Decoder, Model
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime import compiler as compiling
 from idc.runtime.compiler import ComputedEagerly, Like, compute
 from idc.runtime.execution import COMPILE_THRESHOLD, Execution, current_execution
@@ -232,10 +232,10 @@ class Sorting(Decoder):
     def capacity(self, images_per_class: int, spec: ImageSpec) -> int:
         return images_per_class
 
-    def encode(self, images: StoredImages, images_per_class: int) -> Codes:
+    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         return {"images": images}
 
-    def decode(self, codes: Codes, labels: Labels) -> Batch:
+    def decode(self, codes: Codes, labels: Labels, spec: ImageSpec) -> Batch:
         images = codes["images"]
         return Batch(images * 1 if float(images.detach().sum()) > 0 else images * 2, labels)
 

@@ -6,11 +6,14 @@ import torch
 from golden_cases import Case, golden_names, load_golden
 from idc.condensation.loop import condense
 from idc.errors import InputError
+from idc.seeding import Streams
 from idc.stages.decoders.multiformation import MultiFormation
 from idc.stages.decoders.raw import Raw
 from idc.testing import SPEC
 from messages import assert_names
 from small import small_pipeline
+
+STREAMS = Streams(0)
 
 
 def fields(case: Case) -> dict[str, object]:
@@ -29,7 +32,7 @@ def fields(case: Case) -> dict[str, object]:
 def test_multiformation_decodes_as_the_public_code(name: str) -> None:
     case = load_golden(name)
     decoder = MultiFormation.model_validate(fields(case))
-    batch = decoder.decode({"images": case["codes"]}, case["code_labels"])
+    batch = decoder.decode({"images": case["codes"]}, case["code_labels"], SPEC)
     tolerance = 1e-12 if case.header.get("decoded_stored", "float64") == "float64" else 1e-7
     torch.testing.assert_close(batch.images, case["decoded"], rtol=0, atol=tolerance)
     assert torch.equal(batch.labels, case["decoded_labels"])
@@ -40,7 +43,7 @@ def test_multiformation_packs_as_the_public_code(name: str) -> None:
     case = load_golden(name)
     per_class = int(case.header["ipc"])
     decoder = MultiFormation.model_validate(fields(case))
-    codes = decoder.encode(case["source"].float(), per_class)
+    codes = decoder.encode(case["source"].float(), per_class, SPEC, STREAMS)
     assert torch.equal(codes["images"].flatten(0, 1).byte(), case["codes"])
 
 
@@ -48,8 +51,8 @@ def test_the_mode_of_evaluation_is_the_synsets() -> None:
     decoder = MultiFormation(factor=3, mode="bound", bound=12, evaluate="single")
     codes, labels = {"images": torch.rand(4, 1, 9, 9)}, torch.zeros(4, dtype=torch.int64)
     # No code has room for 9, two have room for 4, and the other two are whole.
-    assert len(decoder.decode(codes, labels)) == 2 * 4 + 2
-    assert len(decoder.for_evaluation().decode(codes, labels)) == 36
+    assert len(decoder.decode(codes, labels, SPEC)) == 2 * 4 + 2
+    assert len(decoder.for_evaluation().decode(codes, labels, SPEC)) == 36
     assert MultiFormation(factor=3, mode="multi").for_evaluation().mode == "multi"
     synset = condense(
         small_pipeline(iterations=0, decoder__mode="multi", decoder__evaluate="single"), device="cpu"
@@ -65,12 +68,12 @@ def test_a_bound_below_the_stored_images_is_refused() -> None:
 
 def test_images_are_stored_whole_when_there_is_one_for_each_stored_image() -> None:
     images = torch.rand(2, 3, 3, 8, 8)
-    assert torch.equal(MultiFormation(factor=2).encode(images, 3)["images"], images)
+    assert torch.equal(MultiFormation(factor=2).encode(images, 3, SPEC, STREAMS)["images"], images)
 
 
 def test_raw_is_the_identity() -> None:
     images, labels = torch.rand(2, 3, 3, 8, 8), torch.tensor([1, 1, 1])
-    batch = Raw().decode({"images": Raw().encode(images, 3)["images"][1]}, labels)
+    batch = Raw().decode({"images": Raw().encode(images, 3, SPEC, STREAMS)["images"][1]}, labels, SPEC)
     assert torch.equal(batch.images, images[1])
     assert torch.equal(batch.labels, labels)
 

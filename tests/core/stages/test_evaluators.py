@@ -15,7 +15,7 @@ from idc.errors import InputError
 from idc.experiment.score import baselines, evaluate
 from idc.kinds import EvaluatorInputs
 from idc.kinds.evaluation import Evaluation
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
 from idc.stages.evaluators.protocols import epochs_by_images

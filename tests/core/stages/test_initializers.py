@@ -80,7 +80,7 @@ def test_noise_is_centred_in_the_value_range_and_clamped() -> None:
     ("initializer", "asked", "problem"),
     [
         (Random(), 4, ["'random'", " 4", "at most 3"]),
-        (Mix(), 4, ["'mix'", "'multiformation'", " 16", "4 for each"]),
+        (Mix(), 4, ["'mix'", "'multiformation'", " 16", "4 stored images"]),
     ],
 )
 def test_a_class_with_too_few_images_is_named(

@@ -15,7 +15,7 @@ from golden_cases import GOLDEN
 from idc.condensation.loop import condense
 from idc.data.split import RealData, Split
 from idc.errors import InputError
-from idc.network import Network
+from idc.network.network import Network
 from idc.runtime.execution import EmulatedPrecision, Execution
 from idc.seeding import Streams
 from idc.stages.networks.frozen import Frozen

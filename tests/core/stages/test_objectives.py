@@ -6,7 +6,8 @@ from torch import nn
 
 from golden_cases import Case, assert_exact, golden_convnet, golden_names, load_golden
 from idc.errors import InputError
-from idc.network import Network, NetworkView
+from idc.network.network import Network
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch
 from idc.stages.objectives import gradient

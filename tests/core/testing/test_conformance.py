@@ -22,9 +22,10 @@ from idc.kinds import (
     registry,
 )
 from idc.kinds.stage import Stage
-from idc.network import NetworkView
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Draw
+from idc.spec import ImageSpec
 from idc.testing import SPEC
 
 FIELDS: dict[str, dict[str, Any]] = {
@@ -135,7 +136,7 @@ class Broken(PixelDecoder):
     type: str = "broken"
     promise: str
 
-    def decode(self, codes: Codes, labels: Tensor) -> Batch:
+    def decode(self, codes: Codes, labels: Tensor, spec: ImageSpec) -> Batch:
         images = codes["images"]
         match self.promise:
             case "range":
@@ -210,10 +211,10 @@ class Unbounded(PixelDecoder):
 
     type: str = "unbounded"
 
-    def decode(self, codes: Codes, labels: Tensor) -> Batch:
+    def decode(self, codes: Codes, labels: Tensor, spec: ImageSpec) -> Batch:
         return Batch(codes["images"] * 2 - 1, labels)
 
-    def encode(self, images: Tensor, images_per_class: int) -> Codes:
+    def encode(self, images: Tensor, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         return {"images": (images[:, :images_per_class] + 1) / 2}
 
     def project(self, codes: Codes, spec: Any) -> Codes:

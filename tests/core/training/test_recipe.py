@@ -10,7 +10,7 @@ from torch import nn
 
 from golden_cases import GOLDEN
 from idc.data.split import Split
-from idc.network import Network
+from idc.network.network import Network
 from idc.seeding import Streams
 from idc.stages.networks.real import Real
 from idc.testing import SPEC, ToyModel, toy_split

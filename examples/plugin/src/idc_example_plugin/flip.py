@@ -4,7 +4,7 @@ from typing import Literal, final
 
 import torch
 
-from idc.kinds import Batch, ClassNumbers, Codes, PixelDecoder
+from idc.kinds import Batch, ClassNumbers, Codes, ImageSpec, PixelDecoder
 
 
 @final
@@ -13,7 +13,7 @@ class Flip(PixelDecoder):
 
     type: Literal["flip"] = "flip"
 
-    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
         """The stored images, then their flips."""
         images = codes["images"]
         return Batch(torch.cat([images, images.flip(-1)]), labels.repeat(2))

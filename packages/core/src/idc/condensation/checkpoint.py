@@ -152,7 +152,9 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         _refuse_others(network.weights, its["weights"])
         _refuse_others(network.buffers, its["buffers"])
         _refuse_others(network.velocity, its["velocity"])
-        network = replace(network, batches=header.network.batches, **its)
+        companions = _nested(parts.get("network_companions", {}))
+        facts = parts.get("network_facts", {})
+        network = replace(network, batches=header.network.batches, companions=companions, facts=facts, **its)
     elif header.step % condensation.pipeline.inner_steps:
         raise InputError(
             f"--resume: the checkpoint is damaged: it has no network, which step {header.step} needs; start "
@@ -160,10 +162,7 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         )
     _refuse_others(condensation.codes, codes)
     _refuse_others(_flat(condensation.optimizer_state), buffers)
-    optimizer = {
-        buffer: {name: buffers[f"{buffer}.{name}"] for name in named}
-        for buffer, named in condensation.optimizer_state.items()
-    }
+    optimizer = _nested(buffers)
     refreshed = {int(label): positions for label, positions in parts.get("refreshed", {}).items()}
     prepared = parts.get("prepared", {}) if header.prepared else None
     condensation.restore(State(header.step, codes, optimizer, network, refreshed, prepared))
@@ -180,6 +179,8 @@ def _named(state: State) -> Iterator[tuple[str, Tensor]]:
         groups["network_weights"] = state.network.weights
         groups["network_buffers"] = state.network.buffers
         groups["network_velocity"] = state.network.velocity
+        groups["network_companions"] = _flat(state.network.companions)
+        groups["network_facts"] = state.network.facts
     for group, tensors in groups.items():
         for name, tensor in tensors.items():
             yield f"{group}.{name}", tensor.detach().cpu()
@@ -189,6 +190,14 @@ def _flat(nested: dict[str, Tensors]) -> Tensors:
     return {
         f"{outer}.{name}": tensor for outer, tensors in nested.items() for name, tensor in tensors.items()
     }
+
+
+def _nested(flat: Tensors) -> dict[str, Tensors]:
+    nested: dict[str, Tensors] = {}
+    for name, tensor in flat.items():
+        outer, _, inner = name.partition(".")
+        nested.setdefault(outer, {})[inner] = tensor
+    return nested
 
 
 def _refuse_others(wanted: Tensors, found: Tensors) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from idc.condensation.inner_step import Distances
 from idc.config.pipeline import Pipeline
-from idc.network import Network
+from idc.network.network import Network
 from idc.shapes import Codes
 from idc.spec import ImageSpec
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from idc.condensation.inner_step import Matching
-from idc.network import Network, NetworkView
-from idc.shapes import Codes, Indices, Scalar
+from idc.network.network import Network
+from idc.network.view import NetworkView
+from idc.shapes import Codes, Indices, Scalar, Tensors
 
 
 class GradientNorms(NamedTuple):
@@ -25,7 +26,12 @@ class GradientNorms(NamedTuple):
 
 
 def gradient_norms(
-    matching: Matching, network: Network, codes: Codes, step: int, refreshed: Mapping[int, Indices]
+    matching: Matching,
+    network: Network,
+    codes: Codes,
+    step: int,
+    refreshed: Mapping[int, Indices],
+    prepared: Tensors,
 ) -> GradientNorms:
     """Norms of a network's gradients on an inner step's images.
 
@@ -34,11 +40,13 @@ def gradient_norms(
         network: the network that was matched.
         codes: of all classes.
         step: the inner step's number, which decides what is drawn.
-        refreshed: what `Matching.refresh` returned last.
+        refreshed: what `Draws.refresh` returned last.
+        prepared: what `Objective.prepare` returned.
     """
     view = NetworkView(network)
     norms: list[tuple[Tensor, ...]] = []
-    for both in matching.batches({name: code.detach() for name, code in codes.items()}, step, refreshed):
+    constant = {name: code.detach() for name, code in codes.items()}
+    for both in matching.batches(constant, step, refreshed, prepared):
         gradients = [view.gradients(batch).values() for batch in both]
         norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
     real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))

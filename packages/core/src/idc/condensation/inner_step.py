@@ -5,33 +5,31 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from idc.condensation.class_match import both_seen, match
+from idc.condensation.class_match import ClassMatch
+from idc.condensation.draws import Draws, MatchInputs, match_address
 from idc.config.pipeline import Pipeline
 from idc.data.split import Split
 from idc.errors import Notice, RunError, first_line
-from idc.network import Network, NetworkView, Weights
+from idc.network.network import Network, Weights
+from idc.network.view import NetworkView
 from idc.runtime.compiler import Like, compute
-from idc.runtime.device import moved_together, out_of_memory
+from idc.runtime.device import out_of_memory
 from idc.runtime.execution import current_execution
 from idc.runtime.memory import peak
 from idc.seeding import Streams
-from idc.shapes import Batch, ClassNumbers, Codes, Draw, Indices, Pixels, Scalar, Tensors
+from idc.shapes import Batch, ClassNumbers, Codes, Indices, Pixels, Scalar, Tensors
 from idc.synset.codes import labels_of_class, of_class
 from idc.training.preprocessing import Preprocessing
 
 Distances = Float[Tensor, " classes"]
 """Of each class."""
-
-REAL_PASSES, SYNTHETIC_PASSES = 3, 6
-"""Cost of a match in forward passes per image: three for the gradient on real images, and about six for
-differentiating through the gradient on synthetic images."""
 
 MAX_SHAPES = 8
 """Classes with the same number of images are compiled only if they are at least 1 / this of all classes."""
@@ -39,17 +37,6 @@ MAX_SHAPES = 8
 
 class FewerClasses(Notice):
     """Fewer classes are matched at once than requested; the same result up to rounding."""
-
-
-class MatchInputs(NamedTuple):
-    """Inputs of one class's match in one inner step, besides the network and the codes."""
-
-    real: Indices
-    """Positions of real images."""
-    kept: tuple[Indices, ...]
-    """Positions of the decoded images to match; empty for all."""
-    draws: list[Draw]
-    """A siamese draw for each augmentation."""
 
 
 class Matching:
@@ -75,38 +62,34 @@ class Matching:
     ) -> None:
         self._plan = plan
         self._train = train
-        self._preprocessing = preprocessing
         self._streams = streams
+        self._match = ClassMatch(plan.decoder, plan.objective, preprocessing, train.spec)
+        self.draws = Draws(plan, train, preprocessing, streams, decoded)
+        """What an inner step draws."""
         self.decoded = decoded
         """Number of training images that a class's codes decode to."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
-    def images(self) -> tuple[int, int]:
-        """Number of real and of synthetic images in one inner step, all classes together."""
-        drawn = self.draw(0, {})
+    def images(self, prepared: Tensors) -> tuple[int, int]:
+        """Number of real and of synthetic images in one inner step, all classes together.
+
+        Args:
+            prepared: what `Objective.prepare` returned.
+        """
+        drawn = self.draws(0, {}, prepared)
         synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
         return sum(len(each.real) for each in drawn), sum(synthetic)
 
-    def operations(self, network: Network) -> float:
-        """Floating-point operations of one inner step, approximately."""
-        real, synthetic = self.images()
-        passes = REAL_PASSES * real + SYNTHETIC_PASSES * synthetic
-        return passes * network.operations(self._train.spec.shape)
+    def operations(self, network: Network, prepared: Tensors) -> float:
+        """Floating-point operations of one inner step, approximately.
 
-    def refresh(self, network: Network, step: int) -> dict[int, Indices]:
-        """What the sampler's `refresh` returns for each class, before this inner step."""
-        return {
-            label: self._plan.sampler.refresh(
-                members, self._train, network, step, self._streams.child("sampler", label)
-            )
-            for label, members in enumerate(self._train.members)
-        }
-
-    def draw(self, step: int, refreshed: Mapping[int, Indices]) -> list[MatchInputs]:
-        """Inputs of every class's match in an inner step, on the device; each class has its own streams."""
-        drawn = [self._drawn(label, step, refreshed) for label in range(len(self._train.spec.classes))]
-        return moved_together(drawn, self._train.device)
+        Args:
+            network: of the pipeline's model.
+            prepared: what `Objective.prepare` returned.
+        """
+        passes = zip(self._plan.objective.passes(), self.images(prepared), strict=True)
+        return sum(each * images for each, images in passes) * network.operations(self._train.spec.shape)
 
     def __call__(
         self,
@@ -115,6 +98,7 @@ class Matching:
         step: int,
         prepared: Tensors | None = None,
         refreshed: Mapping[int, Indices] = MappingProxyType({}),
+        sweep: int = 0,
     ) -> tuple[Codes, Distances]:
         """Match every class.
 
@@ -123,17 +107,18 @@ class Matching:
             codes: of all classes.
             step: inner steps since the beginning of the run; determines the draws.
             prepared: what `Objective.prepare` returned.
-            refreshed: what `refresh` returned last.
+            refreshed: what `Draws.refresh` returned last.
+            sweep: number of the sweep within the inner step.
 
         Returns:
-            The gradient of each class's distance with respect to its codes, class axis first, and for shared
-            codes their sum; and the distance of each class.
+            The gradient of each class's distance with respect to its codes that are not fixed, class axis
+            first, and for shared codes their sum; and the distance of each class.
 
         Raises:
             RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
-        inputs = self.draw(step, refreshed)
+        inputs = self.draws(step, refreshed, prepared, sweep)
         alike: dict[Any, list[int]] = {}
         for label, each in enumerate(inputs):
             alike.setdefault(_shapes(each), []).append(label)
@@ -146,33 +131,24 @@ class Matching:
                 chunk = labels[: self.at_once]
                 try:
                     with execution.active():
-                        matched = self._matched(network, codes, chunk, inputs, step, prepared)
+                        matched = self._matched(network, codes, chunk, inputs, step, prepared, sweep)
                 except RuntimeError as error:
                     self._shrink(len(chunk), error)
                     continue
                 results.update(zip(chunk, matched, strict=True))
                 labels = labels[len(chunk) :]
         in_order = [results[label] for label in range(len(inputs))]
-        gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in codes}
-        gradients.update({name: gradients[name].sum(0) for name in self._plan.decoder.shared})
+        gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in in_order[0][0]}
+        shared = self._plan.decoder.shared & gradients.keys()
+        gradients.update({name: gradients[name].sum(0) for name in shared})
         return gradients, torch.stack([distance for _, distance in in_order])
-
-    def _drawn(self, label: int, step: int, refreshed: Mapping[int, Indices]) -> MatchInputs:
-        sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
-        generator = self._streams.generator("match", step, label, "augment")
-        kept = sampler.synthetic(self.decoded, step, streams)
-        return MatchInputs(
-            sampler.real(self._train.members[label], step, streams, refreshed.get(label)),
-            () if kept is None else (kept,),
-            self._preprocessing.draw(1, generator),
-        )
 
     def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
         """Peak bytes of matching one class in eager mode, besides data, weights and codes.
 
         None if a stage's computation depends on values.
         """
-        inputs = self.draw(0, {})
+        inputs = self.draws(0, {}, prepared)
         largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))
         function, arguments = self._work(network, codes, [largest], inputs, prepared)
         try:
@@ -182,7 +158,7 @@ class Matching:
             return None
 
     def batches(
-        self, codes: Codes, step: int, refreshed: Mapping[int, Indices]
+        self, codes: Codes, step: int, refreshed: Mapping[int, Indices], prepared: Tensors
     ) -> Iterator[tuple[Batch, Batch]]:
         """Each class's real and synthetic images as the network sees them in an inner step.
 
@@ -191,14 +167,13 @@ class Matching:
         Args:
             codes: of all classes.
             step: the inner step's number; determines the draws.
-            refreshed: what `refresh` returned last.
+            refreshed: what `Draws.refresh` returned last.
+            prepared: what `Objective.prepare` returned.
         """
         plan = self._plan
-        for label, inputs in enumerate(self.draw(step, refreshed)):
+        for label, inputs in enumerate(self.draws(step, refreshed, prepared)):
             with self._layers(step, label):
-                yield both_seen(
-                    plan.decoder,
-                    self._preprocessing,
+                yield self._match.seen(
                     of_class(plan.decoder, codes, label),
                     labels_of_class(codes, label, plan.images_per_class),
                     self._train.batch(inputs.real),
@@ -206,9 +181,10 @@ class Matching:
                     *inputs.kept,
                 )
 
-    def _layers(self, step: int, label: int) -> AbstractContextManager[None]:
+    def _layers(self, step: int, label: int, sweep: int = 0) -> AbstractContextManager[None]:
         """Seed random layers as in a class's match in an inner step."""
-        return self._streams.child("match", step, label).seeded("layers", device=self._train.device)
+        match = self._streams.child(*match_address(step, label, sweep))
+        return match.seeded("layers", device=self._train.device)
 
     def _matched(
         self,
@@ -218,11 +194,12 @@ class Matching:
         inputs: list[MatchInputs],
         step: int,
         prepared: Tensors,
+        sweep: int,
     ) -> list[tuple[Codes, Scalar]]:
         """Gradients and distances of some classes, which have equally many images."""
-        function, arguments = self._work(network, codes, labels, inputs, prepared)
-        key = (self._key, network.architecture, len(labels) > 1)
-        with self._layers(step, labels[0]):
+        function, arguments = self._work(network, codes, labels, inputs, prepared, sweep)
+        key = (self._key, network.architecture, len(labels) > 1, sweep)
+        with self._layers(step, labels[0], sweep):
             gradients, distances = compute("the match", key, function, *arguments)
         if len(labels) == 1:
             return [(gradients, distances)]
@@ -238,29 +215,27 @@ class Matching:
         labels: list[int],
         inputs: list[MatchInputs],
         prepared: Tensors,
+        sweep: int = 0,
     ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
         """The match of some classes as a pure function, vmapped over several; and its arguments."""
         plan, train, mapped = self._plan, self._train, len(labels) > 1
 
         def matched(
-            weights: Weights, buffers: Weights, prepared: Tensors, *of_class: Any
+            weights: Weights,
+            buffers: Weights,
+            companions: dict[str, Weights],
+            facts: Tensors,
+            prepared: Tensors,
+            *of_class: Any,
         ) -> tuple[Codes, Tensor]:
-            view = NetworkView(replace(network, weights=weights, buffers=buffers), prepared, mapped=mapped)
+            now = replace(network, weights=weights, buffers=buffers, companions=companions, facts=facts)
 
             def one(
                 codes: Codes, labels: Tensor, pixels: Pixels, classes: ClassNumbers, inputs: MatchInputs
             ) -> tuple[Codes, Scalar]:
-                return match(
-                    plan.decoder,
-                    plan.objective,
-                    self._preprocessing,
-                    view,
-                    codes,
-                    labels,
-                    Split(pixels, classes, train.spec).batch(),
-                    inputs.draws,
-                    *inputs.kept,
-                )
+                view = NetworkView(now, prepared, inputs.objective.parameters, sweep, mapped=mapped)
+                real = Split(pixels, classes, train.spec).batch()
+                return self._match(view, codes, labels, real, inputs.draws, *inputs.kept)
 
             if not mapped:
                 return one(*of_class)
@@ -275,7 +250,8 @@ class Matching:
                 (of_class(plan.decoder, codes, label), stored, real.pixels, real.labels, inputs[label])
             )
         stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
-        return matched, (network.weights, network.buffers, prepared, *stacked)
+        state = (network.weights, network.buffers, network.companions, network.facts)
+        return matched, (*state, prepared, *stacked)
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Match fewer classes at once after an error; raise it if there was only one class."""

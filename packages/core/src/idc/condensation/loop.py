@@ -1,6 +1,5 @@
 """The condensation loop: an iterator that the caller drives."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from idc.condensation.classes_at_once import classes_that_fit
 from idc.condensation.divergence import diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
@@ -17,10 +17,9 @@ from idc.condensation.state import State, Step
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.errors import InputError, Notice, RunError
-from idc.network import Network
+from idc.errors import InputError, RunError
+from idc.network.network import Network
 from idc.runtime import device as devices
-from idc.runtime import memory
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
 from idc.shapes import Codes, Indices, Tensors
@@ -31,9 +30,6 @@ from idc.training.preprocessing import Preprocessing
 
 MEMORY_CHECK_THRESHOLD = 1e12
 """Floating-point operations of an inner step from which its memory is determined before the run."""
-
-MAX_FRACTION_OF_FREE_MEMORY = 0.8
-"""Fraction of a GPU's free memory to use for matching several classes at once."""
 
 
 def condense(
@@ -102,20 +98,20 @@ class Condensation:
                 pipeline.model,
                 self._streams.child("init"),
             )
-        self.optimizer_state = pipeline.optimizer.initial_state(self.codes)
+        self.optimizer_state = pipeline.optimizer.initial_state(self._moving(self.codes))
         self._refreshed: dict[int, Indices] = {}
         self._prepared: Tensors | None = None
-        decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class))
+        decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
-        operations = self.matching.operations(network)
+        operations = self.matching.operations(network, self.trial_prepared)
         self.execution = self.execution.decided(len(self) * operations)
         large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
         with self.execution.eager().active():
             trial = (network, self.codes, self.trial_prepared)
             self.memory = self.matching.memory(*trial) if large and len(self) else None
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
-        self.matching.at_once = self._classes_at_once(classes_at_once)
+        self.matching.at_once = classes_that_fit(self.memory, classes_at_once, device)
         self._network: Network | None = None
         self._finite = self.state
         self._suspects: Tensor | None = None
@@ -195,7 +191,7 @@ class Condensation:
                 network = plan.networks.train(network, train, self._synthetic)
             refreshed = self._refreshed
             if plan.sampler.refreshes(self.steps_done):
-                refreshed = self.matching.refresh(network, self.steps_done)
+                refreshed = self.matching.draws.refresh(network, self.steps_done)
             distances = self.inner_step(network, self.steps_done, refreshed)
             # Before the yield, so that the caller sees the step as done.
             self._network, self._refreshed, self.steps_done = network, refreshed, self.steps_done + 1
@@ -227,17 +223,19 @@ class Condensation:
             return None
         with self.execution.eager().active():
             last = self.steps_done - 1
-            return gradient_norms(self.matching, self._network, self.codes, last, self._refreshed)
+            return gradient_norms(
+                self.matching, self._network, self.codes, last, self._refreshed, self._prepared or {}
+            )
 
     @cached_property
     def images_per_step(self) -> int:
         """Number of real and synthetic images in an inner step."""
-        return sum(self.matching.images())
+        return sum(self.matching.images(self.trial_prepared))
 
     def inner_step(
         self, network: Network, step: int, refreshed: Mapping[int, Indices] = MappingProxyType({})
     ) -> Distances:
-        """Match every class once and update the codes.
+        """Match every class and update the codes, once for each of the objective's sweeps.
 
         Args:
             network: the network being matched.
@@ -245,38 +243,34 @@ class Condensation:
             refreshed: what `Sampler.refresh` returned last, by class.
 
         Returns:
-            The distance of each class.
+            The distance of each class, summed over the sweeps.
         """
-        plan, shared, state = self.pipeline, self.pipeline.decoder.shared, self.optimizer_state
-        codes = plan.optimizer.before_gradients(self.codes, state, shared)
-        with self.execution.active():
-            gradients, distances = self.matching(network, codes, step, self._prepared, refreshed)
+        plan, decoder, total = self.pipeline, self.pipeline.decoder, torch.zeros(())
+        codes, state, sweeps = self.codes, self.optimizer_state, plan.objective.sweeps()
+        for sweep in range(sweeps):
+            moving = plan.optimizer.before_gradients(self._moving(codes), state, decoder.shared)
+            with self.execution.active():
+                gradients, distances = self.matching(
+                    network, {**codes, **moving}, step, self._prepared, refreshed, sweep
+                )
+            update = step * sweeps + sweep
+            moving, state = plan.optimizer.update(moving, state, gradients, update, decoder.shared)
+            codes = {**codes, **moving}
+            if decoder.projects_each_step:
+                codes = decoder.project(codes, self.data.spec)
+            total = distances if sweep == 0 else total + distances
         # In one assignment, so that an interruption does not separate the codes from their state.
-        self.codes, self.optimizer_state = plan.optimizer.update(codes, state, gradients, step, shared)
-        return distances
+        self.codes, self.optimizer_state = codes, state
+        return total
+
+    def _moving(self, codes: Codes) -> Codes:
+        fixed = self.pipeline.decoder.fixed
+        return {name: code for name, code in codes.items() if name not in fixed}
 
     def _synthetic(self) -> Split:
         plan, spec = self.pipeline, self.data.spec
-        batch = decode(plan.decoder, self.codes, plan.images_per_class, len(spec.classes))
+        batch = decode(plan.decoder, self.codes, plan.images_per_class, spec)
         return Split(batch.images, batch.labels, spec)
-
-    def _classes_at_once(self, wanted: int | Literal["auto"]) -> int:
-        if self.memory is None:
-            return 1 if wanted == "auto" else wanted
-        free = memory.available(self.device)
-        if self.memory > free:
-            needed, there = (f"{size / 1e9:.1f} GB" for size in (self.memory, free))
-            warnings.warn(
-                f"matching one class may take {needed} of memory, but {there} are free; if it fails, lower "
-                "sampler.batch_size or sampler.max_synthetic",
-                Notice,
-                2,
-            )
-        if wanted != "auto":
-            return wanted
-        return (
-            max(1, int(MAX_FRACTION_OF_FREE_MEMORY * free / self.memory)) if self.device.type == "cuda" else 1
-        )
 
     def _refuse_infinite(self, distances: Distances) -> None:
         """Stop after a step that is not finite.

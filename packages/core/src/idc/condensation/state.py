@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from idc.network import Network
+from idc.network.network import Network
 from idc.shapes import Codes, Indices, OptimizerState, Scalar, Tensors
 
 

@@ -1,11 +1,14 @@
 """A trial of every stage on a few images, to find problems before a run."""
 
+from dataclasses import replace
+
 import torch
 
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError
-from idc.network import Network, NetworkView
+from idc.network.network import Network
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Indices, Tensors
 from idc.training.preprocessing import Preprocessing
@@ -35,7 +38,7 @@ def try_stages(
     plan.networks.refuse_unfit(plan.model, data.train)
     for evaluator in plan.evaluate:
         evaluator.refuse_unfit(spec)
-    network = plan.model.fresh(spec, streams.child("check"), device)
+    network = _like_those_matched(plan, data.train, streams.child("check"))
 
     def normalised(some: Indices) -> Batch:
         batch = data.train.batch(some)
@@ -46,7 +49,10 @@ def try_stages(
     try:
         with streams.seeded("check", device=device):
             prepared = prepare(plan, few, streams)
-            plan.objective.distance(NetworkView(network, prepared), real, syn)
+            drawn = plan.objective.draw(prepared, streams.generator("check"))
+            drawn = {name: tensor.to(device) for name, tensor in drawn.items()}
+            for sweep in range(plan.objective.sweeps()):
+                plan.objective.distance(NetworkView(network, prepared, drawn, sweep), real, syn)
     except InputError:
         raise
     except (ValueError, RuntimeError) as error:
@@ -55,6 +61,22 @@ def try_stages(
             f"shape {spec.shape} ({error}); choose another model"
         ) from error
     return network, prepared
+
+
+def _like_those_matched(plan: Pipeline, real: Split, streams: Streams) -> Network:
+    """An untrained network with untrained companions, as `plan.networks` provides them."""
+    network = plan.model.fresh(real.spec, streams, real.device)
+    others = (
+        plan.model.fresh(real.spec, streams.child(name), real.device) for name in plan.networks.companions
+    )
+    return replace(
+        network,
+        companions={
+            name: {**other.weights, **other.buffers}
+            for name, other in zip(plan.networks.companions, others, strict=True)
+        },
+        facts={name: torch.ones((), device=real.device) for name in plan.networks.facts},
+    )
 
 
 @torch.no_grad()

@@ -96,27 +96,25 @@ class Split:
         return [torch.nonzero(labels == label).flatten() for label in range(len(self.spec.classes))]
 
     def first_of_each_class(
-        self, order: list[Indices], images_per_class: int, of_each: int, purpose: str
+        self, order: list[Indices], count: int, images_per_class: int, purpose: str
     ) -> StoredImages:
         """The first images of each class in a given order.
 
         Args:
             order: positions of each class's images.
-            images_per_class: stored images per class.
-            of_each: real images per stored image.
+            count: real images of each class.
+            images_per_class: stored images per class, for messages.
             purpose: of the images, for messages.
 
         Raises:
-            InputError: a class has fewer than ``images_per_class · of_each``.
+            InputError: a class has fewer than ``count``.
         """
-        count = images_per_class * of_each
         for label, chosen in enumerate(order):
             if len(chosen) < count:
-                most = len(chosen) // of_each
+                most = len(chosen) * images_per_class // count
                 raise InputError(
                     f"images_per_class: class {self.spec.classes[label]!r} has {len(chosen)} training "
-                    f"images, but {purpose} needs {count}: {of_each} for each of {images_per_class} stored "
-                    "images; "
+                    f"images, but {purpose} needs {count} for {images_per_class} stored images; "
                     + (f"set images_per_class to at most {most}, or " if most else "")
                     + 'start from [init] type = "noise"'
                 )

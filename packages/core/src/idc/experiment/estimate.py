@@ -77,7 +77,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         for images, matched in scored
     )
     relative = sum(images for images, _ in scored) / count
-    matched = len(condensation) * condensation.matching.operations(network)
+    matched = len(condensation) * condensation.matching.operations(network, condensation.trial_prepared)
     with condensation.execution.eager().active():
         memory = condensation.matching.memory(network, condensation.codes, condensation.trial_prepared)
     return Estimate(
@@ -107,10 +107,10 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
     for baseline in plan.baseline:
         with within(f"baseline {baseline.name!r}"):
             baseline.decoder.capacity(plan.images_per_class, spec)
-        grey = torch.zeros(1, plan.images_per_class, *spec.shape)
-        codes = baseline.decoder.encode(grey, plan.images_per_class)
+        grey = torch.zeros(1, baseline.decoder.unpacked(plan.images_per_class, spec), *spec.shape)
+        codes = baseline.decoder.encode(grey, plan.images_per_class, spec, Streams(plan.seed))
         evaluated, matched = (
-            len(decode_class(decoder, codes, 0, plan.images_per_class))
+            len(decode_class(decoder, codes, 0, plan.images_per_class, spec))
             for decoder in (baseline.decoder.for_evaluation(), baseline.decoder)
         )
         found += [(evaluated * len(spec.classes), matched)] * baseline.draws
@@ -137,7 +137,7 @@ def _condensing(condensation: Condensation) -> float:
     refreshes = sum(plan.sampler.refreshes(step) for step in range(1, len(condensation)))
     if refreshes:
         network = plan.model.fresh(condensation.data.spec, streams, condensation.device)
-        again += refreshes * _seconds(lambda: condensation.matching.refresh(network, 0), wait)
+        again += refreshes * _seconds(lambda: condensation.matching.draws.refresh(network, 0), wait)
     return first + max(len(condensation) - 1, 0) * second + again
 
 

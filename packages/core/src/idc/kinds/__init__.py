@@ -30,7 +30,8 @@ from idc.table import Table
 if TYPE_CHECKING:
     from idc.data.examples import ArrayExamples, Example, Examples, FileExamples, RawDataset
     from idc.data.split import RealData, Split
-    from idc.network import Network, NetworkView, layer_of
+    from idc.network.network import Network
+    from idc.network.view import NetworkView, layer_of
     from idc.seeding import Streams
     from idc.shapes import (
         Batch,
@@ -106,7 +107,8 @@ KINDS: dict[str, type[Stage]] = {
 _HOMES = {
     "idc.data.examples": ("ArrayExamples", "Example", "Examples", "FileExamples", "RawDataset"),
     "idc.data.split": ("RealData", "Split"),
-    "idc.network": ("Network", "NetworkView", "layer_of"),
+    "idc.network.network": ("Network",),
+    "idc.network.view": ("NetworkView", "layer_of"),
     "idc.seeding": ("Streams",),
     "idc.shapes": (
         *("Batch", "ClassNumbers", "Codes", "Draw", "Images", "Indices", "Labels", "OptimizerState"),

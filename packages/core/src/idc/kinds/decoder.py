@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 from idc.kinds.stage import Stage
 
 if TYPE_CHECKING:
-    from idc.shapes import Batch, ClassNumbers, Codes, StoredImages
+    from idc.seeding import Streams
+    from idc.shapes import Batch, ClassNumbers, Codes, Scalar, StoredImages
     from idc.spec import ImageSpec
 
 
@@ -24,36 +25,52 @@ class Decoder(Stage):
 
     shared: ClassVar[frozenset[str]] = frozenset()
     """Names of stored tensors without a class axis."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Names of stored tensors, of any dtype, that `encode` determines and no optimizer changes (the positions
+    of a mask). They count in the budget."""
+    projects_each_step: ClassVar[bool] = False
+    """Whether `project` is called after every update of the codes too."""
 
     @abstractmethod
     def capacity(self, images_per_class: int, spec: "ImageSpec") -> int:
-        """How many real images of a class `encode` can pack: a multiple of ``images_per_class``.
+        """How many real images of a class `encode` can pack; at least 1.
 
         Raises:
             InputError: the decoder does not fit such images (a factor larger than the image, say).
         """
 
+    def unpacked(self, images_per_class: int, spec: "ImageSpec") -> int:
+        """How many images of a class `encode` gets from initializers that do not pack (``random``, ``noise``,
+        coresets): ``images_per_class`` by default, and `capacity` for decoders that always hold that many.
+        """
+        return images_per_class
+
     @abstractmethod
-    def encode(self, images: "StoredImages", images_per_class: int) -> "Codes":
+    def encode(
+        self, images: "StoredImages", images_per_class: int, spec: "ImageSpec", streams: "Streams"
+    ) -> "Codes":
         """Codes to start from.
 
         Args:
             images: (classes, n, channels, height, width) in the dataset's value range, with n either
-                ``images_per_class`` (store each whole) or `capacity` (pack them, so that decoding gives
-                back an approximation of each).
+                `unpacked` (store each whole) or `capacity` (pack them, so that decoding gives back an
+                approximation of each).
             images_per_class: storage per class, in images.
+            spec: of the images.
+            streams: where random draws come from, for decoders that are fitted.
 
         Returns:
             The stored tensors.
         """
 
     @abstractmethod
-    def decode(self, codes: "Codes", labels: "ClassNumbers") -> "Batch":
-        """Training images of one class; a pure, twice differentiable function of the codes.
+    def decode(self, codes: "Codes", labels: "ClassNumbers", spec: "ImageSpec") -> "Batch":
+        """Training images of one class: a pure function of the codes, twice differentiable unless `fixed`.
 
         Args:
             codes: the class's slices and the shared tensors.
-            labels: (images_per_class,) the class number of each stored image.
+            labels: (images_per_class,) the class number, once for each stored image.
+            spec: of the images.
 
         Returns:
             The images (n, channels, height, width) in the dataset's value range, and their labels: class
@@ -65,6 +82,14 @@ class Decoder(Stage):
         """The nearest codes whose images keep to the value range; called once per outer iteration and on
         saving. Codes that are not pixels may be returned unchanged: images are clamped on saving anyway.
         """
+
+    def penalty(self, codes: "Codes") -> "Scalar | None":
+        """A term that is added to the distance of a class in every match; None, the default, for none.
+
+        Args:
+            codes: the class's slices and the shared tensors.
+        """
+        return None
 
     def for_evaluation(self) -> "Decoder":
         """The decoder of the finished codes; the same by default."""
@@ -81,7 +106,9 @@ class PixelDecoder(Decoder):
         """One real image for each stored one."""
         return images_per_class
 
-    def encode(self, images: "StoredImages", images_per_class: int) -> "Codes":
+    def encode(
+        self, images: "StoredImages", images_per_class: int, spec: "ImageSpec", streams: "Streams"
+    ) -> "Codes":
         """The images unchanged."""
         return {"images": images}
 

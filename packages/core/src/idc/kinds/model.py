@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from idc.network import Network
+    from idc.network.network import Network
     from idc.seeding import Streams
     from idc.spec import ImageSpec
 
@@ -42,7 +42,7 @@ class Model(Stage):
             device: to compute on; the CPU by default.
         """
         # Not at the top: commands that start without torch import the kinds.
-        from idc.network import Network
+        from idc.network.network import Network
         from idc.runtime.compiler import Like
 
         with streams.seeded("weights"):

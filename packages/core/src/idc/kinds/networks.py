@@ -10,7 +10,7 @@ from idc.kinds.stage import Stage
 
 if TYPE_CHECKING:
     from idc.data.split import Split
-    from idc.network import Network
+    from idc.network.network import Network
     from idc.seeding import Streams
 
 
@@ -18,6 +18,12 @@ class Networks(Stage):
     """Which networks are matched, and what they are trained on between inner steps."""
 
     group: ClassVar[str] = "idc.networks"
+
+    companions: ClassVar[frozenset[str]] = frozenset()
+    """Names of the companions of each network (`Network.companions`): other weights of the same architecture,
+    such as ``trained`` for the end of the training that the network is from."""
+    facts: ClassVar[frozenset[str]] = frozenset()
+    """Names of the facts about each network (`Network.facts`), such as ``accuracy``."""
 
     @abstractmethod
     def refuse_unfit(self, model: Model, real: "Split") -> None:

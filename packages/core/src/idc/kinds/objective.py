@@ -7,8 +7,10 @@ from idc.kinds.model import Model
 from idc.kinds.stage import Stage
 
 if TYPE_CHECKING:
+    from torch import Generator
+
     from idc.data.split import Split
-    from idc.network import NetworkView
+    from idc.network.view import NetworkView
     from idc.seeding import Streams
     from idc.shapes import Batch, Scalar, Tensors
 
@@ -35,13 +37,42 @@ class Objective(Stage):
         """
         return {}
 
+    def draw(self, prepared: "Tensors", generator: "Generator") -> "Tensors":
+        """Random tensors of one match of one class; `distance` finds them in ``net.drawn``. Empty by default.
+
+        Args:
+            prepared: what `prepare` returned.
+            generator: the only source of randomness.
+
+        Returns:
+            Tensors by name on the CPU. Names, shapes and dtypes are the same in every match.
+        """
+        return {}
+
+    def sweeps(self) -> int:
+        """How often an inner step matches every class and updates the codes: once by default.
+
+        `distance` finds the number of the current sweep, from 0, in ``net.sweep``. For methods that minimise
+        several losses in turn (DANCE: matching, then calibration).
+        """
+        return 1
+
+    def passes(self) -> tuple[int, int]:
+        """Forward passes that an inner step costs for a real and for a synthetic image; for estimates only.
+
+        By default those of a function of logits or features: 1 for a constant image, and 3 for one whose
+        gradient is taken.
+        """
+        return 1, 3
+
     @abstractmethod
     def distance(self, net: "NetworkView", real: "Batch", syn: "Batch") -> "Scalar":
         """How far the synthetic batch is from the real one.
 
         Args:
             net: the network being matched: ``logits(images)``, ``features(images)``,
-                ``gradients(batch, names)``, ``weights``, and ``prepared``.
+                ``gradients(batch, names)``, ``weights``, ``prepared``, ``drawn``, ``sweep``; ``of(name)`` is
+                the same for a companion of the network, and ``fact(name)`` what is known about it.
             real: augmented, normalised real images of one class; a constant.
             syn: augmented, normalised decoded images of the same class; differentiable. Their labels may be
                 soft.

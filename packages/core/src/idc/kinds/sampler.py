@@ -7,7 +7,7 @@ from idc.kinds.stage import Stage
 
 if TYPE_CHECKING:
     from idc.data.split import Split
-    from idc.network import Network
+    from idc.network.network import Network
     from idc.seeding import Streams
     from idc.shapes import Indices
 

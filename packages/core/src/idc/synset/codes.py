@@ -9,6 +9,7 @@ from torch import Tensor
 from idc.data.fingerprint import as_bytes
 from idc.kinds import Decoder
 from idc.shapes import Batch, ClassNumbers, Codes
+from idc.spec import ImageSpec
 
 
 def of_class(decoder: Decoder, codes: Codes, label: int) -> Codes:
@@ -22,14 +23,17 @@ def labels_of_class(codes: Codes, label: int, images_per_class: int) -> ClassNum
     return torch.full((images_per_class,), label, device=device)
 
 
-def decode_class(decoder: Decoder, codes: Codes, label: int, images_per_class: int) -> Batch:
+def decode_class(decoder: Decoder, codes: Codes, label: int, images_per_class: int, spec: ImageSpec) -> Batch:
     """Training images of one class, in the dataset's value range."""
-    return decoder.decode(of_class(decoder, codes, label), labels_of_class(codes, label, images_per_class))
+    labels = labels_of_class(codes, label, images_per_class)
+    return decoder.decode(of_class(decoder, codes, label), labels, spec)
 
 
-def decode(decoder: Decoder, codes: Codes, images_per_class: int, classes: int) -> Batch:
+def decode(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec) -> Batch:
     """Training images of all classes, one class after another."""
-    batches = [decode_class(decoder, codes, label, images_per_class) for label in range(classes)]
+    batches = [
+        decode_class(decoder, codes, label, images_per_class, spec) for label in range(len(spec.classes))
+    ]
     return Batch(
         torch.cat([batch.images for batch in batches]), torch.cat([batch.labels for batch in batches])
     )

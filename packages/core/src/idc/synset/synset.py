@@ -63,7 +63,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             commit: of the working directory's git repository.
         """
         decoder = pipeline.decoder.for_evaluation()
-        images = decode(decoder, codes, pipeline.images_per_class, len(spec.classes)).images
+        images = decode(decoder, codes, pipeline.images_per_class, spec).images
         header = Header(
             pipeline=pipeline.table(),
             spec=spec,
@@ -167,7 +167,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def matched_per_class(self) -> int:
         """Number of training images per class while matching."""
         stored = int(self.header.pipeline["images_per_class"])
-        return len(decode_class(self.decoder, self.codes, 0, stored))
+        return len(decode_class(self.decoder, self.codes, 0, stored, self.spec))
 
     def split(self) -> Split:
         """The decoded images as a split."""
@@ -202,7 +202,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     @cached_property
     def _batch(self) -> Batch:
         per_class = int(self.header.pipeline["images_per_class"])
-        batch = decode(self.decoder.for_evaluation(), self.codes, per_class, len(self.spec.classes))
+        batch = decode(self.decoder.for_evaluation(), self.codes, per_class, self.spec)
         return Batch(batch.images.clamp(self.spec.low, self.spec.high), batch.labels)
 
 

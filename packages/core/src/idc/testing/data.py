@@ -40,25 +40,29 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
     check_stage(decoder)
     classes = len(spec.classes)
     capacity = decoder.capacity(images_per_class, spec)
-    assert capacity >= images_per_class, f"capacity {capacity} is less than images_per_class"
-    assert capacity % images_per_class == 0, f"capacity {capacity} is not a multiple of images_per_class"
+    unpacked = decoder.unpacked(images_per_class, spec)
+    assert min(capacity, unpacked) >= 1, f"capacity {capacity} and unpacked {unpacked} must be at least 1"
     shared = set(decoder.shared)
-    for count in {images_per_class, capacity}:
+    for count in {unpacked, capacity}:
         images = torch.rand(classes, count, *spec.shape, generator=STREAMS.generator("decoder", count))
-        codes = decoder.project(decoder.encode(images, images_per_class), spec)
-        assert shared <= set(codes), "a shared tensor is not among the codes"
+        with global_generator_untouched():
+            encoded, same = (decoder.encode(images, images_per_class, spec, STREAMS) for _ in range(2))
+        assert equal(encoded, same), "the same images and streams give different codes"
+        codes = decoder.project(encoded, spec)
+        assert shared | decoder.fixed <= set(codes), "a shared or fixed tensor is not among the codes"
+        assert set(codes) - decoder.fixed, "all codes are fixed, so there is nothing to optimise"
         for name, code in codes.items():
             assert name in shared or len(code) == classes, f"{name} has no leading class axis"
-        batch = decode_class(decoder, codes, 1, images_per_class)
+        batch = decode_class(decoder, codes, 1, images_per_class, spec)
         assert batch.images.shape[1:] == spec.shape, (
             f"decoded images have the shape {tuple(batch.images.shape)}"
         )
         _check_labels(batch, classes)
         assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
-        again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class)
+        again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class, spec)
         assert torch.equal(batch.images, again.images), "saved and loaded codes decode to different images"
         _check_projection(decoder, codes, spec, images_per_class)
-        _check_decoder_derivatives(decoder, codes, images_per_class)
+        _check_decoder_derivatives(decoder, codes, images_per_class, spec)
 
 
 def _check_labels(batch: Batch, classes: int) -> None:
@@ -74,25 +78,35 @@ def _check_labels(batch: Batch, classes: int) -> None:
 
 
 def _check_projection(decoder: Decoder, codes: Codes, spec: ImageSpec, images_per_class: int) -> None:
-    stretched = {name: 3 * code - 1 for name, code in codes.items()}
+    stretched = {name: code if name in decoder.fixed else 3 * code - 1 for name, code in codes.items()}
     projected = decoder.project(stretched, spec)
-    # project() may return codes that are not pixels unchanged: a synset's images are clamped anyway.
-    if not equal(projected, stretched):
-        images = decode_class(decoder, projected, 1, images_per_class).images
+    for name in decoder.fixed:
+        assert torch.equal(projected[name], codes[name]), f"project() changes {name}, which is fixed"
+    # project() may return codes that are not pixels unchanged: a synset's images are clamped anyway. So
+    # are those of a decoder that projects each step, to keep its codes where decoding is defined.
+    if not (equal(projected, stretched) or decoder.projects_each_step):
+        images = decode_class(decoder, projected, 1, images_per_class, spec).images
         assert_in_range(images, spec, "decoded from projected codes", tolerance=1e-5)
 
 
-def _check_decoder_derivatives(decoder: Decoder, codes: Codes, images_per_class: int) -> None:
-    one = {name: code.double().requires_grad_() for name, code in of_class(decoder, codes, 0).items()}
+def _check_decoder_derivatives(
+    decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec
+) -> None:
+    one = of_class(decoder, codes, 0)
+    fixed = {name: code for name, code in one.items() if name in decoder.fixed}
+    moving = {name: code.double().requires_grad_() for name, code in one.items() if name not in fixed}
     labels = labels_of_class(codes, 0, images_per_class)
 
     def decode(*tensors: Tensor) -> Tensor:
-        batch = decoder.decode(dict(zip(one, tensors, strict=True)), labels)
+        codes = {**dict(zip(moving, tensors, strict=True)), **fixed}
+        batch = decoder.decode(codes, labels, spec)
         # Squared, so that linear decoders have a second derivative too.
         value = (batch.images**2).sum()
-        return value + (batch.labels**2).sum() if batch.labels.is_floating_point() else value
+        value = value + (batch.labels**2).sum() if batch.labels.is_floating_point() else value
+        penalty = decoder.penalty(codes)
+        return value if penalty is None else value + penalty
 
-    inputs = tuple(tensor.detach().requires_grad_() for tensor in one.values())
+    inputs = tuple(tensor.detach().requires_grad_() for tensor in moving.values())
     value = decode(*inputs)
     assert value.requires_grad, "the images do not depend on the codes"
     gradients = torch.autograd.grad(value, inputs)
@@ -113,7 +127,7 @@ def check_initializer(
     with global_generator_untouched():
         codes, again = (initializer.codes(decoder, 2, split, ToyModel(), STREAMS) for _ in range(2))
     assert equal(codes, again), "the same streams give different codes"
-    batch = decode_class(decoder, codes, 1, 2)
+    batch = decode_class(decoder, codes, 1, 2, split.spec)
     assert batch.images.shape[1:] == split.spec.shape, "the codes do not decode to the dataset's images"
     assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
 

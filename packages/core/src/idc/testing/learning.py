@@ -1,11 +1,16 @@
 """Checks of models, objectives, networks, optimizers and evaluators."""
 
+from collections.abc import Collection
+from dataclasses import replace
+from itertools import product
+
 import torch
 from torch import Generator, Tensor
 
 from idc.data.split import RealData, Split
 from idc.kinds import Evaluator, EvaluatorInputs, Model, Networks, Objective, Optimizer
-from idc.network import FeatureNetwork, Network, NetworkView
+from idc.network.network import FeatureNetwork, Network
+from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes
 from idc.spec import ImageSpec
@@ -35,8 +40,16 @@ def check_model(model: Model, spec: ImageSpec = SPEC) -> None:
     assert all(bool(gradient.isfinite().all()) for gradient in gradients.values()), "a gradient is not finite"
 
 
-def check_objective(objective: Objective) -> None:
-    """A finite scalar with a finite, non-zero and correct gradient, for batches of different sizes."""
+def check_objective(
+    objective: Objective, companions: Collection[str] = (), facts: Collection[str] = ()
+) -> None:
+    """A finite scalar with a finite, non-zero and correct gradient, for batches of different sizes.
+
+    Args:
+        objective: to check.
+        companions: of the network, that the objective needs.
+        facts: about the network, that it needs.
+    """
     check_stage(objective)
     with STREAMS.seeded("weights"):
         network = Network.of(ToyModel().build(SPEC).double(), STREAMS)
@@ -48,8 +61,16 @@ def check_objective(objective: Objective) -> None:
     assert prepared == {} or not equal(
         prepared, objective.prepare(toy_split(seed=1), ToyModel(), STREAMS.child("other"))
     ), "prepare() depends neither on the data nor on the streams: make it a constant"
-    view = NetworkView(network, prepared)
-    for real_count, syn_count in ((5, 2), (1, 1)):
+    drawn, redrawn = (objective.draw(prepared, STREAMS.generator("draw")) for _ in range(2))
+    assert equal(drawn, redrawn), "draw() gives different tensors for the same generator"
+    other = {**network.weights, **network.buffers}
+    network = replace(
+        network,
+        companions={key: {name: 0.9 * weight for name, weight in other.items()} for key in companions},
+        facts={key: torch.tensor(50.0) for key in facts},
+    )
+    for sweep, (real_count, syn_count) in product(range(objective.sweeps()), ((5, 2), (1, 1))):
+        view = NetworkView(network, prepared, drawn, sweep)
         real = Batch(_normal(real_count, generator), torch.ones(real_count, dtype=torch.int64))
         labels = torch.ones(syn_count, dtype=torch.int64)
         leaf = _normal(syn_count, generator).requires_grad_()
@@ -93,6 +114,8 @@ def check_networks(networks: Networks) -> None:
     first, second = outcomes
     assert equal(first.weights, second.weights), "the same streams give different networks"
     assert all(bool(w.isfinite().all()) for w in first.weights.values()), "a weight is not finite"
+    assert set(first.companions) == networks.companions, "the companions differ from those declared"
+    assert set(first.facts) == networks.facts, "the facts differ from those declared"
     assert torch.equal(split.pixels, before), "the real data were changed"
 
 

@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from idc.data.split import Split
-from idc.network import Network, layer_of
+from idc.network.network import Network
+from idc.network.view import layer_of
 from idc.shapes import Indices
 from idc.training.preprocessing import Preprocessing
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from idc.data.split import Split
 from idc.errors import within
 from idc.kinds import Augmentation
-from idc.network import Network, Weights
+from idc.network.network import Network, Weights
 from idc.runtime.compiler import Like, compute
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution, current_execution

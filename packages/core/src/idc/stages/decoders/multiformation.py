@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages
+from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
 from idc.stages.decoders.tiles import enlarged_tiles, fills, pack
 
 Mode = Literal["single", "multi", "bound"]
@@ -61,7 +61,7 @@ class MultiFormation(Decoder):
             )
         return images_per_class * self._tiles(self.factor)
 
-    def encode(self, images: StoredImages, images_per_class: int) -> Codes:
+    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         """``images_per_class`` images unchanged, or one image per tile, downsampled by nearest neighbour.
 
         Tile k (row by row) of stored image q is real image ``k · images_per_class + q``, as in the public
@@ -73,7 +73,7 @@ class MultiFormation(Decoder):
         rows = self.factor if self.axis == "both" else 1
         return {"images": pack(images, rows, self.factor)}
 
-    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
         """Tiles upsampled bilinearly: the top left tile of every stored image, then the next, row by row."""
         blocks: list[Batch] = []
         for images, block_labels, factor in self._blocks(codes, labels):

@@ -4,7 +4,7 @@ from typing import Literal, final
 
 import torch
 
-from idc.kinds import Batch, ClassNumbers, Codes, PixelDecoder, StoredImages
+from idc.kinds import Batch, ClassNumbers, Codes, ImageSpec, PixelDecoder, StoredImages, Streams
 
 INITIAL_LOGIT = 4.0
 """Of an image's own class; those of the other classes are 0."""
@@ -19,7 +19,7 @@ class Raw(PixelDecoder):
     """``hard``: class numbers. ``soft``: the softmax of logits that are stored and optimised with each image
     and count in the budget."""
 
-    def encode(self, images: StoredImages, images_per_class: int) -> Codes:
+    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         """The images unchanged, and the initial logits of soft labels."""
         if self.labels == "hard":
             return {"images": images}
@@ -27,6 +27,6 @@ class Raw(PixelDecoder):
         logits = (INITIAL_LOGIT * own)[:, None].repeat(1, images_per_class, 1)
         return {"images": images, "logits": logits}
 
-    def decode(self, codes: Codes, labels: ClassNumbers) -> Batch:
+    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
         """The stored images unchanged."""
         return Batch(codes["images"], codes["logits"].softmax(1) if self.labels == "soft" else labels)

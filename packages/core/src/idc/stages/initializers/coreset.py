@@ -22,13 +22,13 @@ class Coreset(Initializer):
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """``images_per_class`` selected real images of each class, encoded by the decoder."""
+        """As many selected real images of each class as the decoder stores unpacked, encoded by it."""
+        count = decoder.unpacked(images_per_class, real.spec)
         network = self.features.network(model, real, streams)
         chosen = [
-            members[self.choose(self.features.of(network, real, members), images_per_class).cpu()]
+            members[self.choose(self.features.of(network, real, members), count).cpu()]
             for members in real.members
         ]
         purpose = f"init {self.type!r}"
-        return decoder.encode(
-            real.first_of_each_class(chosen, images_per_class, 1, purpose), images_per_class
-        )
+        images = real.first_of_each_class(chosen, count, images_per_class, purpose)
+        return decoder.encode(images, images_per_class, real.spec, streams.child("decoder"))

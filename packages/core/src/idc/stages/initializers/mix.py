@@ -20,7 +20,6 @@ class Mix(Initializer):
         """As many real images of each class as the decoder can pack, encoded by it."""
         count = decoder.capacity(images_per_class, real.spec)
         members = ordered_members(real, self.order, streams)
-        of_each = count // images_per_class
         purpose = f"init 'mix' with decoder {decoder.type!r}"
-        chosen = real.first_of_each_class(members, images_per_class, of_each, purpose)
-        return decoder.encode(chosen, images_per_class)
+        chosen = real.first_of_each_class(members, count, images_per_class, purpose)
+        return decoder.encode(chosen, images_per_class, real.spec, streams.child("decoder"))

@@ -18,8 +18,8 @@ class Noise(Initializer):
     ) -> Codes:
         """One noise image per stored image, encoded by the decoder."""
         spec = real.spec
-        shape = (len(spec.classes), images_per_class, *spec.shape)
+        shape = (len(spec.classes), decoder.unpacked(images_per_class, spec), *spec.shape)
         unit = (torch.randn(shape, generator=streams.generator()) / 4 + 0.5).clamp(0, 1)
         high = 1.0 if spec.high is None else spec.high
         images = spec.low + unit * (high - spec.low)
-        return decoder.encode(images.to(real.device), images_per_class)
+        return decoder.encode(images.to(real.device), images_per_class, spec, streams.child("decoder"))

@@ -17,7 +17,8 @@ class Random(Initializer):
     def codes(
         self, decoder: Decoder, images_per_class: int, real: Split, model: Model, streams: Streams
     ) -> Codes:
-        """``images_per_class`` real images of each class, encoded by the decoder."""
+        """As many real images of each class as the decoder stores unpacked, encoded by it."""
         members = ordered_members(real, self.order, streams)
-        chosen = real.first_of_each_class(members, images_per_class, 1, "init 'random'")
-        return decoder.encode(chosen, images_per_class)
+        count = decoder.unpacked(images_per_class, real.spec)
+        chosen = real.first_of_each_class(members, count, images_per_class, "init 'random'")
+        return decoder.encode(chosen, images_per_class, real.spec, streams.child("decoder"))

@@ -29,6 +29,10 @@ class Gradient(Objective):
     fc: bool = False
     """Whether linear layers are matched too."""
 
+    def passes(self) -> tuple[int, int]:
+        """A gradient of each real image, and differentiating through that of each synthetic one."""
+        return 3, 6
+
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         """The distance; its gradient is of second order in the network."""
         names = [name for name, weight in net.weights.items() if self._matches(weight)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol, cast, runtime_checkable
 
 import torch
@@ -13,7 +13,7 @@ from torch.func import functional_call
 from idc.errors import InputError
 from idc.runtime.execution import Operations, current_execution
 from idc.seeding import Streams
-from idc.shapes import Batch, Images, Tensors
+from idc.shapes import Images, Tensors
 
 Weights = Tensors
 Logits = Float[Tensor, "n classes"]
@@ -25,6 +25,15 @@ class FeatureNetwork(Protocol):
 
     def features(self, images: Images) -> list[Tensor]:
         """One tensor (n, …) per layer, from the first to the last before the logits."""
+        ...
+
+
+@runtime_checkable
+class MapNetwork(Protocol):
+    """A module with feature maps before pooling, by layer."""
+
+    def maps(self, images: Images) -> list[Tensor]:
+        """One tensor (n, channels, …) per layer, from the first to the last before the logits."""
         ...
 
 
@@ -43,6 +52,10 @@ class Network:
     """Modules with equal keys compute the same function of weights, buffers and images."""
     batches: int = 0
     """Training batches seen."""
+    companions: dict[str, Weights] = field(default_factory=dict)
+    """By name, weights and buffers of other networks of the same architecture, for objectives."""
+    facts: Tensors = field(default_factory=dict)
+    """By name, what is known about the network, for objectives: scalars such as ``accuracy``, in percent."""
 
     @classmethod
     def of(
@@ -105,6 +118,19 @@ class Network:
             self.logits(torch.zeros(1, *shape, dtype=weight.dtype, device=weight.device))
         return counted.number
 
+    def companion(self, name: str) -> "Network":
+        """A companion as a network without companions of its own.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        if name not in self.companions:
+            raise InputError(
+                f"objective: the networks being matched have no companion {name!r} "
+                f"({known(self.companions)}); choose another [networks] type, such as 'between' for 'trained'"
+            )
+        return replace(self.with_state(self.companions[name]), companions={})
+
     def logits(
         self, images: Images, weights: Weights | None = None, buffers: Weights | None = None
     ) -> Logits:
@@ -124,89 +150,35 @@ class Network:
                 f"model: {type(self.module).__name__} has no features(images), which this objective needs; "
                 "choose another model or match gradients"
             )
+        return self._layers(_Features(self.module), images)
+
+    def maps(self, images: Images) -> list[Tensor]:
+        """Feature maps of normalised images before pooling, one tensor (n, channels, …) per layer.
+
+        Raises:
+            InputError: the module has no method ``maps``.
+        """
+        if not isinstance(self.module, MapNetwork):
+            raise InputError(
+                f"model: {type(self.module).__name__} has no maps(images), which this objective needs; "
+                "choose another model, such as convnet, or match features"
+            )
+        return self._layers(_Maps(self.module), images)
+
+    def _layers(self, module: nn.Module, images: Images) -> list[Tensor]:
         state = {**self.weights, **self._copies()}
         prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
         with current_execution().layers():
-            return functional_call(_Features(self.module), prefixed, (images,))
+            return functional_call(module, prefixed, (images,))
 
     def _copies(self) -> Weights:
         # Batch-norm layers update their running statistics in place.
         return {name: buffer.clone() for name, buffer in self.buffers.items()}
 
 
-class NetworkView:
-    """The network being matched, as an objective sees it.
-
-    Args:
-        network: with constant weights.
-        prepared: what `Objective.prepare` returned.
-        mapped: whether it is used within ``torch.func.vmap``, where autograd must be torch.func's.
-    """
-
-    def __init__(self, network: Network, prepared: Tensors | None = None, *, mapped: bool = False) -> None:
-        self._network = network
-        self.mapped = mapped
-        """Whether it is used within ``torch.func.vmap``."""
-        self.weights: Weights = network.weights
-        """The network's weights by name, as constants."""
-        self.prepared: Tensors = prepared or {}
-        """What `Objective.prepare` returned: constants, computed or drawn once per run."""
-
-    def logits(self, images: Images) -> Logits:
-        """Logits (n, classes) of normalised images."""
-        return self._network.logits(images)
-
-    def features(self, images: Images) -> list[Tensor]:
-        """Features of normalised images, one tensor (n, …) per layer from the first to the last.
-
-        Raises:
-            InputError: the network has no method ``features``.
-        """
-        return self._network.features(images)
-
-    def gradients(self, batch: Batch, names: Collection[str] | None = None) -> Weights:
-        """Gradients of the mean cross-entropy with respect to weights.
-
-        Args:
-            batch: normalised images and labels. The gradients are differentiable with respect to the
-                images if these require a gradient, and constants otherwise.
-            names: which weights; all by default. Fewer are faster.
-
-        Returns:
-            Gradients by name of the weight.
-        """
-        chosen = self.weights if names is None else names
-
-        def loss_at(weights: Weights) -> Tensor:
-            return nn.functional.cross_entropy(self._network.logits(batch.images, weights), batch.labels)
-
-        if self.mapped:
-            return torch.func.grad(loss_at)({name: self.weights[name] for name in chosen})
-        # torch.func is 1.3 to 1.5 times slower in eager mode.
-        matched = {name: self.weights[name].detach().requires_grad_() for name in chosen}
-        loss = loss_at(matched)
-        differentiable = batch.images.requires_grad or batch.labels.requires_grad
-        gradients = torch.autograd.grad(loss, tuple(matched.values()), create_graph=differentiable)
-        return dict(zip(matched, gradients, strict=True))
-
-
-def layer_of(features: list[Tensor], layer: int, field: str) -> Tensor:
-    """One layer's features.
-
-    Args:
-        features: of every layer, from the first to the last before the logits.
-        layer: index from 0, or negative from the last.
-        field: the pipeline's key for `layer`, named in the message.
-
-    Raises:
-        InputError: there is no such layer.
-    """
-    if not -len(features) <= layer < len(features):
-        raise InputError(
-            f"{field}: {layer} is not a layer of this network; allowed are {-len(features)} to "
-            f"{len(features) - 1}"
-        )
-    return features[layer]
+def known(names: Collection[str]) -> str:
+    """Names as a clause of a message: ``there are a, b``."""
+    return f"there are {', '.join(sorted(names))}" if names else "there are none"
 
 
 class _Features(nn.Module):
@@ -218,3 +190,14 @@ class _Features(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         return cast(FeatureNetwork, self.network).features(images)
+
+
+class _Maps(nn.Module):
+    """Feature maps as `forward`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        return cast(MapNetwork, self.network).maps(images)

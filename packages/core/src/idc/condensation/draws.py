@@ -1,0 +1,88 @@
+"""What an inner step draws for each class: images, augmentations, and what the objective asks for."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from idc.config.pipeline import Pipeline
+from idc.data.split import Split
+from idc.network.network import Network
+from idc.runtime.device import moved_together
+from idc.seeding import Address, Streams
+from idc.shapes import Draw, Indices, Tensors
+from idc.training.preprocessing import Preprocessing
+
+
+class MatchInputs(NamedTuple):
+    """Inputs of one class's match in one inner step, besides the network and the codes."""
+
+    real: Indices
+    """Positions of real images."""
+    kept: tuple[Indices, ...]
+    """Positions of the decoded images to match; empty for all."""
+    draws: list[Draw]
+    """A siamese draw for each augmentation."""
+    objective: Draw
+    """What `Objective.draw` returned."""
+
+
+class Draws:
+    """The draws of a pipeline's inner steps; each class has its own streams.
+
+    Args:
+        plan: the pipeline.
+        train: the real images.
+        preprocessing: with the augmentations of the matching.
+        streams: the run's.
+        decoded: number of training images that a class's codes decode to.
+    """
+
+    def __init__(
+        self, plan: Pipeline, train: Split, preprocessing: Preprocessing, streams: Streams, decoded: int
+    ) -> None:
+        self._plan = plan
+        self._train = train
+        self._preprocessing = preprocessing
+        self._streams = streams
+        self._decoded = decoded
+
+    def refresh(self, network: Network, step: int) -> dict[int, Indices]:
+        """What the sampler's `refresh` returns for each class, before this inner step."""
+        return {
+            label: self._plan.sampler.refresh(
+                members, self._train, network, step, self._streams.child("sampler", label)
+            )
+            for label, members in enumerate(self._train.members)
+        }
+
+    def __call__(
+        self, step: int, refreshed: Mapping[int, Indices], prepared: Tensors, sweep: int = 0
+    ) -> list[MatchInputs]:
+        """Inputs of every class's match, on the device.
+
+        Args:
+            step: inner steps since the beginning of the run.
+            refreshed: what `refresh` returned last.
+            prepared: what `Objective.prepare` returned.
+            sweep: number of the sweep within the inner step. Each has the same images and its own draws.
+        """
+        labels = range(len(self._train.spec.classes))
+        drawn = [self._drawn(label, step, refreshed, prepared, sweep) for label in labels]
+        return moved_together(drawn, self._train.device)
+
+    def _drawn(
+        self, label: int, step: int, refreshed: Mapping[int, Indices], prepared: Tensors, sweep: int
+    ) -> MatchInputs:
+        sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
+        kept = sampler.synthetic(self._decoded, step, streams)
+        match = self._streams.child(*match_address(step, label, sweep))
+        return MatchInputs(
+            sampler.real(self._train.members[label], step, streams, refreshed.get(label)),
+            () if kept is None else (kept,),
+            self._preprocessing.draw(1, match.generator("augment")),
+            Draw(self._plan.objective.draw(prepared, match.generator("objective"))),
+        )
+
+
+def match_address(step: int, label: int, sweep: int) -> Address:
+    """The address of a match's random streams."""
+    return ("match", step, label, *(("sweep", sweep) if sweep else ()))
