@@ -14,6 +14,7 @@ from idc.kinds import (
     Batch,
     ClassNumbers,
     Codes,
+    InputError,
     Model,
     NetworkView,
     Objective,
@@ -30,6 +31,7 @@ from idc.stages.decoders.raw import Raw
 from idc.stages.objectives.characteristic import Characteristic
 from idc.stages.samplers.k_means import KMeans
 from idc.testing import toy_split
+from messages import assert_names
 from small import small_pipeline
 
 CASES: dict[str, dict[str, Any]] = {
@@ -52,7 +54,8 @@ def run_of(case: str, **overrides: object) -> Condensation:
     pipeline = small_pipeline(
         iterations=2, inner_steps=4, augment=[], baseline=[], **CASES[case], **overrides
     )
-    return condense(pipeline, DATA, device="cpu")
+    # Images with soft labels are not mixed.
+    return condense(pipeline.override({"evaluate.0.training.cutmix": 0.0}), DATA, device="cpu")
 
 
 def equal(first: Condensation, second: Condensation) -> bool:
@@ -148,6 +151,13 @@ def test_soft_labels_reach_the_file_the_loader_and_the_training(tmp_path: Path) 
 
     (score,) = evaluate(synset, DATA, device="cpu")
     assert score.n == 2
+
+
+def test_soft_labels_and_cutmix_are_refused_before_anything_is_trained() -> None:
+    pipeline = small_pipeline(baseline=[], **CASES["soft"])
+    with pytest.raises(InputError) as error:
+        condense(pipeline, DATA, device="cpu")
+    assert_names(str(error.value), "evaluate: ", "'idc-2022'", "0.5", "training.cutmix = 0")
 
 
 def test_training_learns_the_probabilities_of_soft_labels() -> None:

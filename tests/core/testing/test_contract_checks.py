@@ -111,6 +111,9 @@ class Odds(PixelDecoder):
     type: Literal["odds"] = "odds"
     total: float = 1.0
 
+    def soft_labels(self) -> bool:
+        return True
+
     def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
         other = self.total * torch.nn.functional.one_hot(labels, 2).to(codes["images"])
         return Batch(codes["images"], other)

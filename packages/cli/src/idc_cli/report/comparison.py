@@ -59,7 +59,7 @@ class Comparison:
                 f"{each.budget:,}",
                 f"{report.iterations:,}" if score.ours else "",
                 f"{report.seconds.get('condense', 0):,.0f} s" if score.ours else "",
-                each.protocol,
+                each.recipe,
             )
 
     def seed_columns(self) -> list[str]:
@@ -86,7 +86,7 @@ class Comparison:
         from idc_cli.report.comparison_plots import comparison_plots
         from idc_cli.report.template import render
 
-        protocols = list(dict.fromkeys(each.evaluation.protocol for each in self.scores))
+        protocols = list(dict.fromkeys(each.evaluation.recipe for each in self.scores))
         last = None if len(protocols) > 1 else -1
         methods = {report.method for _, report in self.reports}
         text = render(

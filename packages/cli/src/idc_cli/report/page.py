@@ -45,7 +45,7 @@ def write_page(folder: Path, path: Path) -> None:
         metric=metric(found.evaluations),
         metrics=len({each.metric for each in found.evaluations}),
         rows=_rows(found),
-        protocols=list(dict.fromkeys(each.protocol for each in found.evaluations)),
+        protocols=list(dict.fromkeys(each.recipe for each in found.evaluations)),
         sources=[f"{each.synset}, {each.source}" for each in found.published],
         classes=gallery(synset),
         pictured=shown(synset),
@@ -80,7 +80,7 @@ def _rows(found: Report) -> list[dict[str, Any]]:
                 "score": each.summary(),
                 "n": each.n,
                 "published": published.pop(each.synset, "") if comparable else "",
-                "protocol": each.protocol,
+                "protocol": each.recipe,
             }
         )
     empty = dict.fromkeys(("budget", "model", "metric", "score", "n", "protocol"), "") | {"ours": False}

@@ -22,14 +22,14 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
     found = list(evaluations)
     models = {each.model for each in found}
-    recipes = {each.key._replace(synset="", model="") for each in found}
+    recipes = {(each.recipe, each.key._replace(synset="", model="")) for each in found}
     distinct = len({each.key for each in found}) == len(found)
     if len(models) > 1 and len(recipes) == 1 and distinct:
         _show_models(found, title)
         return
     columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]
     rows = [
-        (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.protocol)
+        (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.recipe)
         for each in found
     ]
     show_table_and_protocol(columns, rows, title)
@@ -55,7 +55,7 @@ def _show_models(found: list[Evaluation], title: str | None) -> None:
     ]
     show_table(columns, rows, title)
     n = f"n {runs.pop()}" if len(runs) == 1 else "n in brackets"
-    say(Console(), f"{metric(found)}, {n}; protocol: {found[0].protocol}")
+    say(Console(), f"{metric(found)}, {n}; protocol: {found[0].recipe}")
 
 
 def metric(evaluations: Iterable[Evaluation]) -> str:

@@ -13,6 +13,7 @@ from idc.condensation.classes_at_once import classes_that_fit
 from idc.condensation.divergence import diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
+from idc.condensation.soft_labels import with_soft_labels
 from idc.condensation.state import State, Step
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
@@ -198,14 +199,20 @@ class Condensation:
             self._refuse_infinite(distances)
             yield Step(iteration, inner_step, distances.mean())
 
-    def synset(self, seconds: float | None = None, commit: str | None = None) -> Synset:
+    def synset(
+        self, seconds: float | None = None, commit: str | None = None, *, labelled: bool = True
+    ) -> Synset:
         """The current codes as a synset, projected onto the value range, on the CPU.
 
         Args:
             seconds: wall-clock seconds of the condensation, for the header.
             commit: git commit of the working directory, for the header.
+            labelled: whether `Pipeline.labels` adds its soft labels, which may train networks first.
         """
         codes = self.pipeline.decoder.project(self.codes, self.data.spec)
+        if labelled and self.pipeline.labels.soft:
+            with self.execution.active():
+                codes = with_soft_labels(self.pipeline, codes, self.data.train)
         return Synset.of(
             self.pipeline,
             {name: code.cpu() for name, code in codes.items()},

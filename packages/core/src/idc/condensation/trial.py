@@ -36,8 +36,11 @@ def try_stages(
     plan.decoder.capacity(plan.images_per_class, spec)
     preprocessing.refuse_unfit()
     plan.networks.refuse_unfit(plan.model, data.train)
+    plan.labels.refuse_unfit(plan.model, data.train)
     for evaluator in plan.evaluate:
         evaluator.refuse_unfit(spec)
+        if plan.labels.soft or plan.decoder.soft_labels():
+            evaluator.refuse_soft_labels()
     network = _like_those_matched(plan, data.train, streams.child("check"))
 
     def normalised(some: Indices) -> Batch:

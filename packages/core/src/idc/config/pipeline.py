@@ -18,6 +18,7 @@ from idc.kinds import (
     Decoder,
     Evaluator,
     Initializer,
+    Labeller,
     Model,
     Networks,
     Objective,
@@ -76,7 +77,7 @@ def _allow_extends(schema: dict[str, Any]) -> None:
 
 
 class Pipeline(Table):
-    """An experiment: stages of ten kinds, and the settings of the outer loop."""
+    """An experiment: stages of eleven kinds, and the settings of the outer loop."""
 
     model_config = ConfigDict(json_schema_extra=_allow_extends)
 
@@ -116,6 +117,8 @@ class Pipeline(Table):
     """Which networks are matched, and how they are trained between inner steps."""
     optimizer: Optimizer
     """Optimizer of the codes."""
+    labels: Labeller = Field(default=cast(Labeller, {}), validate_default=True)
+    """Labels of the decoded images once the codes are finished: hard ones, or soft ones by other networks."""
     baseline: tuple[Baseline, ...] = ()
     """Synsets to score for comparison, at the same stored budget."""
     evaluate: tuple[Evaluator, ...] = ()
@@ -141,7 +144,7 @@ class Pipeline(Table):
             InputError: no such file, not TOML (with line and column), or not a valid pipeline.
         """
         path = Path(path)
-        table = _with_default_types({"name": _name_of(path), "sampler": {}, **read_table(path)})
+        table = _with_default_types({"name": _name_of(path), "sampler": {}, "labels": {}, **read_table(path)})
         try:
             return cls.parse(override(table, overrides or {}))
         except InputError as error:
@@ -204,6 +207,15 @@ class Pipeline(Table):
         synsets = [self.method, *(baseline.name for baseline in self.baseline)]
         if len(set(synsets)) < len(synsets):
             raise ValueError(f"method and baseline names must be distinct, got {', '.join(synsets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _labelled_once(self) -> Self:
+        if self.labels.soft and self.decoder.soft_labels():
+            raise ValueError(
+                f"labels.type = {self.labels.type!r} and decoder {self.decoder.label()} both give soft "
+                "labels; keep one: set labels.type = 'hard', or the decoder's labels = 'hard'"
+            )
         return self
 
 

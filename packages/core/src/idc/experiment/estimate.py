@@ -65,7 +65,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         trial: whether to measure a few inner steps and epochs, to estimate the time.
     """
     plan, spec = condensation.pipeline, condensation.data.spec
-    synset = condensation.synset()
+    synset = condensation.synset(labelled=False)
     network = plan.model.fresh(spec, Streams(0), condensation.device)
     count = synset.header.images
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
@@ -83,7 +83,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     return Estimate(
         stored_images=plan.images_per_class * len(spec.classes),
         images=count,
-        budget=synset.header.budget,
+        budget=synset.header.budget + (count * len(spec.classes) if plan.labels.soft else 0),
         steps=len(condensation),
         # A training step is a forward pass, and twice as much for the backward pass.
         condense_operations=matched + 3 * trained * network.operations(spec.shape),

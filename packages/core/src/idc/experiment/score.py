@@ -39,6 +39,8 @@ def evaluate(
     plan = pipeline or synset.pipeline
     for evaluator in plan.evaluate:
         evaluator.refuse_unfit(data.spec)
+        if synset.header.labels == "soft":
+            evaluator.refuse_soft_labels()
     chosen = devices.choose(device)
     execution = Execution.on(chosen, plan.precision, plan.compile)
     synthetic, real = synset.split().to(chosen), on_device(data, plan, chosen)
@@ -52,7 +54,13 @@ def evaluate(
         inputs = EvaluatorInputs(synthetic, matched, real, synset.codes, evaluator.needs)
         scores = evaluator.evaluate(inputs, plan.model, streams, overall)
         for evaluation in execution.during(scores):
-            yield evaluation.model_copy(update={"synset": synset.name, "budget": synset.header.budget})
+            yield evaluation.model_copy(
+                update={
+                    "synset": synset.name,
+                    "budget": synset.header.budget,
+                    "labels": synset.header.labels,
+                }
+            )
 
 
 def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:

@@ -1,4 +1,4 @@
-"""The ten kinds of stage, and every name that an implementation of one needs.
+"""The eleven kinds of stage, and every name that an implementation of one needs.
 
 A kind is an abstract class: one table of the pipeline and one axis of the field. An implementation is a
 final class in the kind's entry-point group, with ``type: Literal["name"] = "name"`` and its other fields as
@@ -18,6 +18,7 @@ from idc.kinds.decoder import Decoder, PixelDecoder
 from idc.kinds.evaluation import Evaluation
 from idc.kinds.evaluator import Evaluator, EvaluatorInputs, Need
 from idc.kinds.initializer import Initializer
+from idc.kinds.labeller import Labeller
 from idc.kinds.model import Model
 from idc.kinds.networks import Networks
 from idc.kinds.objective import Objective
@@ -30,7 +31,7 @@ from idc.table import Table
 if TYPE_CHECKING:
     from idc.data.examples import ArrayExamples, Example, Examples, FileExamples, RawDataset
     from idc.data.split import RealData, Split
-    from idc.network.network import Network
+    from idc.network.network import Logits, Network
     from idc.network.view import NetworkView, layer_of
     from idc.seeding import Streams
     from idc.shapes import (
@@ -68,7 +69,9 @@ __all__ = [
     "Indices",
     "Initializer",
     "InputError",
+    "Labeller",
     "Labels",
+    "Logits",
     "Model",
     "Need",
     "Network",
@@ -100,6 +103,7 @@ KINDS: dict[str, type[Stage]] = {
     "objective": Objective,
     "networks": Networks,
     "optimizer": Optimizer,
+    "labels": Labeller,
     "evaluate": Evaluator,
 }
 """Table name in the pipeline → kind."""
@@ -107,7 +111,7 @@ KINDS: dict[str, type[Stage]] = {
 _HOMES = {
     "idc.data.examples": ("ArrayExamples", "Example", "Examples", "FileExamples", "RawDataset"),
     "idc.data.split": ("RealData", "Split"),
-    "idc.network.network": ("Network",),
+    "idc.network.network": ("Logits", "Network"),
     "idc.network.view": ("NetworkView", "layer_of"),
     "idc.seeding": ("Streams",),
     "idc.shapes": (

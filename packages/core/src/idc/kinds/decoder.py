@@ -77,6 +77,10 @@ class Decoder(Stage):
             numbers (n,), or soft labels (n, classes), probabilities that may be a function of the codes too.
         """
 
+    def soft_labels(self) -> bool:
+        """Whether `decode` returns soft labels; not by default."""
+        return False
+
     @abstractmethod
     def project(self, codes: "Codes", spec: "ImageSpec") -> "Codes":
         """The nearest codes whose images keep to the value range; called once per outer iteration and on

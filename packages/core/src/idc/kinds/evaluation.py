@@ -1,7 +1,7 @@
 """What an evaluation is: scores as n, mean and standard deviation."""
 
 import statistics
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, computed_field
 
@@ -34,6 +34,8 @@ class Evaluation(Record):
     """What was evaluated: the pipeline's method, or the name of a baseline."""
     budget: int = 0
     """Numbers that the synset stores."""
+    labels: Literal["hard", "soft"] = "hard"
+    """Labels of the synset."""
     iteration: int | None = None
     """Outer iterations done, for an intermediate synset."""
 
@@ -41,6 +43,11 @@ class Evaluation(Record):
     def key(self) -> EvaluationKey:
         """What was scored and how: evaluations with the same key can be compared, pooled and replaced."""
         return EvaluationKey(self.synset, self.type, self.protocol, self.model, self.metric)
+
+    @property
+    def recipe(self) -> str:
+        """The protocol and the labels: ``idc-2022, hard labels``."""
+        return f"{self.protocol}, {self.labels} labels"
 
     @computed_field
     @property

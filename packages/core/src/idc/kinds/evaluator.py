@@ -92,6 +92,13 @@ class Evaluator(Stage):
             InputError: which field, and what is allowed.
         """
 
+    def refuse_soft_labels(self) -> None:
+        """Refuse fields that do not fit soft labels; called before a run begins if the synset has them.
+
+        Raises:
+            InputError: which field, and what is allowed.
+        """
+
     def operations(self, images: int, matched_per_class: int, spec: "ImageSpec", model: Model) -> float:
         """Floating-point operations of one evaluation, approximately; for estimates only.
 

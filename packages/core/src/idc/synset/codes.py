@@ -11,6 +11,9 @@ from idc.kinds import Decoder
 from idc.shapes import Batch, ClassNumbers, Codes
 from idc.spec import ImageSpec
 
+SOFT_LABELS = "soft_labels"
+"""Name of the logits (classes, images, classes) that a `Labeller` adds to the codes of a finished synset."""
+
 
 def of_class(decoder: Decoder, codes: Codes, label: int) -> Codes:
     """One class's slices, and the shared tensors."""
@@ -30,13 +33,14 @@ def decode_class(decoder: Decoder, codes: Codes, label: int, images_per_class: i
 
 
 def decode(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec) -> Batch:
-    """Training images of all classes, one class after another."""
+    """Training images of all classes, one class after another, with the soft labels that a labeller added."""
     batches = [
         decode_class(decoder, codes, label, images_per_class, spec) for label in range(len(spec.classes))
     ]
-    return Batch(
-        torch.cat([batch.images for batch in batches]), torch.cat([batch.labels for batch in batches])
-    )
+    labels = torch.cat([batch.labels for batch in batches])
+    if SOFT_LABELS in codes:
+        labels = codes[SOFT_LABELS].flatten(0, 1).softmax(1)
+    return Batch(torch.cat([batch.images for batch in batches]), labels)
 
 
 def budget(codes: Codes) -> int:

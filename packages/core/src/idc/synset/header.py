@@ -4,7 +4,7 @@ Reading it imports neither torch nor the plugins it names.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -32,6 +32,8 @@ class Header(FileHeader):
     """Stored numbers of all classes together, including shared tensors and soft labels."""
     images: Annotated[int, Field(ge=1)]
     """Number of decoded training images of all classes together."""
+    labels: Literal["hard", "soft"] = "hard"
+    """Class numbers, or probabilities."""
     fingerprint: str
     """SHA-256 of the training split that was condensed."""
     versions: dict[str, str]

@@ -63,13 +63,14 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             commit: of the working directory's git repository.
         """
         decoder = pipeline.decoder.for_evaluation()
-        images = decode(decoder, codes, pipeline.images_per_class, spec).images
+        batch = decode(decoder, codes, pipeline.images_per_class, spec)
         header = Header(
             pipeline=pipeline.table(),
             spec=spec,
             iterations=iterations,
             budget=budget(codes),
-            images=len(images),
+            images=len(batch),
+            labels="soft" if batch.labels.is_floating_point() else "hard",
             fingerprint=fingerprint,
             versions=versions() | _distributions(pipeline),
             computed=computed,

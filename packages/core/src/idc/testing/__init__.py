@@ -18,6 +18,7 @@ from idc.testing.data import (
 )
 from idc.testing.learning import (
     check_evaluator,
+    check_labeller,
     check_model,
     check_networks,
     check_objective,
@@ -33,6 +34,7 @@ __all__ = [
     "check_decoder",
     "check_evaluator",
     "check_initializer",
+    "check_labeller",
     "check_model",
     "check_networks",
     "check_objective",

@@ -11,7 +11,7 @@ from idc.kinds import Augmentation, Dataset, Decoder, Initializer, Sampler
 from idc.shapes import Batch, Codes, Draw, class_numbers
 from idc.spec import ImageSpec
 from idc.stages.decoders.raw import Raw
-from idc.synset.codes import decode_class, labels_of_class, of_class
+from idc.synset.codes import SOFT_LABELS, decode_class, labels_of_class, of_class
 from idc.testing.assertions import assert_in_range, check_stage, equal, global_generator_untouched
 from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
@@ -58,6 +58,9 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
             f"decoded images have the shape {tuple(batch.images.shape)}"
         )
         _check_labels(batch, classes)
+        soft = batch.labels.is_floating_point()
+        assert soft == decoder.soft_labels(), f"soft_labels() is {not soft}, but decode() returns others"
+        assert SOFT_LABELS not in codes, f"a stored tensor may not be named {SOFT_LABELS}"
         assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
         again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class, spec)
         assert torch.equal(batch.images, again.images), "saved and loaded codes decode to different images"

@@ -1,4 +1,4 @@
-"""Checks of models, objectives, networks, optimizers and evaluators."""
+"""Checks of models, objectives, networks, optimizers, labellers and evaluators."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from idc.data.split import RealData, Split
-from idc.kinds import Evaluator, EvaluatorInputs, Model, Networks, Objective, Optimizer
+from idc.kinds import Evaluator, EvaluatorInputs, Labeller, Model, Networks, Objective, Optimizer
 from idc.network.network import FeatureNetwork, Network
 from idc.network.view import NetworkView
 from idc.seeding import Streams
@@ -165,6 +165,24 @@ def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> Non
     assert first == second, "the same streams give different scores"
     assert all(torch.tensor(each.values).isfinite().all() for each in first), "a score is not finite"
     assert all(0 <= fraction <= 1 for fraction in fractions), "progress is not between 0 and 1"
+
+
+def check_labeller(labeller: Labeller) -> None:
+    """Finite logits for each image, the same each time."""
+    check_stage(labeller)
+    split = toy_split()
+    labeller.refuse_unfit(ToyModel(), split)
+    if not labeller.soft:
+        return
+    if labeller.untrained_images(ToyModel(), split):
+        assert labeller.pretrain(ToyModel(), split, lambda fraction: None), "pretrain() says nothing"
+    with global_generator_untouched():
+        logits, again = (labeller.logits(split.batch(), ToyModel(), split) for _ in range(2))
+    expected = (len(split), len(split.spec.classes))
+    assert logits.shape == expected, f"the logits have the shape {tuple(logits.shape)}, not {expected}"
+    assert bool(logits.isfinite().all()), "a logit is not finite"
+    assert torch.equal(logits, again), "the same images get different logits"
+    assert labeller.untrained_images(ToyModel(), split) == 0, "networks are still to be trained"
 
 
 def _normal(count: int, generator: Generator) -> Tensor:

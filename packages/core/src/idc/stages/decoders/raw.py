@@ -19,6 +19,10 @@ class Raw(PixelDecoder):
     """``hard``: class numbers. ``soft``: the softmax of logits that are stored and optimised with each image
     and count in the budget."""
 
+    def soft_labels(self) -> bool:
+        """Whether `labels` says so."""
+        return self.labels == "soft"
+
     def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         """The images unchanged, and the initial logits of soft labels."""
         if self.labels == "hard":

@@ -99,6 +99,15 @@ class Retrain(Evaluator):
                 with within(f"models.{position}"):
                     model.fresh(spec, Streams(0))
 
+    def refuse_soft_labels(self) -> None:
+        """Refuse CutMix, which would mix labels that other networks gave to whole images."""
+        if self.training.cutmix:
+            raise InputError(
+                f"evaluate: protocol {self.protocol!r} mixes images and labels with probability "
+                f"{self.training.cutmix:g} (training.cutmix), but the synset's labels are soft; set "
+                "training.cutmix = 0, or use hard labels"
+            )
+
     def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
         """Forward and backward passes of all networks over all epochs."""
         networks = [each.fresh(spec, Streams(0)) for each in self.models or (model,)]

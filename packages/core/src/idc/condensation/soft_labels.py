@@ -1,0 +1,21 @@
+"""Soft labels of the finished codes."""
+
+from idc.config.pipeline import Pipeline
+from idc.data.split import Split
+from idc.shapes import Batch, Codes
+from idc.synset.codes import SOFT_LABELS, decode
+
+
+def with_soft_labels(plan: Pipeline, codes: Codes, real: Split) -> Codes:
+    """The codes and, for each training image that they decode to, the logits of `Pipeline.labels`.
+
+    Args:
+        plan: the pipeline.
+        codes: projected onto the value range.
+        real: the training split.
+    """
+    spec = real.spec
+    batch = decode(plan.decoder.for_evaluation(), codes, plan.images_per_class, spec)
+    clamped = Batch(batch.images.clamp(spec.low, spec.high), batch.labels)
+    logits = plan.labels.logits(clamped, plan.model, real).detach()
+    return {**codes, SOFT_LABELS: logits.unflatten(0, (len(spec.classes), -1))}

@@ -1,0 +1,1 @@
+"""Labellers of the finished synthetic images."""
