@@ -157,7 +157,7 @@ def test_dms_presets_are_its_published_settings(path: Path) -> None:
     table = preset(path.stem)
     assert (table["iterations"], table["inner_steps"]) == (20_000, 1)
     assert table["networks"] == {"type": "frozen"}
-    assert table["objective"] == {"type": "feature", "layers": [-1]}
+    assert (table["objective"]["type"], table["objective"]["layers"]) == ("feature", [-1])
     assert table["sampler"]["batch_size"] == 256
     variance = sum(std**2 for std in table["dataset"]["std"]) / len(table["dataset"]["std"])
     assert table["optimizer"]["learning_rate"] == pytest.approx(variance, rel=1e-3)
