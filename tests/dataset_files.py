@@ -81,6 +81,30 @@ def write_folder(
             Image.fromarray(grey).save(folder / "more" / "grey.jpg")
 
 
+def write_tiny_imagenet(
+    root: Path, classes: tuple[str, ...] = ("n02", "n10", "n01"), per_class: int = 3
+) -> None:
+    """The archive's layout, with one grey image; ``wnids.txt`` is not sorted, as in the archive."""
+    rng = np.random.default_rng(0)
+
+    def write(file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        grey = file.stem.endswith("n01_0")
+        pixels = rng.integers(0, 256, (64, 64) if grey else (64, 64, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(file, format="jpeg")
+
+    lines: list[str] = []
+    for name in classes:
+        for number in range(per_class):
+            write(root / "train" / name / "images" / f"{name}_{number}.JPEG")
+        (root / "train" / name / f"{name}_boxes.txt").write_text(f"{name}_0.JPEG\t0\t0\t9\t9\n")
+    for number, name in enumerate(classes * 2):
+        write(root / "val" / "images" / f"val_{number}.JPEG")
+        lines.append(f"val_{number}.JPEG\t{name}\t0\t0\t9\t9\n")
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    (root / "wnids.txt").write_text("".join(f"{name}\n" for name in classes))
+
+
 def write_speech(
     root: Path, words: tuple[str, ...] = ("no", "yes"), per_word: int = 9, rate: int = 16_000
 ) -> None:
@@ -134,5 +158,6 @@ def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(root / "pets")
     write_speech(root / "mini_speech_commands")
     write_folder(root / "imagenet", WNIDS, 1, ("train", "val"))
+    write_tiny_imagenet(root / "tiny-imagenet-200")
     write_tensors(root / "shapes.npz")
     write_hugging_face(root / "saved")

@@ -35,7 +35,8 @@ def test_a_preset_says_which_number_it_reproduces_and_where_it_is_from(path: Pat
     assert f", {per_class} image" in first
     assert f" {method.upper()}." in first
     synsets = [each.synset for each in pipeline.published]
-    assert synsets[0] == method
+    # Of some settings no number is known, or only one for more than the preset does.
+    assert synsets[:1] in ([], [method], [f"{method}-headline"], [f"{method}-mtt"])
     assert len(set(synsets)) == len(synsets)
     assert all(each.source for each in pipeline.published)
     expected = "imagenet" if dataset.startswith("imagenet") else dataset
@@ -156,7 +157,7 @@ def test_dms_presets_are_its_published_settings(path: Path) -> None:
     table = preset(path.stem)
     assert (table["iterations"], table["inner_steps"]) == (20_000, 1)
     assert table["networks"] == {"type": "frozen"}
-    assert table["objective"] == {"type": "feature", "layers": [-1]}
+    assert (table["objective"]["type"], table["objective"]["layers"]) == ("feature", [-1])
     assert table["sampler"]["batch_size"] == 256
     variance = sum(std**2 for std in table["dataset"]["std"]) / len(table["dataset"]["std"])
     assert table["optimizer"]["learning_rate"] == pytest.approx(variance, rel=1e-3)

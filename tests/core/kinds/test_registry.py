@@ -48,6 +48,7 @@ def test_every_kind_has_its_stages() -> None:
             "speech-commands",
             "svhn",
             "tensors",
+            "tiny-imagenet",
         ],
         "model": [
             *("alexnet", "convnet", "dc-resnet", "densenet", "efficientnet", "lenet", "mlp"),

@@ -1,12 +1,14 @@
 """Folders of images, and ImageNet's."""
 
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import ValidationError
 
 from dataset_files import WNIDS, write_folder
 from idc.errors import InputError, Notice
@@ -25,6 +27,36 @@ def test_imagenet_10_is_idcs(tmp_path: Path) -> None:
     some = ImageNet(size=16, classes=(WNIDS[3], "n00000001")).load(tmp_path)
     assert some.spec.classes == (WNIDS[3], "n00000001")
     assert torch.equal(some.train.images(some.train.members[0]), data.train.images(data.train.members[3]))
+
+
+SUBSETS = {
+    "nette": ("n01440764", "n03888257"),
+    "woof": ("n02096294", "n02105641"),
+    "fruit": ("n07753275", "n07742313"),
+    "meow": ("n02123045", "n02127052"),
+    "squawk": ("n01806143", "n01819313"),
+    "yellow": ("n02206856", "n01531178"),
+}
+"""MTT's subsets: their first and last class."""
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_mtts_subsets_of_imagenet_have_ten_classes(name: str) -> None:
+    classes = ImageNet.model_validate({"classes": name, "size": 16}).wanted_classes()
+    assert (classes[0], classes[-1]) == SUBSETS[name]
+    assert len(set(classes)) == len(classes) == 10
+    assert all(re.fullmatch(r"n\d{8}", each) for each in classes)
+
+
+def test_an_unknown_subset_of_imagenet_is_refused_with_the_known() -> None:
+    with pytest.raises(ValidationError, match=r"'nette', 'woof', 'fruit', 'meow', 'squawk' or 'yellow'"):
+        ImageNet.model_validate({"classes": "nete"})
+
+
+def test_a_subset_of_imagenet_is_loaded_in_its_order(tmp_path: Path) -> None:
+    wanted = ImageNet(classes="yellow").wanted_classes()
+    write_folder(tmp_path / "imagenet", wanted, 1, ("train", "val"))
+    assert ImageNet(classes="yellow", size=16).load(tmp_path).spec.classes == wanted
 
 
 def test_an_absent_class_of_imagenet_is_named(tmp_path: Path) -> None:

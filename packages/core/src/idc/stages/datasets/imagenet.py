@@ -1,4 +1,4 @@
-"""The ImageNet subsets of the IDC paper."""
+"""The ImageNet subsets that condensation is measured on."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -8,13 +8,15 @@ from pydantic import Field
 
 from idc.stages.datasets.image_folder import Folders
 
-CLASSES = "imagenet-100.txt"
-"""Package data: IDC's 100 class identifiers, in its order; the first ten are ImageNet-10."""
+Subset = Literal["nette", "woof", "fruit", "meow", "squawk", "yellow"]
+"""Ten classes each, in the order of MTT's public code, which lists their numbers among ImageNet's sorted
+identifiers. DANCE's and NCFM's code has custard apple (n07760859) for the apple in ``fruit``, and another
+spider (n01773797) in ``yellow``; their presets list the classes."""
 
 
 @final
 class ImageNet(Folders):
-    """ImageNet-10 and ImageNet-100 of the IDC paper, or any other classes, from the usual image folders.
+    """Subsets of ImageNet: those of the IDC and MTT papers, or any classes, from the usual image folders.
 
     Images are read once and cached: 2 GB for 10 classes at 224 pixels, 20 GB for 100.
     """
@@ -24,8 +26,9 @@ class ImageNet(Folders):
     """The folder with ``train/<class>/…`` and ``val/<class>/…``; relative to ``--data``."""
     test: str = "val"
     """Folder of the test split within ``path``: ImageNet's validation images."""
-    classes: Literal[10, 100] | tuple[str, ...] = 10  # pyright: ignore[reportIncompatibleVariableOverride]
-    """10 or 100 for the first classes of IDC's list, or class identifiers such as ``n02077923``."""
+    classes: Literal[10, 100] | Subset | tuple[str, ...] = 10  # pyright: ignore[reportIncompatibleVariableOverride]
+    """10 or 100 for the first classes of IDC's list; ``nette``, ``woof``, ``fruit``, ``meow``, ``squawk`` or
+    ``yellow`` for MTT's subsets of 10; or class identifiers such as ``n02077923``."""
     size: Annotated[int, Field(ge=1, le=4096)] | None = 224
     """Height and width in pixels."""
     mean: tuple[float, ...] | None = (0.485, 0.456, 0.406)
@@ -35,6 +38,15 @@ class ImageNet(Folders):
 
     def wanted_classes(self) -> tuple[str, ...]:
         """The class identifiers."""
-        if not isinstance(self.classes, int):
-            return self.classes
-        return tuple(files("idc.stages.datasets").joinpath(CLASSES).read_text().split()[: self.classes])
+        match self.classes:
+            # The first ten of IDC's hundred are ImageNet-10.
+            case int(count):
+                return _listed("100")[:count]
+            case str(name):
+                return _listed(name)
+            case classes:
+                return classes
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    return tuple(files("idc.stages.datasets").joinpath(f"imagenet-{name}.txt").read_text().split())
