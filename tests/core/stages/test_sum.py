@@ -12,10 +12,13 @@ from golden_cases import Case, assert_exact, golden_convnet, load_golden
 from idc import testing
 from idc.errors import InputError
 from idc.kinds import Batch, Model, Network, NetworkView, Objective, Scalar, Split, Streams, Tensors
+from idc.stages.decoders.multiformation import MultiFormation
 from idc.stages.objectives.cross_entropy import CrossEntropy
 from idc.stages.objectives.feature import Feature
 from idc.stages.objectives.gradient import Gradient
 from idc.stages.objectives.sum import Sum, Term
+
+SPEC = testing.SPEC.model_copy(update={"height": 16, "width": 16})
 
 
 def network_of(case: Case) -> Network:
@@ -51,8 +54,9 @@ def test_one_sweep_of_idm_is_the_public_codes() -> None:
     total = torch.zeros((), dtype=torch.float64)
     for label, real in enumerate(case["real_images"]):
         leaf = codes.clone().requires_grad_()
-        own = leaf.unflatten(0, (len(case["real_images"]), -1))[label]
-        distance = idm_loss().distance(view, of_one_class(real, label), of_one_class(own, label))
+        own = of_one_class(leaf.unflatten(0, (len(case["real_images"]), -1))[label], label)
+        decoded = MultiFormation(factor=2).decode({"images": own.images}, own.labels, SPEC)
+        distance = idm_loss().distance(view, of_one_class(real, label), decoded)
         # One optimizer for all classes: the others go on by their momentum.
         velocity = momentum * velocity + torch.autograd.grad(distance, leaf)[0]
         codes = codes - rate * velocity
