@@ -39,11 +39,11 @@ def test_centres_and_images_are_the_public_codes(name: str, query: str) -> None:
         return
     chosen = nearest(features, centers, count // len(centers), repeats=True)
     # Images of a cluster of two are equally far from its centre, up to rounding.
-    distances = [
+    found, expected = (
         torch.cdist(centers, features).gather(1, each.view(len(centers), -1))
         for each in (chosen, case[f"{query}.chosen"])
-    ]
-    assert_exact(*distances)
+    )
+    assert_exact(found, expected)
 
 
 def test_an_image_is_selected_for_every_empty_cluster_only_where_that_is_asked_for() -> None:

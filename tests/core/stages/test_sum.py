@@ -107,16 +107,14 @@ class Noted(Objective):
 
 def test_each_term_finds_what_it_prepared_and_drew() -> None:
     within = Sum(terms=(Term(objective=Noted(size=4)), Term(objective=Noted(size=5))))
-    objective = Sum.model_construct(
-        type="sum", terms=(Term(objective=Noted(size=3)), Term(objective=within)), steps="together"
-    )
-    streams = testing.toy.STREAMS
+    objective = Sum(terms=(Term(objective=Noted(size=3)), Term(objective=within)))
+    streams = Streams(0)
     prepared = objective.prepare(testing.toy_split(), testing.ToyModel(), streams)
     drawn = objective.draw(prepared, streams.generator("draw"))
     assert set(prepared) == set(drawn) == {"0.own", "1.0.own", "1.1.own"}
     network = testing.ToyModel().fresh(testing.SPEC, streams)
     batch = of_one_class(torch.ones(2, *testing.SPEC.shape), 0)
-    wanted = sum((prepared[name] * drawn[name]).sum() for name in prepared)
+    wanted = torch.stack([(prepared[name] * drawn[name]).sum() for name in prepared]).sum()
     assert_exact(objective.distance(NetworkView(network, prepared, drawn), batch, batch), wanted)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Generator, Tensor, nn
 
 from idc.data.split import Split
-from idc.network import Network
+from idc.network.network import Network
 from idc.shapes import Indices
 from idc.table import Table
 from idc.training.embedding import embed

@@ -60,5 +60,5 @@ class KMeans(Clustering, Initializer):
             for label, members in enumerate(real.members)
         ]
         purpose = f"init 'k-means' with decoder {decoder.type!r}"
-        selected = real.first_of_each_class(chosen, images_per_class, count // images_per_class, purpose)
-        return decoder.encode(selected, images_per_class)
+        images = real.first_of_each_class(chosen, count, images_per_class, purpose)
+        return decoder.encode(images, images_per_class, real.spec, streams.child("decoder"))

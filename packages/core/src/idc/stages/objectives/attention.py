@@ -28,7 +28,7 @@ class Attention(Objective):
     task_balance: Annotated[float, Field(ge=0)] = 0.01
     """Weight of the last layer's features (the paper's lambda)."""
 
-    def passes(self) -> tuple[float, float]:
+    def passes(self) -> tuple[int, int]:
         """Twice those of features, because the maps take passes of their own."""
         return 2, 6
 

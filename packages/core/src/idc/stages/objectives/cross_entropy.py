@@ -17,7 +17,7 @@ class CrossEntropy(Objective):
 
     type: Literal["cross-entropy"] = "cross-entropy"
 
-    def passes(self) -> tuple[float, float]:
+    def passes(self) -> tuple[int, int]:
         """None of the real images."""
         return 0, 3
 

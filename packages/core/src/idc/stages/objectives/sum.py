@@ -5,7 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field, model_validator
 from torch import Generator
 
-from idc.kinds import Batch, Model, NetworkView, Objective, Scalar, Split, Streams, Table, Tensors
+from idc.kinds import Batch, Draw, Model, NetworkView, Objective, Scalar, Split, Streams, Table, Tensors
 
 
 class Term(Table):
@@ -58,7 +58,7 @@ class Sum(Objective):
         """What the terms draw, one after the other, under ``<position>.<name>``."""
         return _numbered(
             [
-                term.objective.draw(_part(prepared, position), generator)
+                term.objective.draw(Draw(prepared).part(str(position)), generator)
                 for position, term in enumerate(self.terms)
             ]
         )
@@ -67,7 +67,7 @@ class Sum(Objective):
         """1, or in turn as many as there are terms."""
         return 1 if self.steps == "together" else len(self.terms)
 
-    def passes(self) -> tuple[float, float]:
+    def passes(self) -> tuple[int, int]:
         """Those of all terms."""
         real, synthetic = zip(*(term.objective.passes() for term in self.terms), strict=True)
         return sum(real), sum(synthetic)
@@ -85,11 +85,6 @@ class Sum(Objective):
         view = net if term.network is None else net.of(term.network)
         distance = term.weight * term.objective.distance(view.part(str(position)), real, syn)
         return distance if term.times is None else net.fact(term.times) * distance
-
-
-def _part(tensors: Tensors, position: int) -> Tensors:
-    prefix = f"{position}."
-    return {name.removeprefix(prefix): each for name, each in tensors.items() if name.startswith(prefix)}
 
 
 def _numbered(parts: list[Tensors]) -> Tensors:
