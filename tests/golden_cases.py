@@ -56,8 +56,9 @@ def assert_exact(found: Tensor, expected: Tensor, rtol: float = 1e-9, atol: floa
 
 def golden_convnet(case: Case, classes: int) -> Network:
     """A ConvNet with a golden case's weights, in float64."""
-    header = case.header
-    channels, size = int(header["channels"]), int(header["image_size"])
+    weights = case.weights()
+    width, channels = weights["layers.conv.0.weight"].shape[:2]
+    size = int(case.header["image_size" if "image_size" in case.header else "size"])
     spec = ImageSpec(
         channels=channels,
         height=size,
@@ -66,6 +67,7 @@ def golden_convnet(case: Case, classes: int) -> Network:
         mean=(0.0,) * channels,
         std=(1.0,) * channels,
     )
-    module = ConvNet(depth=int(header["depth"]), width=int(header["width"])).build(spec).double()
-    module.load_state_dict(case.weights())
+    depth = sum(name.startswith("layers.conv.") and name.endswith(".weight") for name in weights)
+    module = ConvNet(depth=depth, width=width).build(spec).double()
+    module.load_state_dict(weights)
     return Network.of(module, Streams(0))

@@ -37,6 +37,16 @@ from small import small_pipeline
 CASES: dict[str, dict[str, Any]] = {
     "k-means": {"sampler": {"type": "k-means", "batch_size": 4, "interval": 3}},
     "characteristic": {"objective": {"type": "characteristic", "frequencies": 8}},
+    "in turn": {
+        "objective": {
+            "type": "sum",
+            "steps": "in-turn",
+            "terms": [
+                {"objective": {"type": "characteristic", "frequencies": 8}},
+                {"weight": 0.5, "objective": {"type": "cross-entropy"}},
+            ],
+        },
+    },
     "soft": {"decoder": {"type": "raw", "labels": "soft"}, "init": {"type": "random"}},
     "adam": {"optimizer": {"type": "adam", "learning_rate": 0.01}},
     "together": {

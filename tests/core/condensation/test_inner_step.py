@@ -58,6 +58,20 @@ PLANS: dict[str, dict[str, Any]] = {
     "all of DiffAug": {"augment": [{"type": "dsa", "strategy": "flip_color_crop_scale_rotate_cutout"}]},
     "cosine of all weights": {"objective": {"type": "gradient", "metric": "cos", "fc": True, "bias": True}},
     "features": {"objective": {"type": "feature", "layers": [0, 1]}},
+    "sum": {
+        "objective": {
+            "type": "sum",
+            "terms": [
+                {"weight": weight, "objective": {"type": name}}
+                for name, weight in (
+                    ("attention", 0.5),
+                    ("mmd", 2.0),
+                    ("moments", 1.0),
+                    ("cross-entropy", 3.0),
+                )
+            ],
+        }
+    },
     "subsampled": {"sampler": {"type": "epoch", "batch_size": 8, "max_synthetic": 3}},
 }
 

@@ -147,7 +147,11 @@ def test_an_invalid_file_is_named_with_its_problems(tmp_path: Path) -> None:
     first, second = load_message(path).splitlines()
     assert_names(first, f"{path}: ")
     assert_names(
-        second, "objective: ", "'gradent'", "'gradient'?", "characteristic, feature, gradient, logit"
+        second,
+        "objective: ",
+        "'gradent'",
+        "'gradient'?",
+        "cross-entropy, feature, gradient, logit, mmd",
     )
 
 
@@ -246,3 +250,19 @@ def test_baselines_change_nothing_but_the_codes() -> None:
 def test_a_pipeline_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         small_pipeline().seed = 3
+
+
+def test_stages_within_stages_of_their_kind_fit_the_schema(schema: Any) -> None:
+    feature = {"type": "feature"}
+    inner = {
+        "type": "sum",
+        "terms": [{"objective": feature}, {"weight": 2.0, "objective": {"type": "gradient"}}],
+    }
+    objective = {"type": "sum", "steps": "in-turn", "terms": [{"objective": inner}, {"objective": feature}]}
+    table = {**TABLE, "objective": objective}
+    schema.validate(table)
+    pipeline = Pipeline.parse(table)
+    schema.validate(pipeline.table())
+    assert Pipeline.parse(tomllib.loads(pipeline.toml())) == pipeline
+    for broken in ({**inner, "steps": "backwards"}, {"type": "sum", "terms": [{"objective": {"type": "x"}}]}):
+        assert not schema.is_valid({**TABLE, "objective": {**objective, "terms": [{"objective": broken}]}})

@@ -12,7 +12,7 @@ from idc.kinds import KINDS, Objective, registry
 from messages import assert_names
 from small import TABLE
 
-OBJECTIVES = "characteristic, feature, gradient, logit"
+OBJECTIVES = "attention, characteristic, cross-entropy, feature, gradient, logit, mmd, moments, sum"
 GROUP = "idc.objectives"
 
 SOURCE = """
@@ -54,7 +54,7 @@ def test_every_kind_has_its_stages() -> None:
             *("alexnet", "convnet", "dc-resnet", "densenet", "efficientnet", "lenet", "mlp"),
             *("resnet", "resnet-ap", "torchvision", "vgg11"),
         ],
-        "init": ["herding", "k-center", "mix", "noise", "random"],
+        "init": ["herding", "k-center", "k-means", "mix", "noise", "random"],
         "decoder": ["flip", "multiformation", "raw"],
         "augment": ["dsa", "imagenet", "kornia"],
         "sampler": ["epoch", "k-means"],

@@ -21,8 +21,7 @@ def test_distance_and_gradient_are_the_public_codes(name: str) -> None:
 @pytest.mark.parametrize("name", ["ncfm_match_c1", "ncfm_match_c3"])
 def test_through_a_network_loss_and_gradient_are_the_public_codes(name: str) -> None:
     case = load_golden(name)
-    header = {**case.header, "image_size": case.header["size"], "depth": "3"}
-    network = golden_convnet(case._replace(header=header), int(case.header["n_classes"]))
+    network = golden_convnet(case, int(case.header["n_classes"]))
     objective = Characteristic(amplitude=float(case.header["alpha"]), phase=float(case.header["beta"]))
     view = NetworkView(network, {"frequencies": case.tensors["frequencies"]})
     syn = case.tensors["syn_images"].requires_grad_()

@@ -38,6 +38,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "init.k-center": {"features": {"epochs": 1}},
     "evaluate.retrain": {"epochs": 2, "runs": 2},
     "networks.synthetic": {"epochs": 2},
+    "objective.sum": {
+        "terms": [{"objective": {"type": "feature"}}, {"objective": {"type": "cross-entropy"}}]
+    },
     "optimizer.adam": {"learning_rate": 0.1},
     "optimizer.sgd": {"learning_rate": 0.1},
     "model.torchvision": {"name": "resnet18"},
@@ -113,6 +116,19 @@ def test_every_metric(metric: str) -> None:
     testing.check_objective(
         Objective.implementation("gradient").model_validate({"metric": metric, "fc": True, "bias": True})
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("gradient", {"flip_invariant": True}),
+        ("feature", {"metric": "l1"}),
+        ("attention", {"power": 4}),
+        ("mmd", {"bandwidths": [0.5]}),
+    ],
+)
+def test_other_fields_of_objectives(name: str, fields: dict[str, Any]) -> None:
+    testing.check_objective(Objective.implementation(name).model_validate(fields))
 
 
 @pytest.mark.parametrize("stage", installed("optimizer"), ids=by_type)

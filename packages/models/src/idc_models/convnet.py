@@ -1,6 +1,6 @@
 """The condensation literature's ConvNet: blocks of convolution, normalisation, activation and pooling."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal, final
 
 import torch
@@ -101,18 +101,24 @@ class ConvNetModule(nn.Module):
 
     def features(self, images: Images) -> list[Tensor]:
         """The output (n, width, …) of every block, after pooling."""
-        convolutions, norms = self.layers["conv"], self.layers["norm"]
-        assert isinstance(convolutions, nn.ModuleList)
-        assert isinstance(norms, nn.ModuleList)
-        features: list[Tensor] = []
-        for convolution, norm in zip(convolutions, norms, strict=True):
-            images = self._pool(self.activation(norm(convolution(images))))
-            features.append(images)
-        return features
+        return [pooled for _, pooled in self._blocks(images)]
+
+    def maps(self, images: Images) -> list[Tensor]:
+        """The feature maps (n, width, …) of every block, after the activation and before pooling."""
+        return [maps for maps, _ in self._blocks(images)]
 
     def forward(self, images: Images) -> Float[Tensor, "n classes"]:
         """Logits of normalised images."""
         return self.classifier(self.features(images)[-1].flatten(1))
+
+    def _blocks(self, images: Images) -> Iterator[tuple[Maps, Maps]]:
+        convolutions, norms = self.layers["conv"], self.layers["norm"]
+        assert isinstance(convolutions, nn.ModuleList)
+        assert isinstance(norms, nn.ModuleList)
+        for convolution, norm in zip(convolutions, norms, strict=True):
+            maps = self.activation(norm(convolution(images)))
+            images = self._pool(maps)
+            yield maps, images
 
     def _pool(self, maps: Maps) -> Maps:
         match self.pooling:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+from pydantic_core.core_schema import any_schema, definition_reference_schema, definitions_schema
 
 from idc.kinds import registry
 from idc.table import Table
@@ -80,12 +81,25 @@ class Stage(Table, ABC):
     ) -> JsonSchemaValue:
         if not cls.is_kind():
             return handler(core_schema)
+        # A definition of its own, to which stages that hold others of their kind can refer while it is made.
+        name = f"{cls.__module__}.{cls.__name__}Types:{id(cls)}"
+        empty = definitions_schema(definition_reference_schema(name), [any_schema(ref=name)])
+        reference = handler(empty)
+        definition = handler.resolve_ref_schema(reference)
+        if not definition:
+            definition["anyOf"] = []
+            definition["anyOf"] += cls._implementations(handler)
+        # Not the reference itself, which pydantic would replace by what it refers to.
+        return {"anyOf": [reference]}
+
+    @classmethod
+    def _implementations(cls, handler: GetJsonSchemaHandler) -> list[JsonSchemaValue]:
         schemas = [handler(found.__pydantic_core_schema__) for found in cls._importable()]
         for schema in map(handler.resolve_ref_schema, schemas):
             # The class's own default for `type` does not make it optional in a file; only the kind's does.
             if schema["properties"]["type"].get("default") != cls.default_type:
                 schema["required"] = sorted({"type", *schema.get("required", [])})
-        return {"anyOf": schemas}
+        return schemas
 
     @classmethod
     def _importable(cls) -> "list[type[Self]]":

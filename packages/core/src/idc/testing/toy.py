@@ -61,6 +61,10 @@ class ToyNetwork(nn.Module):
         first = nn.functional.softplus(self.first(images))
         return [first, nn.functional.softplus(self.second(first))]
 
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The same, as there is no pooling between them."""
+        return self.features(images)
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
         return self.linear(self.features(images)[-1].mean((2, 3)))

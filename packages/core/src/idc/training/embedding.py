@@ -16,7 +16,13 @@ BATCH_SIZE = 500
 
 @torch.no_grad()
 def embed(
-    network: Network, real: Split, members: Indices, layer: int = -1, field: str = "layer"
+    network: Network,
+    real: Split,
+    members: Indices,
+    layer: int = -1,
+    field: str = "layer",
+    *,
+    normalised: bool = True,
 ) -> Float[Tensor, "members features"]:
     """Flattened float64 features of images without augmentation, on the split's device.
 
@@ -26,6 +32,7 @@ def embed(
         members: positions of the images.
         layer: index from 0, or negative from the last before the logits.
         field: the pipeline's key for `layer`, for messages.
+        normalised: whether the network gets normalised images rather than the dataset's values.
 
     Raises:
         InputError: the network has no such layer.
@@ -34,6 +41,7 @@ def embed(
     found: list[Tensor] = []
     with network.evaluating():
         for batch in members.split(BATCH_SIZE):
-            layers = network.features(preprocessing(real.images(batch)))
+            images = real.images(batch)
+            layers = network.features(preprocessing(images) if normalised else images)
             found.append(layer_of(layers, layer, field).flatten(1).double())
     return torch.cat(found)

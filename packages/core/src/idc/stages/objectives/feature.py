@@ -5,18 +5,22 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.kinds import Batch, NetworkView, Objective, Scalar, layer_of
+from idc.stages.objectives.gradient import METRICS
 
 
 @final
 class Feature(Objective):
-    """Squared distance between the batch means of features, summed over entries and layers.
+    """Distance between the batch means of features, summed over entries and layers.
 
-    IDC's alternative to gradient matching; with the last layer and untrained networks, DM's loss.
+    IDC's alternative to gradient matching; with the last layer and untrained networks, DM's loss. The `sum`
+    of this and `gradient`, with the same metric, is DREAM+'s.
     """
 
     type: Literal["feature"] = "feature"
     layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,)
     """Layers to match: indices from 0, or negative from the last before the logits."""
+    metric: Literal["mse", "l1"] = "mse"
+    """``mse`` and ``l1``: squared or absolute difference, summed over entries."""
 
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         """The distance; features are not pooled over space."""
@@ -24,7 +28,8 @@ class Feature(Objective):
         pairs = [
             [layer_of(features, layer, "objective.layers") for features in both] for layer in self.layers
         ]
-        distances = [((real_layer.mean(0) - syn_layer.mean(0)) ** 2).sum() for real_layer, syn_layer in pairs]
+        metric = METRICS[self.metric]
+        distances = [metric(real_layer.mean(0), syn_layer.mean(0)) for real_layer, syn_layer in pairs]
         total = distances[0]
         for distance in distances[1:]:
             total = total + distance

@@ -5,7 +5,7 @@ from typing import Literal, final
 
 from torch import Tensor
 
-from idc.kinds import Batch, InputError, NetworkView, Objective, Scalar
+from idc.kinds import Batch, InputError, NetworkView, Objective, Scalar, Tensors
 
 EPSILON = 1e-6
 
@@ -28,6 +28,9 @@ class Gradient(Objective):
     """Whether biases and normalisation weights are matched too."""
     fc: bool = False
     """Whether linear layers are matched too."""
+    flip_invariant: bool = False
+    """Whether gradients of two-dimensional kernels are averaged with their mirror images, left to right,
+    before they are compared (FYI, ECCV 2024)."""
 
     def passes(self) -> tuple[int, int]:
         """A gradient of each real image, and differentiating through that of each synthetic one."""
@@ -41,6 +44,8 @@ class Gradient(Objective):
                 "objective: this network has no convolution kernels to match; set objective.fc = true"
             )
         real_gradients, syn_gradients = net.gradients(real, names), net.gradients(syn, names)
+        if self.flip_invariant:
+            real_gradients, syn_gradients = flip_averaged(real_gradients), flip_averaged(syn_gradients)
         distances = [METRICS[self.metric](real_gradients[name], syn_gradients[name]) for name in names]
         total = distances[0]
         for distance in distances[1:]:
@@ -49,6 +54,14 @@ class Gradient(Objective):
 
     def _matches(self, weight: Tensor) -> bool:
         return weight.ndim >= 3 or (weight.ndim == 2 and self.fc) or (weight.ndim < 2 and self.bias)
+
+
+def flip_averaged(gradients: Tensors) -> Tensors:
+    """Gradients by name; those of two-dimensional kernels are averaged with their mirror images (FYI)."""
+    return {
+        name: (gradient + gradient.flip(-1)) / 2 if gradient.ndim == 4 else gradient
+        for name, gradient in gradients.items()
+    }
 
 
 def mse(real: Tensor, syn: Tensor) -> Scalar:

@@ -1,0 +1,93 @@
+"""Several objectives at once, or one after the other."""
+
+from typing import Annotated, Literal, final
+
+from pydantic import Field, model_validator
+from torch import Generator
+
+from idc.kinds import Batch, Draw, Model, NetworkView, Objective, Scalar, Split, Streams, Table, Tensors
+
+
+class Term(Table):
+    """A term of a sum of objectives."""
+
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    """Factor of the term."""
+    network: str | None = None
+    """A companion of the network being matched, such as ``trained``; by default the network itself."""
+    times: str | None = None
+    """A fact about the network by which the weight is multiplied, such as ``accuracy``, in percent (IDM)."""
+    objective: Objective
+    """What is weighted."""
+
+
+@final
+class Sum(Objective):
+    """The weighted sum of other objectives.
+
+    With ``steps = "in-turn"`` the codes are updated once with each term in every inner step: DANCE and NCFM
+    match with the network being matched, then calibrate with the trained one.
+    """
+
+    type: Literal["sum"] = "sum"
+    terms: Annotated[tuple[Term, ...], Field(min_length=1)]
+    """The objectives, with their weights."""
+    steps: Literal["together", "in-turn"] = "together"
+    """``together``: one update with the gradient of the sum. ``in-turn``: an update with each term."""
+
+    @model_validator(mode="after")
+    def _one_row_of_turns(self) -> "Sum":
+        for position, term in enumerate(self.terms):
+            if term.objective.sweeps() > 1:
+                raise ValueError(
+                    f"terms.{position}: objective {term.objective.type!r} updates the codes several times in "
+                    "an inner step, which a term cannot; list its terms in this sum"
+                )
+        return self
+
+    def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
+        """What the terms prepare, under ``<position>.<name>``."""
+        return _numbered(
+            [
+                term.objective.prepare(real, model, streams.child(position))
+                for position, term in enumerate(self.terms)
+            ]
+        )
+
+    def draw(self, prepared: Tensors, generator: Generator) -> Tensors:
+        """What the terms draw, one after the other, under ``<position>.<name>``."""
+        return _numbered(
+            [
+                term.objective.draw(Draw(prepared).part(str(position)), generator)
+                for position, term in enumerate(self.terms)
+            ]
+        )
+
+    def sweeps(self) -> int:
+        """1, or in turn as many as there are terms."""
+        return 1 if self.steps == "together" else len(self.terms)
+
+    def passes(self) -> tuple[int, int]:
+        """Those of all terms."""
+        real, synthetic = zip(*(term.objective.passes() for term in self.terms), strict=True)
+        return sum(real), sum(synthetic)
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        """The sum, or the term of this sweep."""
+        positions = range(len(self.terms)) if self.steps == "together" else (net.sweep,)
+        first, *others = (self._weighted(position, net, real, syn) for position in positions)
+        for other in others:
+            first = first + other
+        return first
+
+    def _weighted(self, position: int, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        term = self.terms[position]
+        view = net if term.network is None else net.of(term.network)
+        distance = term.weight * term.objective.distance(view.part(str(position)), real, syn)
+        return distance if term.times is None else net.fact(term.times) * distance
+
+
+def _numbered(parts: list[Tensors]) -> Tensors:
+    return {
+        f"{position}.{name}": tensor for position, part in enumerate(parts) for name, tensor in part.items()
+    }
