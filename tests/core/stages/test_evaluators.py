@@ -58,9 +58,9 @@ def test_momentum_is_forgotten_where_the_rate_falls(monkeypatch: pytest.MonkeyPa
     resting: list[bool] = []
 
     def step(recipe: Training, network: Network, *_: object) -> Network:
-        resting.append(not any(velocity.any() for velocity in network.velocity.values()))
-        moving = {name: torch.ones_like(velocity) for name, velocity in network.velocity.items()}
-        return replace(network, velocity=moving, batches=network.batches + 1)
+        resting.append(not network.optimizer and network.optimizer_steps == 0)
+        state = {"velocity": network.weights}
+        return replace(network, optimizer=state, optimizer_steps=1, batches=network.batches + 1)
 
     monkeypatch.setattr(Training, "step", step)
     score(quick(epochs=4, runs=1, milestones=[0.5], restart=True))
