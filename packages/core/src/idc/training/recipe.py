@@ -53,7 +53,7 @@ class Training(Table):
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that CutMix is applied to a batch, with λ from Beta(1, 1)."""
     temperature: Annotated[float, Field(gt=0)] = 1.0
-    """Divides the logits in the loss, those of the network and those of soft labels; hard labels stay hard."""
+    """Divides the logits in the loss: those of the network, and those of soft labels."""
 
     def preprocessing(self, split: Split) -> Preprocessing:
         """This recipe's preprocessing of a split's images, on its device."""

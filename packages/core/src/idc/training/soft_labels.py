@@ -8,7 +8,7 @@ from idc.shapes import ClassNumbers, Labels
 
 
 def teacher_logits(logits: Logits, labels: ClassNumbers) -> Logits:
-    """A teacher's logits where its guess is right, else the one-hot label in their place (NCFM's public code).
+    """A teacher's logits where its guess is right, else the one-hot label (NCFM's public code).
 
     The one-hot label is read as logits: its softmax gives the right class of ten a probability of 0.23, so
     images that the teacher gets wrong have nearly uniform labels. The honest default is the teacher's logits
