@@ -39,6 +39,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "evaluate.retrain": {"epochs": 2, "runs": 2},
     "networks.synthetic": {"epochs": 2},
     "optimizer.adam": {"learning_rate": 0.1},
+    "optimizer.adamw": {"learning_rate": 0.1},
     "optimizer.sgd": {"learning_rate": 0.1},
     "model.torchvision": {"name": "resnet18"},
 }
