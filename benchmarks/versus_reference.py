@@ -117,7 +117,7 @@ class Bench:
                 batches[label] = (batch.images, batch.labels)
             with dealt(uniforms, integers):
                 their.sweep(Dealer(batches), synset, module, optimizer, augment)
-            codes = plan.optimizer.before_gradients(codes, state)
+            codes = plan.optimizer.before_gradients(codes, state, step)
             gradients, _ = matching(network, codes, step)
             codes, state = plan.optimizer.update(codes, state, gradients, step)
         moved = synset.data.detach().double().unflatten(0, (10, 10)) - start

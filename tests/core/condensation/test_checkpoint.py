@@ -50,6 +50,11 @@ CASES: dict[str, dict[str, Any]] = {
         "inner_steps": 3,
         "model": {"type": "convnet", "depth": 2, "width": 4, "norm": "batch"},
     },
+    "adamw": {
+        "iterations": 2,
+        "inner_steps": 3,
+        "networks": {"type": "real", "images": 60, "training": {"optimizer": "adamw"}},
+    },
     # Graphs as small as they can be: full batches only, and no augmentation.
     "compiled": {
         "iterations": 2,
@@ -159,10 +164,11 @@ UNFIT = r"^--resume: .*tensors do not fit.*--overwrite"
         (lambda header, tensors: tensors.pop("codes.images"), UNFIT),
         (lambda header, tensors: tensors.update({"codes.images": torch.zeros(3)}), UNFIT),
         (lambda header, tensors: tensors.update({"optimizer.velocity.images": torch.zeros(1)}), UNFIT),
+        (lambda header, tensors: tensors.update({"network_optimizer.velocity.x": torch.zeros(1)}), UNFIT),
         (lambda header, tensors: header.pop("network"), "has no network, which step 1 needs"),
         (lambda header, tensors: header.update(fingerprint="0"), "the training data .*fingerprint"),
         (lambda header, tensors: header.update(test_fingerprint="0"), "the test data .*fingerprint"),
-        (lambda header, tensors: header.update(format=99), r"checkpoint format 99\b.*\b2; upgrade"),
+        (lambda header, tensors: header.update(format=99), r"checkpoint format 99\b.*\b3; upgrade"),
         (lambda header, tensors: header.update(step=-1), "(?s)checkpoint.*step: -1 is not allowed"),
         (lambda header, tensors: header.update(step=10**9), r"--resume: .*step 10{9}\b.* 4; .*iterations"),
     ],

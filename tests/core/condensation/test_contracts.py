@@ -49,6 +49,14 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "soft": {"decoder": {"type": "raw", "labels": "soft"}, "init": {"type": "random"}},
     "adam": {"optimizer": {"type": "adam", "learning_rate": 0.01}},
+    "adamw": {
+        "optimizer": {
+            "type": "adamw",
+            "learning_rate": 0.01,
+            "step": "class",
+            "schedule": {"milestones": [3], "warmup": 2},
+        }
+    },
     "together": {
         "sampler": {"type": "k-means", "batch_size": 4, "interval": 3},
         "objective": {"type": "characteristic", "frequencies": 8},

@@ -51,7 +51,7 @@ def test_class_loop_of_idc(name: str) -> None:
     for _ in range(int(header["outer_iterations"])):
         codes = decoder.project(codes, spec)
         for _ in range(int(header["sweeps_per_outer"])):
-            codes = optimizer.before_gradients(codes, state)
+            codes = optimizer.before_gradients(codes, state, sweep)
             gradients: dict[int, Tensor] = {}
             # In any order: here backwards.
             for label in reversed(range(classes)):

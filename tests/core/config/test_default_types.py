@@ -51,7 +51,7 @@ def test_another_protocol_keeps_what_none_fixes(tmp_path: Path) -> None:
 
 def test_another_type_empties_the_table(tmp_path: Path) -> None:
     settings = {"optimizer__type": "adam", "optimizer__learning_rate": 0.01}
-    assert "step" not in load(tmp_path, **settings).table()["optimizer"]
+    assert "momentum" not in load(tmp_path, **settings).table()["optimizer"]
 
 
 def test_an_extending_file_may_choose_another_optimizer_over_every_base(tmp_path: Path) -> None:

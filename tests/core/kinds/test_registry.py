@@ -60,7 +60,7 @@ def test_every_kind_has_its_stages() -> None:
         "sampler": ["epoch", "k-means"],
         "objective": OBJECTIVES.split(", "),
         "networks": ["frozen", "real", "synthetic"],
-        "optimizer": ["adam", "sgd"],
+        "optimizer": ["adam", "adamw", "sgd"],
         "evaluate": ["retrain"],
     }
 

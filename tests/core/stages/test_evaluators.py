@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from golden_cases import GOLDEN
 from idc.condensation.loop import condense
@@ -54,13 +53,42 @@ def test_the_learning_rate_is_dcs(schedule: dict[str, Any]) -> None:
         assert retrain.training.weight_decay == run["weight_decay"]
 
 
+def test_dance_evaluates_as_idc_for_longer() -> None:
+    dance, idc = (Retrain.model_validate({"protocol": name}) for name in ("dance-2025", "idc-2022"))
+    assert dance.training == idc.training
+    assert dance.epochs == 1500
+    rates = [dance.learning_rate(epoch, 1500) for epoch in (999, 1000, 1249, 1250)]
+    assert rates == pytest.approx([1e-2, 2e-3, 2e-3, 4e-4], rel=1e-12)
+
+
+def test_ncfm_evaluates_with_adamw_and_halves_its_rate_at_each_fifth() -> None:
+    retrain = Retrain.model_validate({"protocol": "ncfm-2025"})
+    training = retrain.training
+    assert (retrain.epochs, retrain.restart, training.optimizer) == (2000, False, "adamw")
+    assert (training.batch_size, training.cutmix, training.weight_decay) == (128, 0.5, 0.01)
+    for epochs in (40, 300, 2000):
+        for epoch in range(epochs):
+            expected = 1e-3 * 0.5 ** (5 * epoch // epochs)
+            assert retrain.learning_rate(epoch, epochs) == pytest.approx(expected, rel=1e-12)
+    assert retrain.protocol_as_run() == "ncfm-2025"
+    changed = Retrain.model_validate(
+        {
+            "protocol": "ncfm-2025",
+            "training": {"optimizer": "sgd", "betas": [0.9, 0.99], "temperature": 4.0},
+        }
+    )
+    assert changed.protocol_as_run() == (
+        "ncfm-2025 (changed: training.optimizer sgd, training.betas 0.9/0.99, training.temperature 4.0)"
+    )
+
+
 def test_momentum_is_forgotten_where_the_rate_falls(monkeypatch: pytest.MonkeyPatch) -> None:
     resting: list[bool] = []
 
     def step(recipe: Training, network: Network, *_: object) -> Network:
-        resting.append(not any(velocity.any() for velocity in network.velocity.values()))
-        moving = {name: torch.ones_like(velocity) for name, velocity in network.velocity.items()}
-        return replace(network, velocity=moving, batches=network.batches + 1)
+        resting.append(not network.optimizer and network.optimizer_steps == 0)
+        state = {"velocity": network.weights}
+        return replace(network, optimizer=state, optimizer_steps=1, batches=network.batches + 1)
 
     monkeypatch.setattr(Training, "step", step)
     score(quick(epochs=4, runs=1, milestones=[0.5], restart=True))

@@ -42,6 +42,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "terms": [{"objective": {"type": "feature"}}, {"objective": {"type": "cross-entropy"}}]
     },
     "optimizer.adam": {"learning_rate": 0.1},
+    "optimizer.adamw": {"learning_rate": 0.1},
     "optimizer.sgd": {"learning_rate": 0.1},
     "model.torchvision": {"name": "resnet18"},
 }

@@ -11,6 +11,8 @@ from torch import nn
 from golden_cases import GOLDEN
 from idc.data.split import Split
 from idc.network.network import Network
+from idc.runtime import compiler
+from idc.runtime.execution import Execution
 from idc.seeding import Streams
 from idc.stages.networks.real import Real
 from idc.testing import SPEC, ToyModel, toy_split
@@ -42,6 +44,56 @@ def test_a_step_is_torchs_sgd() -> None:
     for name, weight in reference.named_parameters():
         torch.testing.assert_close(trained.weights[name], weight.detach())
     assert trained.batches == 9
+
+
+def test_a_step_is_torchs_adamw() -> None:
+    split = toy_split()
+    split, trained = replace(split, pixels=split.images().double()), in_float64(network())
+    rates = (0.1, 0.1, 0.05, 0.02)
+    recipe = Training(optimizer="adamw", batch_size=48, betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1)
+    preprocessing = recipe.preprocessing(split)
+    reference = ToyModel().build(SPEC).double()
+    reference.load_state_dict(trained.weights)
+    adamw = torch.optim.AdamW(reference.parameters(), betas=(0.8, 0.99), eps=1e-6, weight_decay=0.1)
+    images = preprocessing(split.images())
+    for rate in rates:
+        adamw.param_groups[0]["lr"] = rate
+        adamw.zero_grad()
+        nn.functional.cross_entropy(reference(images), split.labels).backward()
+        adamw.step()
+        trained = recipe.step(trained, split, preprocessing, rate)
+    for name, weight in reference.named_parameters():
+        torch.testing.assert_close(trained.weights[name], weight.detach(), rtol=1e-12, atol=1e-12)
+        mean = adamw.state[weight]["exp_avg"]
+        torch.testing.assert_close(trained.optimizer["exp_avg"][name], mean, rtol=1e-12, atol=1e-12)
+    assert trained.optimizer_steps == 4
+    rested = trained.at_rest()
+    assert (rested.optimizer, rested.optimizer_steps, rested.batches) == ({}, 0, 4)
+
+
+def test_steps_of_adamw_share_one_graph_that_computes_the_same() -> None:
+    split, recipe = toy_split(8), Training(optimizer="adamw", batch_size=16, learning_rate=0.01)
+    eager = recipe.steps(network(), split, 3)
+    begun = len(compiler._graphs)  # pyright: ignore[reportPrivateUsage]
+    with Execution(compile=True).active():
+        compiled = recipe.steps(network(), split, 3)
+    assert len(compiler._graphs) == begun + 1  # pyright: ignore[reportPrivateUsage]
+    for name, weight in eager.weights.items():
+        torch.testing.assert_close(compiled.weights[name], weight)
+
+
+def test_another_optimizer_begins_anew() -> None:
+    split = toy_split()
+    trained = Training().steps(network(), split, 3)
+    assert (set(trained.optimizer), trained.optimizer_steps) == ({"velocity"}, 3)
+    other = Training(optimizer="adamw").steps(trained, split, 2)
+    assert (set(other.optimizer), other.optimizer_steps) == ({"exp_avg", "exp_avg_sq"}, 2)
+    assert other.batches == 5
+
+
+def in_float64(network: Network) -> Network:
+    network.module.double()
+    return replace(network, weights={name: weight.double() for name, weight in network.weights.items()})
 
 
 def test_training_does_not_touch_the_module_or_the_network_given() -> None:

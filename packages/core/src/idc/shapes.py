@@ -39,7 +39,7 @@ Codes = Tensors
 """Stored tensors by name, with a leading class axis unless the decoder declares them shared."""
 
 OptimizerState = dict[str, Codes]
-"""Buffer name, such as ``velocity`` → one tensor per code, of the code's shape."""
+"""Buffer name, such as ``velocity`` → one tensor per code or weight, of its shape."""
 
 
 @dataclass(frozen=True)

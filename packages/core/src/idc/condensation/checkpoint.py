@@ -31,6 +31,8 @@ class NetworkFacts(Table):
     """Address of its random streams."""
     batches: Annotated[int, Field(ge=0)]
     """Training batches seen."""
+    optimizer_steps: Annotated[int, Field(ge=0)]
+    """Steps since the state of its optimizer was reset."""
 
 
 class CheckpointHeader(FileHeader):
@@ -38,7 +40,7 @@ class CheckpointHeader(FileHeader):
 
     key: ClassVar[str] = "idc.checkpoint"
     what: ClassVar[str] = "checkpoint"
-    latest: ClassVar[int] = 2
+    latest: ClassVar[int] = 3
 
     pipeline: dict[str, Any]
     """The resolved pipeline."""
@@ -87,7 +89,11 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
         computed=condensation.computed,
         step=state.step,
         network=state.network
-        and NetworkFacts(address=state.network.streams.address, batches=state.network.batches),
+        and NetworkFacts(
+            address=state.network.streams.address,
+            batches=state.network.batches,
+            optimizer_steps=state.network.optimizer_steps,
+        ),
         prepared=state.prepared is not None,
         seconds=round(seconds, 3),
         versions=versions(),
@@ -143,26 +149,35 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         part, _, rest = name.partition(".")
         # Positions selected by a sampler stay on the CPU.
         parts.setdefault(part, {})[rest] = tensor if part == "refreshed" else tensor.to(device, copy=True)
-    codes, buffers = parts.get("codes", {}), parts.get("optimizer", {})
+    codes, of_codes = parts.get("codes", {}), parts.get("optimizer", {})
     network = None
     if header.network is not None:
         streams = Streams(condensation.pipeline.seed, header.network.address)
         network = condensation.pipeline.model.fresh(condensation.data.spec, streams, device)
-        its = {key: parts.get(f"network_{key}", {}) for key in ("weights", "buffers", "velocity")}
-        _refuse_others(network.weights, its["weights"])
-        _refuse_others(network.buffers, its["buffers"])
-        _refuse_others(network.velocity, its["velocity"])
-        companions = _nested(parts.get("network_companions", {}))
-        facts = parts.get("network_facts", {})
-        network = replace(network, batches=header.network.batches, companions=companions, facts=facts, **its)
+        weights, buffers = parts.get("network_weights", {}), parts.get("network_buffers", {})
+        state = _nested(parts.get("network_optimizer", {}))
+        _refuse_others(network.weights, weights)
+        _refuse_others(network.buffers, buffers)
+        for of_weights in state.values():
+            _refuse_others(network.weights, of_weights)
+        network = replace(
+            network,
+            weights=weights,
+            buffers=buffers,
+            optimizer=state,
+            optimizer_steps=header.network.optimizer_steps,
+            batches=header.network.batches,
+            companions=_nested(parts.get("network_companions", {})),
+            facts=parts.get("network_facts", {}),
+        )
     elif header.step % condensation.pipeline.inner_steps:
         raise InputError(
             f"--resume: the checkpoint is damaged: it has no network, which step {header.step} needs; start "
             "again with --overwrite"
         )
     _refuse_others(condensation.codes, codes)
-    _refuse_others(_flat(condensation.optimizer_state), buffers)
-    optimizer = _nested(buffers)
+    _refuse_others(_flat(condensation.optimizer_state), of_codes)
+    optimizer = _nested(of_codes)
     refreshed = {int(label): positions for label, positions in parts.get("refreshed", {}).items()}
     prepared = parts.get("prepared", {}) if header.prepared else None
     condensation.restore(State(header.step, codes, optimizer, network, refreshed, prepared))
@@ -178,7 +193,7 @@ def _named(state: State) -> Iterator[tuple[str, Tensor]]:
     if state.network is not None:
         groups["network_weights"] = state.network.weights
         groups["network_buffers"] = state.network.buffers
-        groups["network_velocity"] = state.network.velocity
+        groups["network_optimizer"] = _flat(state.network.optimizer)
         groups["network_companions"] = _flat(state.network.companions)
         groups["network_facts"] = state.network.facts
     for group, tensors in groups.items():

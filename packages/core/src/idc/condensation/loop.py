@@ -255,12 +255,12 @@ class Condensation:
         plan, decoder, total = self.pipeline, self.pipeline.decoder, torch.zeros(())
         codes, state, sweeps = self.codes, self.optimizer_state, plan.objective.sweeps()
         for sweep in range(sweeps):
-            moving = plan.optimizer.before_gradients(self._moving(codes), state, decoder.shared)
+            update = step * sweeps + sweep
+            moving = plan.optimizer.before_gradients(self._moving(codes), state, update, decoder.shared)
             with self.execution.active():
                 gradients, distances = self.matching(
                     network, {**codes, **moving}, step, self._prepared, refreshed, sweep
                 )
-            update = step * sweeps + sweep
             moving, state = plan.optimizer.update(moving, state, gradients, update, decoder.shared)
             codes = {**codes, **moving}
             if decoder.projects_each_step:

@@ -7,9 +7,33 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from idc.kinds.stage import Stage
+from idc.table import Table
 
 if TYPE_CHECKING:
     from idc.shapes import Codes, OptimizerState
+
+
+class Schedule(Table):
+    """A learning rate that changes between updates of the codes."""
+
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
+    """Numbers of updates after which the learning rate decays."""
+    decay: Annotated[float, Field(gt=0)] = 0.5
+    """Factor of the learning rate at each milestone."""
+    warmup: Annotated[int, Field(ge=0)] = 0
+    """Number of updates with a lower learning rate, which rises linearly."""
+
+    def factor(self, number: int) -> float:
+        """The factor of the learning rate in an update.
+
+        Args:
+            number: updates done before it.
+
+        Returns:
+            (number + 1) / (warmup + 1) while that is less than 1, times ``decay`` for each milestone passed.
+        """
+        rising = min(1.0, (number + 1) / (self.warmup + 1))
+        return rising * self.decay ** sum(number >= milestone for milestone in self.milestones)
 
 
 class Optimizer(Stage):
@@ -20,19 +44,30 @@ class Optimizer(Stage):
 
     learning_rate: Annotated[float, Field(gt=0)]
     """Learning rate on the codes, for the gradient of one class's distance."""
+    schedule: Schedule | None = None
+    """How the learning rate changes during the run; by default it is constant."""
+
+    def rate(self, number: int) -> float:
+        """The learning rate of an update.
+
+        Args:
+            number: updates since the beginning of the run, this one excluded.
+        """
+        return self.learning_rate * (self.schedule.factor(number) if self.schedule else 1.0)
 
     @abstractmethod
     def initial_state(self, codes: "Codes") -> "OptimizerState":
-        """The state before the first step: by buffer name a tensor for each of the codes, of its shape."""
+        """The state before the first update: by buffer name a tensor for each of the codes, of its shape."""
 
     def before_gradients(
-        self, codes: "Codes", state: "OptimizerState", shared: Collection[str] = ()
+        self, codes: "Codes", state: "OptimizerState", number: int, shared: Collection[str] = ()
     ) -> "Codes":
-        """Codes at which an inner step's gradients are taken; the codes themselves by default.
+        """Codes at which an update's gradients are taken; the codes themselves by default.
 
         Args:
             codes: as the last update left them; class axis first, except those in ``shared``.
             state: as the last update left it.
+            number: updates since the beginning of the run, this one excluded.
             shared: names of the codes without a class axis.
         """
         return codes
@@ -46,12 +81,12 @@ class Optimizer(Stage):
         number: int,
         shared: Collection[str] = (),
     ) -> tuple["Codes", "OptimizerState"]:
-        """Codes and state after an inner step.
+        """Codes and state after an update, with the learning rate ``rate(number)``.
 
         Args:
             codes: as `before_gradients` returned them.
             state: as given to `before_gradients`.
             gradients: each class's gradient at ``codes``; for a shared tensor the sum over classes.
-            number: inner steps since the beginning of the run, this one excluded.
+            number: updates since the beginning of the run, this one excluded.
             shared: names of the codes without a class axis.
         """

@@ -13,7 +13,7 @@ from torch.func import functional_call
 from idc.errors import InputError
 from idc.runtime.execution import Operations, current_execution
 from idc.seeding import Streams
-from idc.shapes import Images, Tensors
+from idc.shapes import Images, OptimizerState, Tensors
 
 Weights = Tensors
 Logits = Float[Tensor, "n classes"]
@@ -46,10 +46,13 @@ class Network:
     """Random streams of its data order and augmentation."""
     weights: Weights
     buffers: Weights
-    velocity: Weights
-    """Momentum buffers of the weights; zero before the first training step."""
     architecture: Hashable
     """Modules with equal keys compute the same function of weights, buffers and images."""
+    optimizer: OptimizerState = field(default_factory=dict)
+    """State of the optimizer of the weights: by buffer name a tensor for each weight; empty before the first
+    training step."""
+    optimizer_steps: int = 0
+    """Steps since the optimizer's state was reset."""
     batches: int = 0
     """Training batches seen."""
     companions: dict[str, Weights] = field(default_factory=dict)
@@ -80,12 +83,11 @@ class Network:
             streams,
             weights,
             {name: buffer.detach().clone() for name, buffer in module.named_buffers()},
-            {name: torch.zeros_like(weight) for name, weight in weights.items()},
             module if architecture is None else architecture,
         )
 
     def with_state(self, state: Weights) -> "Network":
-        """The network with other weights and buffers, from any device, and without momentum."""
+        """The network with other weights and buffers, from any device, and without optimizer state."""
         moved = {name: state[name].to(tensor) for name, tensor in {**self.weights, **self.buffers}.items()}
         return replace(
             self,
@@ -103,8 +105,8 @@ class Network:
             self.module.train()
 
     def at_rest(self) -> "Network":
-        """The network without momentum."""
-        return replace(self, velocity={name: torch.zeros_like(v) for name, v in self.velocity.items()})
+        """The network without optimizer state, as before the first training step."""
+        return replace(self, optimizer={}, optimizer_steps=0)
 
     @torch.no_grad()
     def operations(self, shape: tuple[int, ...]) -> float:

@@ -137,7 +137,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
                 for buffer in state.values()
             ), "a buffer of the state must have one tensor per code, of the code's shape"
             with global_generator_untouched():
-                moved = optimizer.before_gradients(moved, state, {"shared"})
+                moved = optimizer.before_gradients(moved, state, number, {"shared"})
                 moved, state = optimizer.update(moved, state, gradients, number, {"shared"})
         outcomes.append(moved)
     assert equal(outcomes[0], outcomes[1]), "the same gradients give different codes"

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -17,31 +17,43 @@ from idc.runtime.compiler import Like, compute
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
-from idc.shapes import Draw, Indices
+from idc.shapes import Draw, Indices, OptimizerState, Tensors
 from idc.spec import ImageSpec
 from idc.table import Table
+from idc.training import update
 from idc.training.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
 from idc.training.preprocessing import Preprocessing
+from idc.training.soft_labels import softened
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 MAX_BATCHES_TO_COMPILE_LAST = 50
 """In epochs with more batches than this, a smaller last batch runs eagerly instead of compiling a graph."""
 
 
 class Training(Table):
-    """SGD with momentum on the mean cross-entropy of augmented images."""
+    """SGD with momentum, or AdamW, on the mean cross-entropy of augmented images."""
 
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    """The optimizer of the weights, as PyTorch defines it."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     """Learning rate."""
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    """Momentum of SGD."""
+    """Momentum of ``sgd``."""
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    """Decay rates of the running means of the gradient and of its square, for ``adamw``."""
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Term added to the denominator of ``adamw``."""
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    """Weight decay of SGD (L2 penalty)."""
+    """Weight decay: an L2 penalty for ``sgd``, decoupled from the gradients for ``adamw``."""
     batch_size: Annotated[int, Field(ge=1)] = 64
     """Batch size; the last batch of an epoch may be smaller."""
     augment: tuple[Augmentation, ...] = ()
     """Augmentations, applied in this order with a draw for each image."""
     cutmix: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Probability that CutMix is applied to a batch, with λ from Beta(1, 1)."""
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    """Divides the logits in the loss: those of the network, and those of soft labels."""
 
     def preprocessing(self, split: Split) -> Preprocessing:
         """This recipe's preprocessing of a split's images, on its device."""
@@ -94,54 +106,60 @@ class Training(Table):
             learning_rate: for schedules; the recipe's by default.
 
         Returns:
-            The network with new weights, velocity and buffers, one batch further.
+            The network with new weights, optimizer state and buffers, one batch further.
         """
         indices, device = self._next(network, split), split.device
         generator = network.streams.generator("draws", network.batches)
         draws = preprocessing.draw(len(indices), generator)
         mix = draw_cutmix(len(indices), split.spec.shape, self.cutmix, generator)
-        rate = torch.tensor(
-            self.learning_rate if learning_rate is None else learning_rate,
-            dtype=next(iter(network.weights.values())).dtype,
-        )
-        indices, *drawn = moved_together((indices, draws, mix, rate), device)
+        network = self._begun(network)
+        factors = self._factors(network, self.learning_rate if learning_rate is None else learning_rate)
+        indices, *drawn = moved_together((indices, draws, mix, factors), device)
         chosen = split.at(indices)
 
-        def update(
+        def stepped(
             weights: Weights,
             buffers: Weights,
-            velocity: Weights,
+            state: OptimizerState,
             pixels: Tensor,
             labels: Tensor,
             draws: list[Draw],
             mix: Draw,
-            rate: Tensor,
-        ) -> tuple[Weights, Weights, Weights]:
+            factors: Tensors,
+        ) -> tuple[Weights, Weights, OptimizerState]:
             batch = Split(pixels, labels, split.spec).batch()
             images = cutmix(preprocessing(batch.images, draws), mix)
             leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
             tracked = {name: buffer.clone() for name, buffer in buffers.items()}
-            loss = mixed_cross_entropy(network.logits(images, leaves, tracked), batch.labels, mix)
-            gradients = torch.autograd.grad(loss, tuple(leaves.values()))
-            moved, pushed = {}, {}
-            for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-                push = gradient + self.weight_decay * weight + self.momentum * velocity[name]
-                # The same memory layout as the inputs, so that the next step uses the same graph.
-                pushed[name] = push.contiguous()
-                moved[name] = (weight - rate * push).contiguous()
-            return moved, tracked, pushed
+            logits = network.logits(images, leaves, tracked)
+            loss = mixed_cross_entropy(*softened(logits, batch.labels, self.temperature), mix)
+            gradients = dict(zip(leaves, torch.autograd.grad(loss, tuple(leaves.values())), strict=True))
+            weights, state = self._updated(weights, state, gradients, factors)
+            return weights, tracked, state
 
         key = Like(self, network.architecture, split.spec)
-        state = (network.weights, network.buffers, network.velocity)
         with (
             self._execution_of(len(indices), split),
             network.streams.seeded("layers", network.batches, device=device),
         ):
-            weights, buffers, velocity = compute(
-                "the training step", key, update, *state, chosen.pixels, chosen.labels, *drawn
+            weights, buffers, state = compute(
+                "the training step",
+                key,
+                stepped,
+                network.weights,
+                network.buffers,
+                network.optimizer,
+                chosen.pixels,
+                chosen.labels,
+                *drawn,
             )
         return replace(
-            network, weights=weights, buffers=buffers, velocity=velocity, batches=network.batches + 1
+            network,
+            weights=weights,
+            buffers=buffers,
+            optimizer=state,
+            optimizer_steps=network.optimizer_steps + 1,
+            batches=network.batches + 1,
         )
 
     def steps(
@@ -152,6 +170,27 @@ class Training(Table):
         for _ in range(count):
             network = self.step(network, split, preprocessing, learning_rate)
         return network
+
+    def _begun(self, network: Network) -> Network:
+        """The network with this optimizer's buffers: zero before its first step, or after another's."""
+        if network.optimizer.keys() == set(update.BUFFERS[self.optimizer]):
+            return network
+        return replace(network.at_rest(), optimizer=update.zeros(network.weights, self.optimizer))
+
+    def _factors(self, network: Network, rate: float) -> Tensors:
+        """The numbers of the update that change with its step, as tensors, so that steps share a graph."""
+        factors = {"rate": rate}
+        if self.optimizer == "adamw":
+            factors |= update.corrections(self.betas, network.optimizer_steps + 1)
+        dtype = next(iter(network.weights.values())).dtype
+        return {name: torch.tensor(value, dtype=dtype) for name, value in factors.items()}
+
+    def _updated(
+        self, weights: Weights, state: OptimizerState, gradients: Weights, factors: Tensors
+    ) -> tuple[Weights, OptimizerState]:
+        if self.optimizer == "adamw":
+            return update.adamw(weights, state, gradients, factors, self.betas, self.eps, self.weight_decay)
+        return update.sgd(weights, state, gradients, factors, self.momentum, self.weight_decay)
 
     def _execution_of(self, size: int, split: Split) -> AbstractContextManager[None]:
         rare = size < self.batch_size and self.batches_per_epoch(split) > MAX_BATCHES_TO_COMPILE_LAST

@@ -39,6 +39,22 @@ DSA: dict[str, Any] = {
     },
 }
 
+DANCE: dict[str, Any] = {**IDC, "epochs": 1500}
+NCFM: dict[str, Any] = {
+    "epochs": 2000,
+    "milestones": [1 / 5, 2 / 5, 3 / 5, 4 / 5],
+    "decay": 0.5,
+    "training": {
+        "optimizer": "adamw",
+        "learning_rate": 0.001,
+        # PyTorch's default: the configurations say 5e-4, but the code does not pass it on.
+        "weight_decay": 0.01,
+        "batch_size": 128,
+        "cutmix": 0.5,
+        "augment": [{"type": "dsa", "strategy": "color_crop_cutout_flip_scale_rotate"}],
+    },
+}
+
 PROTOCOLS: dict[str, dict[str, Any]] = {
     # IDC's public code, on everything but ImageNet and speech; on ImageNet with ten classes; with a hundred.
     "idc-2022": IDC,
@@ -56,6 +72,10 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "dc-2021": DC,
     "dsa-2021": DSA,
     "dm-2023": DSA,
+    # DANCE's public code, on everything but ImageNet; without flips on numbers, as IDC's.
+    "dance-2025": DANCE,
+    # NCFM's public code, on everything but Tiny ImageNet with 10 (300 epochs) and 50 images per class (40).
+    "ncfm-2025": NCFM,
 }
 """Fields of the evaluator ``retrain`` that each protocol fixes."""
 

@@ -7,8 +7,9 @@ does not depend on them during an inner step. The whole inner step for class c =
     before the gradients:  x -= lr · m^(C-c) · (1 - m^c)/(1 - m) · v
     after them:            v  = m^C · v + g,   x -= lr · (1 - m^(C-c))/(1 - m) · v
 
-with every class's gradient computed in between, in any order. This is exact, not an approximation. If the
-networks are trained on the synset, the classes are coupled; ``step = "joint"`` makes one step for all (DC).
+with every class's gradient computed in between, in any order. This is exact, not an approximation, also for a
+learning rate that changes between inner steps. If the networks are trained on the synset, the classes are
+coupled; ``step = "joint"`` makes one step for all (DC).
 """
 
 from collections.abc import Callable, Collection
@@ -38,13 +39,15 @@ class SGD(Optimizer):
         """Zero velocity."""
         return {VELOCITY: {name: torch.zeros_like(code) for name, code in codes.items()}}
 
-    def before_gradients(self, codes: Codes, state: OptimizerState, shared: Collection[str] = ()) -> Codes:
+    def before_gradients(
+        self, codes: Codes, state: OptimizerState, number: int, shared: Collection[str] = ()
+    ) -> Codes:
         """Codes after moving by their velocity while earlier classes are matched."""
         if self.step == "joint":
             return dict(codes)
-        velocity = state[VELOCITY]
+        velocity, rate = state[VELOCITY], self.rate(number)
         return {
-            name: x if name in shared else x - self._per_class(x, self._coasted_before) * velocity[name]
+            name: x if name in shared else x - self._per_class(x, self._coasted_before, rate) * velocity[name]
             for name, x in codes.items()
         }
 
@@ -58,13 +61,14 @@ class SGD(Optimizer):
     ) -> tuple[Codes, OptimizerState]:
         """Codes after their own step, and moving by their velocity while later classes are matched."""
         velocity, moved, speed = state[VELOCITY], dict[str, Tensor](), dict[str, Tensor]()
+        rate = self.rate(number)
         for name, x in codes.items():
             if self.step == "joint" or name in shared:
                 speed[name] = self.momentum * velocity[name] + gradients[name]
-                moved[name] = x - self.learning_rate * speed[name]
+                moved[name] = x - rate * speed[name]
             else:
                 speed[name] = self.momentum ** len(x) * velocity[name] + gradients[name]
-                moved[name] = x - self._per_class(x, self._coasted_after) * speed[name]
+                moved[name] = x - self._per_class(x, self._coasted_after, rate) * speed[name]
         return moved, {VELOCITY: speed}
 
     def _coasted_before(self, position: int, classes: int) -> float:
@@ -73,6 +77,6 @@ class SGD(Optimizer):
     def _coasted_after(self, position: int, classes: int) -> float:
         return (1 - self.momentum ** (classes - position)) / (1 - self.momentum)
 
-    def _per_class(self, x: Tensor, factor: Callable[[int, int], float]) -> Tensor:
-        steps = tuple(self.learning_rate * factor(position, len(x)) for position in range(len(x)))
+    def _per_class(self, x: Tensor, factor: Callable[[int, int], float], rate: float) -> Tensor:
+        steps = tuple(rate * factor(position, len(x)) for position in range(len(x)))
         return constant(steps, x.dtype, x.device).view(-1, *(1,) * (x.ndim - 1))
