@@ -18,8 +18,8 @@ from messages import assert_names
 def test_images_are_the_public_codes(name: str) -> None:
     case = load_golden(name)
     size = int(case.header["size"])
-    codes = [case[part] for part in ("xy", "cholesky", "colour", "opacity")]
-    assert_exact(splatted(*codes, size, size), case["decoded"])
+    images = splatted(case["xy"], case["cholesky"], case["colour"], case["opacity"], size, size)
+    assert_exact(images, case["decoded"])
 
 
 def test_x_runs_along_the_width_of_images_that_are_not_square() -> None:

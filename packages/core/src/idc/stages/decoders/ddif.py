@@ -1,6 +1,7 @@
 """Images from small networks that give the colour of each place."""
 
 import math
+from itertools import pairwise
 from typing import Annotated, Literal, final
 
 import torch
@@ -46,9 +47,9 @@ class DDiF(Fitted):
         numbers = self.numbers(spec.channels)
         if numbers > stored:
             raise InputError(
-                f"decoder.width: {self.width} with decoder.hidden_layers = {self.hidden_layers} makes networks "
-                f"of {numbers:,} numbers, but images_per_class = {images_per_class} stores {stored:,} for a "
-                f"class; {self._narrower(stored, spec.channels)}"
+                f"decoder.width: {self.width} with hidden_layers = {self.hidden_layers} makes networks of "
+                f"{numbers:,} numbers, but images_per_class = {images_per_class} stores {stored:,}; "
+                f"{self._narrower(stored, spec.channels)}"
             )
         return stored // numbers
 
@@ -93,7 +94,7 @@ class DDiF(Fitted):
     def _layers(self, channels: int) -> list[tuple[int, int]]:
         """Inputs and outputs of each layer."""
         sizes = [PLACE, *[self.width] * self.hidden_layers, channels]
-        return list(zip(sizes, sizes[1:], strict=False))
+        return list(pairwise(sizes))
 
     def _initial(self, images: Images, streams: Streams) -> Codes:
         # As in SIREN, but with the biases drawn like the weights, as in the public code.

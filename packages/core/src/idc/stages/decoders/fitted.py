@@ -12,7 +12,7 @@ from idc.kinds import Batch, ClassNumbers, Codes, Decoder, Images, ImageSpec, St
 from idc.stages.decoders.tiles import enlarged_tiles, pack, refuse_unfit_factor
 
 AT_ONCE = 2**24
-"""Numbers of one layer, or of one Gaussian's values, that a fit holds at the same time."""
+"""Numbers of one intermediate result that a fit holds at the same time."""
 
 
 class Fitted(Decoder):
@@ -83,9 +83,9 @@ def fitted(
     numbers_per_image: int,
     limited: Callable[[Codes], Codes] = lambda codes: codes,
 ) -> Codes:
-    """Codes of one class after full-batch steps of Adam (PyTorch's defaults) on each image's mean square error.
+    """Codes of one class after full-batch steps of Adam (PyTorch's defaults) on each image's squared error.
 
-    Images are independent of each other, so that as many are fitted together as memory is allowed.
+    Images are independent of each other, so that only as many are fitted together as `AT_ONCE` allows.
 
     Args:
         images: normalised, (n, channels, height, width).

@@ -39,8 +39,8 @@ class FreD(Fitted):
         pixels = spec.height * spec.width
         if self.frequencies > pixels:
             raise InputError(
-                f"decoder.frequencies: {self.frequencies} is more than a channel of {spec.height}x{spec.width} "
-                f"pixels has; allowed are 1 to {pixels}"
+                f"decoder.frequencies: {self.frequencies} is more than {spec.height}x{spec.width} pixels "
+                f"have; allowed are 1 to {pixels}"
             )
         return images_per_class * pixels // self.frequencies
 

@@ -14,7 +14,10 @@ from idc.stages.decoders.fitted import Fitted, fitted
 GEOMETRY = 6
 """Numbers of a Gaussian besides its colour: two for its centre, three for its shape, its opacity."""
 EDGE = 1 - 2**-10
-"""Largest coordinate of a centre, because the boundary's penalty is infinite at 1; exact in every format."""
+"""Largest coordinate of a centre, because the boundary's penalty is infinite at 1."""
+NEAREST = 1e-6
+"""Smallest 1 - xy² in the penalty, for centres that momentum carries outside. Less than at `EDGE`, because
+clamping gives no gradient from its limits on."""
 FAINTEST = 1 / 255
 """Less than this of a Gaussian's colour is left out."""
 
@@ -55,8 +58,8 @@ class GSDD(Fitted):
         if self.gaussians * of_each > stored:
             room = stored // of_each
             raise InputError(
-                f"decoder.gaussians: {self.gaussians} of {of_each} numbers are more than the {stored:,} numbers "
-                f"of images_per_class = {images_per_class}; "
+                f"decoder.gaussians: {self.gaussians} of {of_each} numbers each do not fit into the "
+                f"{stored:,} numbers of images_per_class = {images_per_class}; "
                 + (f"allowed are 1 to {room}" if room else "set images_per_class higher")
             )
         return stored // (self.gaussians * of_each)
@@ -93,8 +96,7 @@ class GSDD(Fitted):
 
     def penalty(self, codes: Codes) -> Scalar:
         """The boundary's penalty of one class, which keeps centres away from the edges."""
-        xy = codes["xy"].clamp(-EDGE, EDGE)
-        return self.boundary_penalty * -(1 - xy**2).log().mean()
+        return -self.boundary_penalty * (1 - codes["xy"] ** 2).clamp(min=NEAREST).log().mean()
 
     def _initial(self, images: Images, streams: Streams) -> Codes:
         # Anywhere, in all directions, about as large as the distance between neighbours.

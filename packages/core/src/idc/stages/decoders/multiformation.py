@@ -66,8 +66,8 @@ class MultiFormation(Decoder):
 
         Tile k (row by row) of stored image q is real image ``k · images_per_class + q``, as in the public
         code. There the tile sizes differ from those of `decode` if ``size mod factor`` is neither 0 nor
-        ``factor - 1``. This is reproduced, so that seams can be off by some pixels. With `order` and `packing`
-        set, tiles are in that order and means.
+        ``factor - 1``. This is reproduced, so that seams can be off by some pixels. `order` and
+        `packing` change the order of the tiles and the downsampling.
         """
         if images.shape[1] == images_per_class:
             return {"images": images}
