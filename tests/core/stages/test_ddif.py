@@ -45,21 +45,22 @@ def codes_of(case: Case, prefix: str) -> Codes:
 def test_fit_images_and_gradient_are_the_public_codes(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     case = load_golden(name)
     decoder, spec = decoder_of(case), square(int(case.header["size"]))
-    assert decoder.numbers(3) == int(case.header["numbers_per_image"])
+    assert decoder.numbers(decoder.width, 3) == int(case.header["numbers_per_image"])
     numbers = spec.height * spec.width * decoder.width
     # The same in parts as all at once.
     for at_once in (fitting.AT_ONCE, 3 * numbers):
         monkeypatch.setattr(fitting, "AT_ONCE", at_once)
         found = fitted(
-            case["fitted_images"],
-            codes_of(case, "weight_first"),
+            case["fitted_images"][None],
+            lambda *_: codes_of(case, "weight_first"),
             lambda codes: decoder.render(codes, spec),
+            Streams(0),
             steps=decoder.fit_steps,
             learning_rate=decoder.fit_learning_rate,
             numbers_per_image=numbers,
         )
         for weight, expected in codes_of(case, "weight_fitted").items():
-            assert_exact(found[weight], expected)
+            assert_exact(found[weight][0], expected)
     leaves = {weight: code.requires_grad_() for weight, code in codes_of(case, "weight_fitted").items()}
     images = decoder.render(leaves, spec)
     assert_exact(images, case["decoded"])
@@ -90,7 +91,7 @@ def test_as_many_images_as_published(
     size: int, per_class: int, hidden_layers: int, width: int, numbers: int, networks: int
 ) -> None:
     decoder = DDiF(hidden_layers=hidden_layers, width=width)
-    assert decoder.numbers(3) == numbers
+    assert decoder.numbers(width, 3) == numbers
     assert decoder.capacity(per_class, square(size)) == decoder.unpacked(per_class, square(size)) == networks
 
 
@@ -121,3 +122,6 @@ def test_networks_larger_than_what_is_stored_are_refused() -> None:
     with pytest.raises(InputError) as error:
         DDiF(width=1, hidden_layers=200).capacity(1, SPEC)
     assert_names(str(error.value), "decoder.width: 1 ", "hidden_layers = 200", "fewer")
+    with pytest.raises(InputError) as error:
+        DDiF(width=10**12, hidden_layers=10**12).capacity(1, SPEC)
+    assert_names(str(error.value), "decoder.width: 1000000000000 ", "fewer")

@@ -1,6 +1,7 @@
 """Images from small networks that give the colour of each place."""
 
 import math
+from bisect import bisect_right
 from itertools import pairwise
 from typing import Annotated, Literal, final
 
@@ -44,37 +45,36 @@ class DDiF(Fitted):
             InputError: a network has more numbers than there are.
         """
         stored = images_per_class * spec.channels * spec.height * spec.width
-        numbers = self.numbers(spec.channels)
+        numbers = self.numbers(self.width, spec.channels)
         if numbers > stored:
+            widths = range(1, min(self.width, stored))
+            most = bisect_right(widths, stored, key=lambda width: self.numbers(width, spec.channels))
             raise InputError(
                 f"decoder.width: {self.width} with hidden_layers = {self.hidden_layers} makes networks of "
                 f"{numbers:,} numbers, but images_per_class = {images_per_class} stores {stored:,}; "
-                f"{self._narrower(stored, spec.channels)}"
+                + (f"allowed are 1 to {most}" if most else "set fewer hidden_layers")
             )
         return stored // numbers
 
-    def numbers(self, channels: int) -> int:
-        """Weights and biases of one network."""
-        return sum((inputs + 1) * outputs for inputs, outputs in self._layers(channels))
+    def numbers(self, width: int, channels: int) -> int:
+        """Weights and biases of one network with hidden layers of this width."""
+        hidden = (PLACE + 1) * width + (self.hidden_layers - 1) * (width + 1) * width
+        return hidden + (width + 1) * channels
 
     def fit(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
         """``weight.k`` (classes, n, outputs, inputs) and ``bias.k`` (classes, n, outputs) of each layer k.
 
         Initial weights are drawn from ``streams``, and fitted class by class.
         """
-        widest = spec.height * spec.width * max(self.width, spec.channels)
-        of_classes = [
-            fitted(
-                of_class,
-                self._initial(of_class, streams.child(label)),
-                lambda codes: self.render(codes, spec),
-                steps=self.fit_steps,
-                learning_rate=self.fit_learning_rate,
-                numbers_per_image=widest,
-            )
-            for label, of_class in enumerate(images)
-        ]
-        return {name: torch.stack([each[name] for each in of_classes]) for name in of_classes[0]}
+        return fitted(
+            images,
+            self._drawn,
+            lambda codes: self.render(codes, spec),
+            streams,
+            steps=self.fit_steps,
+            learning_rate=self.fit_learning_rate,
+            numbers_per_image=spec.height * spec.width * max(self.width, spec.channels),
+        )
 
     def render(self, codes: Codes, spec: ImageSpec) -> Images:
         """Every network at the place of every pixel: rows and columns from -1 to 1."""
@@ -91,29 +91,17 @@ class DDiF(Fitted):
             hidden = (self.w0 * self._linear(codes, layer, hidden)).sin()
         return self._linear(codes, self.hidden_layers, hidden).unflatten(2, (spec.height, spec.width))
 
-    def _layers(self, channels: int) -> list[tuple[int, int]]:
-        """Inputs and outputs of each layer."""
-        sizes = [PLACE, *[self.width] * self.hidden_layers, channels]
-        return list(pairwise(sizes))
-
-    def _initial(self, images: Images, streams: Streams) -> Codes:
+    def _drawn(self, images: Images, streams: Streams) -> Codes:
         # As in SIREN, but with the biases drawn like the weights, as in the public code.
         generator = streams.generator()
         codes: Codes = {}
-        for layer, (inputs, outputs) in enumerate(self._layers(images.shape[1])):
+        sizes = [PLACE, *[self.width] * self.hidden_layers, images.shape[1]]
+        for layer, (inputs, outputs) in enumerate(pairwise(sizes)):
             bound = math.sqrt(6 / inputs) / self.w0 if layer else 1 / inputs
             for name, shape in ((f"weight.{layer}", (outputs, inputs)), (f"bias.{layer}", (outputs,))):
                 unit = torch.rand(len(images), *shape, generator=generator, dtype=images.dtype)
                 codes[name] = ((2 * unit - 1) * bound).to(images.device)
         return codes
-
-    def _narrower(self, stored: int, channels: int) -> str:
-        widths = (width for width in range(self.width - 1, 0, -1) if self._fits(width, channels, stored))
-        width = next(widths, None)
-        return "set fewer hidden_layers" if width is None else f"allowed are 1 to {width}"
-
-    def _fits(self, width: int, channels: int, stored: int) -> bool:
-        return self.model_copy(update={"width": width}).numbers(channels) <= stored
 
     @staticmethod
     def _linear(codes: Codes, layer: int, values: Tensor) -> Tensor:

@@ -74,43 +74,52 @@ class Fitted(Decoder):
 
 
 def fitted(
-    images: Images,
-    initial: Codes,
+    images: StoredImages,
+    draw: Callable[[Images, Streams], Codes],
     render: Callable[[Codes], Images],
+    streams: Streams,
     *,
     steps: int,
     learning_rate: float,
     numbers_per_image: int,
     limited: Callable[[Codes], Codes] = lambda codes: codes,
 ) -> Codes:
-    """Codes of one class after full-batch steps of Adam (PyTorch's defaults) on each image's squared error.
+    """Codes after full-batch steps of Adam (PyTorch's defaults) on the mean squared error of each image.
 
-    Images are independent of each other, so that only as many are fitted together as `AT_ONCE` allows.
+    Images are independent of each other, so that only as many of a class as `AT_ONCE` allows are fitted
+    together.
 
     Args:
-        images: normalised, (n, channels, height, width).
-        initial: codes at the start, with n as their first axis.
+        images: normalised, (classes, n, channels, height, width).
+        draw: codes of a class's images at the start, with n as their first axis.
         render: images from the codes of some of them.
+        streams: a child for each class goes to ``draw``.
         steps: of Adam.
         learning_rate: of Adam.
         numbers_per_image: that the widest intermediate result of rendering an image holds.
         limited: what the codes are replaced with after every step.
     """
     together = max(1, AT_ONCE // numbers_per_image)
-    parts: list[Codes] = []
+
+    def of_some(images: Images, codes: Codes) -> Codes:
+        codes = {name: code.detach().clone().requires_grad_() for name, code in codes.items()}
+        optimizer = torch.optim.Adam(list(codes.values()), lr=learning_rate)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            error = (render(codes) - images) ** 2
+            error.mean((1, 2, 3)).sum().backward()
+            optimizer.step()
+            _replace(codes, limited)
+        return {name: code.detach() for name, code in codes.items()}
+
+    def of_class(images: Images, codes: Codes) -> Codes:
+        places = [slice(first, first + together) for first in range(0, len(images), together)]
+        parts = [of_some(images[some], {name: code[some] for name, code in codes.items()}) for some in places]
+        return {name: torch.cat([part[name] for part in parts]) for name in codes}
+
     with torch.enable_grad():
-        for first in range(0, len(images), together):
-            some = slice(first, first + together)
-            codes = {name: code[some].detach().clone().requires_grad_() for name, code in initial.items()}
-            optimizer = torch.optim.Adam(list(codes.values()), lr=learning_rate)
-            for _ in range(steps):
-                optimizer.zero_grad()
-                error = (render(codes) - images[some]) ** 2
-                error.mean((1, 2, 3)).sum().backward()
-                optimizer.step()
-                _replace(codes, limited)
-            parts.append({name: code.detach() for name, code in codes.items()})
-    return {name: torch.cat([part[name] for part in parts]) for name in initial}
+        classes = [of_class(each, draw(each, streams.child(label))) for label, each in enumerate(images)]
+    return {name: torch.stack([each[name] for each in classes]) for name in classes[0]}
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ class GSDD(Fitted):
 
     A pixel is the sum of the Gaussians' colours, each weighted by opacity times density, at most 1, and left
     out below 1/255; it is taken at four places within the pixel. There is no order and no background.
+    Derivatives are exact, while the public code's pass through the limit of 1.
     """
 
     projects_each_step: ClassVar[bool] = True
@@ -70,19 +71,16 @@ class GSDD(Fitted):
 
         Initial Gaussians are drawn from ``streams``, and fitted class by class.
         """
-        of_classes = [
-            fitted(
-                of_class,
-                self._initial(of_class, streams.child(label)),
-                lambda codes: self.render(codes, spec),
-                steps=self.fit_steps,
-                learning_rate=self.fit_learning_rate,
-                numbers_per_image=4 * self.gaussians * spec.height * spec.width,
-                limited=lambda codes: self.project(codes, spec),
-            )
-            for label, of_class in enumerate(images)
-        ]
-        return {name: torch.stack([each[name] for each in of_classes]) for name in of_classes[0]}
+        return fitted(
+            images,
+            self._drawn,
+            lambda codes: self.render(codes, spec),
+            streams,
+            steps=self.fit_steps,
+            learning_rate=self.fit_learning_rate,
+            numbers_per_image=4 * self.gaussians * spec.height * spec.width,
+            limited=lambda codes: self.project(codes, spec),
+        )
 
     def render(self, codes: Codes, spec: ImageSpec) -> Images:
         """`splatted` Gaussians."""
@@ -98,7 +96,7 @@ class GSDD(Fitted):
         """The boundary's penalty of one class, which keeps centres away from the edges."""
         return -self.boundary_penalty * (1 - codes["xy"] ** 2).clamp(min=NEAREST).log().mean()
 
-    def _initial(self, images: Images, streams: Streams) -> Codes:
+    def _drawn(self, images: Images, streams: Streams) -> Codes:
         # Anywhere, in all directions, about as large as the distance between neighbours.
         generator = streams.generator()
         shape = (len(images), self.gaussians)
