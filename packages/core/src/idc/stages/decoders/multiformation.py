@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
-from idc.stages.decoders.tiles import enlarged_tiles, fills, pack
+from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, pack, refuse_unfit_factor
 
 Mode = Literal["single", "multi", "bound"]
 
@@ -38,22 +38,22 @@ class MultiFormation(Decoder):
     """``time`` cuts only the width into ``factor`` tiles, for spectrograms (IDC's code for speech)."""
     padding: float = 0.5
     """Padding value if ``factor`` does not divide a side; for spectrograms, use their lowest value."""
+    order: Order = "rows"
+    """Order of the tiles: row by row (IDC), or column by column (IDM, CVPR 2023)."""
+    packing: Packing = "nearest"
+    """How real images are made as small as a tile: ``nearest`` neighbour (IDC), or the ``mean`` of the
+    pixels that become one (IDM), for sides that ``factor`` divides."""
 
     def capacity(self, images_per_class: int, spec: ImageSpec) -> int:
         """One real image per tile.
 
         Raises:
-            InputError: ``factor`` is larger than the image, the last tiles would contain only padding, or
-                ``bound`` is less than ``images_per_class``.
+            InputError: ``factor`` is larger than the image, the last tiles would contain only padding,
+                ``packing`` needs sides that ``factor`` divides, or ``bound`` is less than
+                ``images_per_class``.
         """
-        sides = (spec.height, spec.width) if self.axis == "both" else (spec.width,)
-        if not all(fills(side, self.factor) for side in sides):
-            problem = "is larger than" if self.factor > min(sides) else "gives tiles without pixels of"
-            allowed = [f for f in range(1, min(sides) + 1) if all(fills(side, f) for side in sides)]
-            raise InputError(
-                f"decoder.factor: {self.factor} {problem} the image ({spec.height}x{spec.width} pixels); "
-                f"allowed are {', '.join(map(str, allowed))}"
-            )
+        refuse_unfit_factor(self.factor, spec, self.axis)
+        self._refuse_unfit_packing(spec)
         if "bound" in (self.mode, self.evaluate) and self.bound < images_per_class:
             raise InputError(
                 f"decoder.bound: {self.bound} is less than images_per_class = {images_per_class}; set it to "
@@ -66,19 +66,20 @@ class MultiFormation(Decoder):
 
         Tile k (row by row) of stored image q is real image ``k · images_per_class + q``, as in the public
         code. There the tile sizes differ from those of `decode` if ``size mod factor`` is neither 0 nor
-        ``factor - 1``. This is reproduced, so that seams can be off by some pixels.
+        ``factor - 1``. This is reproduced, so that seams can be off by some pixels. `order` and
+        `packing` change the order of the tiles and the downsampling.
         """
         if images.shape[1] == images_per_class:
             return {"images": images}
         rows = self.factor if self.axis == "both" else 1
-        return {"images": pack(images, rows, self.factor)}
+        return {"images": pack(images, rows, self.factor, self.order, self.packing)}
 
     def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
-        """Tiles upsampled bilinearly: the top left tile of every stored image, then the next, row by row."""
+        """Tiles upsampled bilinearly: the top left tile of every stored image, then the next, in `order`."""
         blocks: list[Batch] = []
         for images, block_labels, factor in self._blocks(codes, labels):
             rows = factor if self.axis == "both" else 1
-            enlarged = enlarged_tiles(images, rows, factor, self.padding)
+            enlarged = enlarged_tiles(images, rows, factor, self.padding, self.order)
             blocks.append(Batch(enlarged, block_labels.repeat(self._tiles(factor))))
         if len(blocks) == 1:
             return blocks[0]
@@ -96,6 +97,17 @@ class MultiFormation(Decoder):
 
     def _tiles(self, factor: int) -> int:
         return factor**2 if self.axis == "both" else factor
+
+    def _refuse_unfit_packing(self, spec: ImageSpec) -> None:
+        sides = (spec.height, spec.width) if self.axis == "both" else (spec.width,)
+        if self.packing == "nearest" or not any(side % self.factor for side in sides):
+            return
+        divisors = (each for each in range(1, min(sides) + 1) if not any(side % each for side in sides))
+        raise InputError(
+            f"decoder.packing: 'mean' needs sides that factor = {self.factor} divides, but the image has "
+            f"{spec.height}x{spec.width} pixels; set packing = 'nearest', or factor to one of "
+            f"{', '.join(map(str, divisors))}"
+        )
 
     def _blocks(self, codes: Codes, labels: Tensor) -> list[tuple[Tensor, Tensor, int]]:
         images = codes["images"]

@@ -1,14 +1,24 @@
 """Cutting images into upsampled tiles, and packing downsampled images into tiles."""
 
+from collections.abc import Sequence
+from typing import Literal, TypeVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from idc.kinds import Images, StoredImages
+from idc.kinds import Images, ImageSpec, InputError, StoredImages
+
+T = TypeVar("T")
+
+Order = Literal["rows", "columns"]
+"""Of tiles: row by row, or column by column."""
+Packing = Literal["nearest", "mean"]
+"""How images are downsampled: by nearest neighbour, or to the mean of the pixels that become one."""
 
 
 def enlarged_tiles(
-    images: Images, rows: int, columns: int, padding: float = 0.5
+    images: Images, rows: int, columns: int, padding: float = 0.5, order: Order = "rows"
 ) -> Float[Tensor, "formations channels height width"]:
     """Cut images into ``rows · columns`` tiles and upsample each to full size.
 
@@ -17,6 +27,7 @@ def enlarged_tiles(
         rows: tiles along the height.
         columns: tiles along the width.
         padding: value of the padding.
+        order: of the tiles.
 
     Returns:
         (n · rows · columns, channels, height, width): the first tiles of all images, then the second ones, …
@@ -30,8 +41,9 @@ def enlarged_tiles(
         images = nn.functional.pad(images, missing, value=padding)
     tiles = [
         images[..., row : row + tile_height, column : column + tile_width]
-        for row in range(0, tile_height * rows, tile_height)
-        for column in range(0, tile_width * columns, tile_width)
+        for row, column in _grid(
+            range(0, tile_height * rows, tile_height), range(0, tile_width * columns, tile_width), order
+        )
     ]
     return nn.functional.interpolate(
         torch.cat(tiles), size=(height, width), mode="bilinear", align_corners=False
@@ -39,14 +51,16 @@ def enlarged_tiles(
 
 
 def pack(
-    images: StoredImages, rows: int, columns: int
+    images: StoredImages, rows: int, columns: int, order: Order = "rows", packing: Packing = "nearest"
 ) -> Float[Tensor, "classes packed channels height width"]:
-    """Fill ``rows · columns`` tiles of stored images with images downsampled by nearest neighbour.
+    """Fill ``rows · columns`` tiles of stored images with downsampled images.
 
     Args:
         images: (classes, n · rows · columns, channels, height, width).
         rows: tiles along the height; if it does not divide the height, the first tiles are a pixel longer.
         columns: tiles along the width, with the same rule.
+        order: of the tiles.
+        packing: how images are downsampled; for ``mean``, rows and columns must divide the sides.
 
     Returns:
         (classes, n, channels, height, width); tile k of image q holds image ``k · n + q`` of its class.
@@ -54,12 +68,35 @@ def pack(
     height, width = images.shape[-2:]
     tiles = images.unflatten(1, (rows * columns, -1)).unbind(1)
     packed = torch.empty_like(tiles[0])
-    grid = [(row, column) for row in _parts(height, rows) for column in _parts(width, columns)]
+    grid = _grid(_parts(height, rows), _parts(width, columns), order)
+    mode = "nearest" if packing == "nearest" else "area"
     for tile, (row, column) in zip(tiles, grid, strict=True):
         size = (row.stop - row.start, column.stop - column.start)
-        small = nn.functional.interpolate(tile.flatten(0, 1), size=size, mode="nearest")
+        small = nn.functional.interpolate(tile.flatten(0, 1), size=size, mode=mode)
         packed[..., row, column] = small.unflatten(0, tile.shape[:2])
     return packed
+
+
+def refuse_unfit_factor(factor: int, spec: ImageSpec, axis: Literal["both", "time"] = "both") -> None:
+    """Refuse tiles that images of this size do not fill.
+
+    Args:
+        factor: tiles along each side that is cut.
+        spec: of the images.
+        axis: ``time`` if only the width is cut.
+
+    Raises:
+        InputError: ``factor`` is larger than the image, or the last tiles would contain only padding.
+    """
+    sides = (spec.height, spec.width) if axis == "both" else (spec.width,)
+    if all(fills(side, factor) for side in sides):
+        return
+    problem = "is larger than" if factor > min(sides) else "gives tiles without pixels of"
+    allowed = [each for each in range(1, min(sides) + 1) if all(fills(side, each) for side in sides)]
+    raise InputError(
+        f"decoder.factor: {factor} {problem} the image ({spec.height}x{spec.width} pixels); "
+        f"allowed are {', '.join(map(str, allowed))}"
+    )
 
 
 def fills(size: int, factor: int) -> bool:
@@ -76,3 +113,10 @@ def _parts(size: int, factor: int) -> list[slice]:
         parts.append(slice(start, stop))
         start = stop
     return parts
+
+
+def _grid(rows: Sequence[T], columns: Sequence[T], order: Order) -> list[tuple[T, T]]:
+    """Row and column of every tile, in this order."""
+    if order == "rows":
+        return [(row, column) for row in rows for column in columns]
+    return [(row, column) for column in columns for row in rows]
