@@ -77,6 +77,8 @@ def condense_in_folder(
     """
     started = time.monotonic() - spent
     try:
+        _pretrain(condensation, folder, display)
+        started = time.monotonic() - spent
         _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
@@ -98,6 +100,17 @@ def condense_in_folder(
     except OSError as error:
         display.say(f"note: {folder / PICTURE} cannot be written ({error.strerror}); the run continues")
     return synset, spent
+
+
+def _pretrain(condensation: Condensation, folder: RunFolder, display: Display) -> None:
+    """Train the networks that are missing, apart from the time of condensing."""
+    if not condensation.untrained_images:
+        return
+    started = time.monotonic()
+    with display.track("pretrain") as track:
+        outcome = condensation.pretrain(track.update)
+    folder.log.add_pretraining(outcome, time.monotonic() - started)
+    display.mention(outcome)
 
 
 def _iterate(

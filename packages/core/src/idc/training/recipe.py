@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Annotated
 
 import torch
+from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from idc.runtime.compiler import Like, compute
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
-from idc.shapes import Draw, Indices
+from idc.shapes import Draw, Indices, class_numbers
 from idc.spec import ImageSpec
 from idc.table import Table
 from idc.training.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
@@ -96,6 +97,19 @@ class Training(Table):
         Returns:
             The network with new weights, velocity and buffers, one batch further.
         """
+        return self.step_and_hits(network, split, preprocessing, learning_rate)[0]
+
+    def step_and_hits(
+        self,
+        network: Network,
+        split: Split,
+        preprocessing: Preprocessing,
+        learning_rate: float | None = None,
+    ) -> tuple[Network, Int[Tensor, ""]]:
+        """What `step` returns, and how many images of the batch the network classified correctly before it.
+
+        The images are as they were trained on: augmented and, where CutMix mixed them, with their own labels.
+        """
         indices, device = self._next(network, split), split.device
         generator = network.streams.generator("draws", network.batches)
         draws = preprocessing.draw(len(indices), generator)
@@ -116,12 +130,13 @@ class Training(Table):
             draws: list[Draw],
             mix: Draw,
             rate: Tensor,
-        ) -> tuple[Weights, Weights, Weights]:
+        ) -> tuple[Weights, Weights, Weights, Tensor]:
             batch = Split(pixels, labels, split.spec).batch()
             images = cutmix(preprocessing(batch.images, draws), mix)
             leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
             tracked = {name: buffer.clone() for name, buffer in buffers.items()}
-            loss = mixed_cross_entropy(network.logits(images, leaves, tracked), batch.labels, mix)
+            logits = network.logits(images, leaves, tracked)
+            loss = mixed_cross_entropy(logits, batch.labels, mix)
             gradients = torch.autograd.grad(loss, tuple(leaves.values()))
             moved, pushed = {}, {}
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
@@ -129,7 +144,8 @@ class Training(Table):
                 # The same memory layout as the inputs, so that the next step uses the same graph.
                 pushed[name] = push.contiguous()
                 moved[name] = (weight - rate * push).contiguous()
-            return moved, tracked, pushed
+            hits = (logits.argmax(1) == class_numbers(batch.labels)).sum()
+            return moved, tracked, pushed, hits
 
         key = Like(self, network.architecture, split.spec)
         state = (network.weights, network.buffers, network.velocity)
@@ -137,12 +153,13 @@ class Training(Table):
             self._execution_of(len(indices), split),
             network.streams.seeded("layers", network.batches, device=device),
         ):
-            weights, buffers, velocity = compute(
+            weights, buffers, velocity, hits = compute(
                 "the training step", key, update, *state, chosen.pixels, chosen.labels, *drawn
             )
-        return replace(
+        further = replace(
             network, weights=weights, buffers=buffers, velocity=velocity, batches=network.batches + 1
         )
+        return further, hits
 
     def steps(
         self, network: Network, split: Split, count: int, learning_rate: float | None = None
