@@ -155,6 +155,7 @@ def test_fields_that_make_no_sense_are_refused(fields: dict[str, Any], message: 
 
 def test_real_networks_start_from_a_random_age_and_know_its_accuracy() -> None:
     networks = real(images=0)
+    assert networks.pool is not None
     wanted = {
         tuple(flat(network.weights).tolist()): accuracy
         for of in networks.pool.load(MODEL, SPLIT)

@@ -51,7 +51,11 @@ def refused(wanted: Pool, *parts: str, real: Split | None = None) -> None:
     """Everything that may look at the files refuses them, in order of what a user would see first."""
     real = real or toy_split()
     pattern = ".*".join(map(re.escape, parts))
-    for look in (wanted.refuse_unfit, wanted.load, lambda *given: wanted.make(*given, lambda share: None)):
+    for look in (
+        wanted.refuse_unfit,
+        wanted.load,
+        lambda model, data: wanted.make(model, data, lambda share: None),
+    ):
         with pytest.raises(InputError, match=pattern):
             look(MODEL, real)
 

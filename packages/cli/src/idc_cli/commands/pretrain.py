@@ -28,7 +28,6 @@ def pretrain(
     plan, display = Pipeline.load(pipeline, parse_assignments(assignments or [])), Display(quiet=quiet)
     chosen = devices.choose(device)
     real = load(plan.dataset, data, download=download, display=display).to(chosen)
-    with display.track("pretrain") as track:
-        with Execution.on(chosen, plan.precision, plan.compile).active():
-            outcome = plan.networks.pretrain(plan.model, real.train, track.update)
+    with display.track("pretrain") as track, Execution.on(chosen, plan.precision, plan.compile).active():
+        outcome = plan.networks.pretrain(plan.model, real.train, track.update)
     print(outcome)

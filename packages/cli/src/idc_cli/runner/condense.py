@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -104,13 +104,19 @@ def condense_in_folder(
 
 def _pretrain(condensation: Condensation, folder: RunFolder, display: Display) -> None:
     """Train the networks that are missing, apart from the time of condensing."""
-    if not condensation.untrained_images:
-        return
     started = time.monotonic()
-    with display.track("pretrain") as track:
-        outcome = condensation.pretrain(track.update)
-    folder.log.add_pretraining(outcome, time.monotonic() - started)
-    display.mention(outcome)
+    with ExitStack() as shown:
+        tracks: list[Track] = []
+
+        def progress(fraction: float) -> None:
+            if not tracks:
+                tracks.append(shown.enter_context(display.track("pretrain")))
+            tracks[0].update(fraction)
+
+        outcome = condensation.pretrain(progress)
+    if outcome is not None:
+        folder.log.add_pretraining(outcome, time.monotonic() - started)
+        display.mention(outcome)
 
 
 def _iterate(
