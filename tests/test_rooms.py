@@ -52,7 +52,13 @@ NEEDS_TORCHVISION = {
 
 WITHOUT_TORCH = ("idc.files", "idc.kinds", "idc.config")
 """Rooms all of whose modules are imported without torch, like those that commands answer from at once:"""
-ALSO_WITHOUT_TORCH = ("idc.data.cache", "idc.experiment.report", "idc.runtime.options", "idc.synset.header")
+ALSO_WITHOUT_TORCH = (
+    "idc.data.cache",
+    "idc.experiment.report",
+    "idc.runtime.options",
+    "idc.synset.header",
+    "idc.training.pool_files",
+)
 
 PLUGIN_SURFACE = {"idc.kinds", "idc.testing"}
 PLUGINS = ("packages/augment/src", "packages/models/src", "examples/plugin", "packages/cli/src/idc_cli")

@@ -7,17 +7,12 @@ from command_line import idc, names, refused, succeeded
 
 
 def test_pretrain_makes_the_networks_that_a_run_starts_from() -> None:
-    settings = [
-        "--set",
-        """networks.pretrained={path="nets", networks=2, first_epoch=1}""",
-        "--device",
-        "cpu",
-    ]
-    names(refused("run", "small.toml", *settings), "idc pretrain PIPELINE")
-    names(succeeded("pretrain", "small.toml", *settings).stdout, "networks in nets", "2 trained")
-    names(succeeded("pretrain", "small.toml", *settings).stdout, "networks in nets", "0 trained")
+    settings = ["--set", "networks.pool={path='nets', networks=2, epochs=[1]}", "--device", "cpu"]
+    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "2 networks trained")
+    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "0 networks trained")
     assert len(list(Path("nets").glob("*.safetensors"))) == 2
-    succeeded("run", "small.toml", "--quiet", "--set", "evaluate=[]", *settings)
+    ran = succeeded("run", "small.toml", "--set", "evaluate=[]", *settings)
+    assert "pretrain" not in ran.stderr
     names(refused("pretrain", "small.toml"), "nothing to pretrain")
 
 

@@ -161,3 +161,10 @@ def test_dms_presets_are_its_published_settings(path: Path) -> None:
     assert table["sampler"]["batch_size"] == 256
     variance = sum(std**2 for std in table["dataset"]["std"]) / len(table["dataset"]["std"])
     assert table["optimizer"]["learning_rate"] == pytest.approx(variance, rel=1e-3)
+
+
+def test_imagenet_100_starts_from_networks_trained_like_those_that_are_matched() -> None:
+    networks = preset("imagenet-100-ipc10-idc")["networks"]
+    pool = networks["pool"]
+    assert (pool["networks"], pool["epochs"], pool["milestones"]) == (10, [5.0], [])
+    assert pool["training"] == networks["training"]

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 
 from idc.condensation import checkpoint
 from idc.condensation.loop import Condensation, condense
+from idc.data.fingerprint import digest
 from idc.errors import InputError, Notice, RunError
 from idc.files.atomic import previous
-from idc.synset.codes import digest
 from small import small_pipeline
 
 

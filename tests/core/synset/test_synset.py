@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from idc.condensation.loop import condense
+from idc.data.fingerprint import digest
 from idc.errors import InputError
 from idc.shapes import Codes
-from idc.synset.codes import budget, digest
+from idc.synset.codes import budget
 from idc.synset.synset import Synset
 from small import small_pipeline
 

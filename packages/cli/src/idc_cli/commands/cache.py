@@ -7,13 +7,16 @@ import typer
 from idc_cli.app import Json
 
 if TYPE_CHECKING:
-    from idc.data.cache import EntryHeader
+    from idc.data.cache import Entry
+    from idc.training.pool_files import StoredPool
+
+Row = tuple[str, str, str, str]
 
 
 def cache(
     empty: Annotated[bool, typer.Option("--empty", help="Delete them all.")] = False, json: Json = False
 ) -> None:
-    """List the prepared datasets in the cache folder.
+    """List the prepared datasets and the pools of networks in the cache folder.
 
     The environment variable IDC_CACHE names another folder.
     """
@@ -21,34 +24,49 @@ def cache(
 
     from idc.data import cache as kept
     from idc.errors import InputError
+    from idc.training import pool_files
     from idc_cli.terminal.tables import show_table
     from idc_cli.terminal.text import size
 
     if empty:
         try:
-            print(f"removed {size(kept.empty())} from {kept.folder()}")
+            print(f"removed {size(kept.empty() + pool_files.empty())} from {kept.folder()}")
         except OSError as error:
             raise InputError(
                 f"cache: {error.filename} cannot be removed ({error.strerror}); remove it by hand"
             ) from None
         return
-    found = kept.entries()
+    datasets, pools = kept.entries(), pool_files.stored()
     if json:
-        listed = [
-            {
-                "path": str(each.path),
-                "bytes": each.size,
-                **(each.header.model_dump(mode="json") if each.header else {}),
-            }
-            for each in found
-        ]
-        print(dumps(listed, indent=2))
+        print(dumps([*map(_dataset, datasets), *map(_pool, pools)], indent=2))
         return
-    if found:
-        rows = [(size(each.size), *_described(each.header), each.path.name) for each in found]
-        show_table(["size>", "dataset", "source", "file"], rows)
-    print(f"{size(sum(each.size for each in found))} in {kept.folder()}")
+    if datasets or pools:
+        rows = [*map(_dataset_row, datasets), *map(_pool_row, pools)]
+        show_table(["size>", "kind", "source", "file"], rows)
+    print(f"{size(sum(each.size for each in (*datasets, *pools)))} in {kept.folder()}")
 
 
-def _described(header: "EntryHeader | None") -> tuple[str, str]:
-    return ("unfinished or damaged", "") if header is None else (header.type, header.source)
+def _dataset(entry: "Entry") -> dict[str, object]:
+    described = entry.header.model_dump(mode="json") if entry.header else {}
+    return {"path": str(entry.path), "bytes": entry.size, "kind": "dataset", **described}
+
+
+def _pool(pool: "StoredPool") -> dict[str, object]:
+    described = pool.header.model_dump(mode="json", include={"source", "recipe"}) if pool.header else {}
+    facts = {"path": str(pool.path), "bytes": pool.size, "kind": "pool", "networks": pool.networks}
+    return {**facts, **described}
+
+
+def _dataset_row(entry: "Entry") -> Row:
+    from idc_cli.terminal.text import size
+
+    header = entry.header
+    kind, source = ("unfinished or damaged", "") if header is None else (header.type, header.source)
+    return size(entry.size), kind, source, entry.path.name
+
+
+def _pool_row(pool: "StoredPool") -> Row:
+    from idc_cli.terminal.text import size
+
+    kind = f"pool of {pool.networks} networks" if pool.header else "unfinished or damaged"
+    return size(pool.size), kind, pool.header.source if pool.header else "", f"pools/{pool.path.name}"

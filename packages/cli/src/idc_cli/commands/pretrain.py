@@ -15,21 +15,19 @@ def pretrain(
 ) -> None:
     """Train the networks that a pipeline's condensation starts from.
 
-    Only for pipelines with networks.pretrained; networks that exist already are not trained again.
+    Only for pipelines with a pool of networks. A run does it by itself; networks that exist already are not
+    trained again.
     """
     from idc.config.overrides import parse_assignments
     from idc.config.pipeline import Pipeline
     from idc.runtime import device as devices
     from idc.runtime.execution import Execution
-    from idc.seeding import Streams
     from idc_cli.runner.load import load
     from idc_cli.terminal.progress import Display
 
     plan, display = Pipeline.load(pipeline, parse_assignments(assignments or [])), Display(quiet=quiet)
     chosen = devices.choose(device)
     real = load(plan.dataset, data, download=download, display=display).to(chosen)
-    with display.track("pretrain") as track:
-        streams = Streams(plan.seed).child("pretrain")
-        with Execution.on(chosen, plan.precision, plan.compile).active():
-            outcome = plan.networks.pretrain(plan.model, real.train, streams, track.update)
+    with display.track("pretrain") as track, Execution.on(chosen, plan.precision, plan.compile).active():
+        outcome = plan.networks.pretrain(plan.model, real.train, track.update)
     print(outcome)

@@ -127,7 +127,9 @@ def run(
         except KeyboardInterrupt:
             display.say(f"resume with: {again}")
             raise
-        seconds = {"condense": spent, "evaluate": time.monotonic() - started}
+        pretraining = folder.log.pretraining_seconds()
+        seconds = {"pretrain": pretraining} if pretraining else {}
+        seconds |= {"condense": spent, "evaluate": time.monotonic() - started}
         report = report_of(condensation, synset, seconds, *scores)
         try:
             report.save(folder / REPORT)

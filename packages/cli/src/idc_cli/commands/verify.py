@@ -8,9 +8,9 @@ def verify(file: SynsetFile) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    from idc.data.fingerprint import digest
     from idc.errors import InputError, RunError
     from idc.synset import header
-    from idc.synset.codes import digest
 
     path = header.locate(file)
     found = header.read(path)

@@ -42,6 +42,7 @@ def write_page(folder: Path, path: Path) -> None:
         report=found,
         images=len(synset),
         condensed_in=duration(found.seconds["condense"]) if found.seconds.get("condense") else "",
+        pretrained_in=duration(found.seconds["pretrain"]) if found.seconds.get("pretrain") else "",
         metric=metric(found.evaluations),
         metrics=len({each.metric for each in found.evaluations}),
         rows=_rows(found),

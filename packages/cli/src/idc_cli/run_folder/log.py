@@ -1,4 +1,4 @@
-"""The log of a run: a line for each outer iteration and for each synset scored."""
+"""The log of a run: a line for the pretraining, for each outer iteration and for each synset scored."""
 
 import json
 import warnings
@@ -14,7 +14,7 @@ from idc.files.atomic import write_text
 from idc.kinds.evaluation import Evaluation
 
 LOG = "log.jsonl"
-CONDENSE, EVALUATE = "condense", "evaluate"
+PRETRAIN, CONDENSE, EVALUATE = "pretrain", "condense", "evaluate"
 """The values of a line's ``phase``."""
 
 EVALUATIONS = TypeAdapter(list[Evaluation])
@@ -25,6 +25,15 @@ class Log:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOG
+
+    def add_pretraining(self, outcome: str, seconds: float) -> None:
+        """Append what was trained before the first iteration.
+
+        Args:
+            outcome: what was trained.
+            seconds: that it took.
+        """
+        self._append({"phase": PRETRAIN, "outcome": outcome, "seconds": round(seconds, 3)})
 
     def add_iteration(self, iteration: Iteration, seconds: float) -> None:
         """Append an outer iteration.
@@ -45,6 +54,11 @@ class Log:
         """
         rows = [evaluation.model_dump(mode="json") for evaluation in evaluations]
         self._append({"phase": EVALUATE, "contender": contender, "evaluations": rows})
+
+    def pretraining_seconds(self) -> float:
+        """Seconds that the run trained networks before its first iteration; damaged lines are skipped."""
+        seconds = [entry.get("seconds") for entry in self._entries(PRETRAIN)]
+        return sum(each for each in seconds if isinstance(each, int | float))
 
     def iterations(self) -> list[Iteration]:
         """The outer iterations logged so far; damaged lines are skipped."""
@@ -74,7 +88,8 @@ class Log:
         Raises:
             OSError: the file cannot be written.
         """
-        kept = [entry for entry in self._entries(CONDENSE) if _iteration(entry) <= iterations]
+        kept = self._entries(PRETRAIN)
+        kept += [entry for entry in self._entries(CONDENSE) if _iteration(entry) <= iterations]
         kept += self._entries(EVALUATE) if keep_scores else []
         text = "".join(json.dumps(entry) + "\n" for entry in kept)
         write_text(self._path, text)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -77,6 +77,8 @@ def condense_in_folder(
     """
     started = time.monotonic() - spent
     try:
+        _pretrain(condensation, folder, display)
+        started = time.monotonic() - spent
         _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
@@ -98,6 +100,23 @@ def condense_in_folder(
     except OSError as error:
         display.say(f"note: {folder / PICTURE} cannot be written ({error.strerror}); the run continues")
     return synset, spent
+
+
+def _pretrain(condensation: Condensation, folder: RunFolder, display: Display) -> None:
+    """Train the networks that are missing, apart from the time of condensing."""
+    started = time.monotonic()
+    with ExitStack() as shown:
+        tracks: list[Track] = []
+
+        def progress(fraction: float) -> None:
+            if not tracks:
+                tracks.append(shown.enter_context(display.track("pretrain")))
+            tracks[0].update(fraction)
+
+        outcome = condensation.pretrain(progress)
+    if outcome is not None:
+        folder.log.add_pretraining(outcome, time.monotonic() - started)
+        display.mention(outcome)
 
 
 def _iterate(

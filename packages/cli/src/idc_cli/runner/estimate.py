@@ -48,14 +48,18 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
         ("training images", f"{found.images:,}"),
         ("inner steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),
-        ("arithmetic", _both(operations, found.condense_operations, found.evaluate_operations)),
+        (
+            "arithmetic",
+            _phases(
+                operations, found.pretrain_operations, found.condense_operations, found.evaluate_operations
+            ),
+        ),
         ("precision", _precision(found)),
         ("memory", "unknown" if found.memory is None else f"{size(found.memory)} to match a class"),
     ]
     if found.condense_seconds is not None and found.evaluate_seconds is not None:
-        rows.append(
-            ("time here", f"{_both(duration, found.condense_seconds, found.evaluate_seconds)}, {how}")
-        )
+        seconds = (found.pretrain_seconds or 0.0, found.condense_seconds, found.evaluate_seconds)
+        rows.append(("time here", f"{_phases(duration, *seconds)}, {how}"))
     return rows
 
 
@@ -67,5 +71,6 @@ def _precision(found: Estimate) -> str:
     return f"{found.precision}{hint}"
 
 
-def _both(shown: Callable[[float], str], condensing: float, scoring: float) -> str:
-    return f"{shown(condensing)} condensing" + (f", {shown(scoring)} scoring" if scoring else "")
+def _phases(shown: Callable[[float], str], pretraining: float, condensing: float, scoring: float) -> str:
+    first = f"{shown(pretraining)} pretraining, " if pretraining else ""
+    return f"{first}{shown(condensing)} condensing" + (f", {shown(scoring)} scoring" if scoring else "")

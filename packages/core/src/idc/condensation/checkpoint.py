@@ -14,12 +14,12 @@ from torch import Tensor
 from idc.condensation.loop import Condensation
 from idc.condensation.state import State
 from idc.config.compatibility import differences
+from idc.data.fingerprint import digest
 from idc.errors import InputError, Notice, first_line
 from idc.files.atomic import replace_verified
 from idc.files.tensorfile import FileHeader, read_header, write_tensors
 from idc.seeding import Streams
 from idc.shapes import Tensors
-from idc.synset.codes import digest
 from idc.synset.provenance import Computed, versions
 from idc.table import Table
 

@@ -1,6 +1,6 @@
 """The condensation loop: an iterator that the caller drives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from idc.condensation.classes_at_once import classes_that_fit
 from idc.condensation.divergence import diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
+from idc.condensation.pretraining import pretrain
 from idc.condensation.soft_labels import with_soft_labels
 from idc.condensation.state import State, Step
 from idc.condensation.trial import prepare, try_stages
@@ -88,10 +89,10 @@ class Condensation:
         self.execution = Execution.on(device, pipeline.precision, pipeline.compile)
         """How it is computed; with ``auto``, steps are compiled if enough work remains."""
         with self.execution.active():
-            network, self.trial_prepared = try_stages(
+            self.trial_network, self.trial_prepared = try_stages(
                 pipeline, self.data, self._preprocessing, self._streams, device
             )
-            """What `Objective.prepare` returned for a few images of each class."""
+            """An untrained network, and what `Objective.prepare` returned for a few images of each class."""
             self.codes: Codes = pipeline.init.codes(
                 pipeline.decoder,
                 pipeline.images_per_class,
@@ -105,11 +106,11 @@ class Condensation:
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
-        operations = self.matching.operations(network, self.trial_prepared)
+        operations = self.matching.operations(self.trial_network, self.trial_prepared)
         self.execution = self.execution.decided(len(self) * operations)
         large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
         with self.execution.eager().active():
-            trial = (network, self.codes, self.trial_prepared)
+            trial = (self.trial_network, self.codes, self.trial_prepared)
             self.memory = self.matching.memory(*trial) if large and len(self) else None
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = classes_that_fit(self.memory, classes_at_once, device)
@@ -174,8 +175,16 @@ class Condensation:
             self._steps = self.execution.during(self._run())
             raise
 
+    def pretrain(self, progress: Callable[[float], None] = lambda fraction: None) -> str | None:
+        """Train the networks that the run starts from, if any are missing; else the first step does.
+
+        ``progress`` gets the fraction done, 0 to 1. What is returned says what was trained; None: nothing.
+        """
+        return pretrain(self.pipeline, self.data.train, progress)
+
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
+        self.pretrain()
         if self._prepared is None and self.steps_done < len(self):
             self._prepared = prepare(plan, train, self._streams)
         while self.steps_done < len(self):

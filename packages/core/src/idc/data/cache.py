@@ -100,7 +100,7 @@ def empty() -> int:
     """
     freed = 0
     for entry in entries():
-        if entry.path.suffix == PARTIAL and not _abandoned(entry.path):
+        if entry.path.suffix == PARTIAL and not abandoned(entry.path):
             continue
         entry.path.unlink(missing_ok=True)
         freed += entry.size
@@ -166,7 +166,7 @@ def writing(key: str, first: int) -> Iterator[EntryWriter]:
         OSError: the folder cannot be written to, or the disk is full.
     """
     for file in _files():
-        if file.suffix == PARTIAL and _abandoned(file):
+        if file.suffix == PARTIAL and abandoned(file):
             file.unlink(missing_ok=True)
     with replacing(path_of(key), f"{key}.", PARTIAL) as partial, partial.open("wb") as file:
         yield EntryWriter(file, first)
@@ -178,7 +178,8 @@ def _files() -> list[Path]:
     return [path for path in everything if ENTRY_NAME.fullmatch(path.name)]
 
 
-def _abandoned(path: Path) -> bool:
+def abandoned(path: Path) -> bool:
+    """Whether an unfinished file was left by a killed process."""
     try:
         return time.time() - path.stat().st_mtime > ABANDONED_AFTER
     # Finished and renamed in the meantime.

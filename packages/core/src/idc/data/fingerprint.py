@@ -1,6 +1,7 @@
-"""SHA-256 of images and labels: splits with equal fingerprints have the same data."""
+"""SHA-256 of tensors, and of images and labels: splits with equal fingerprints have the same data."""
 
 import hashlib
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,6 +12,15 @@ from idc.shapes import Labels, Pixels
 def as_bytes(tensor: Tensor) -> memoryview:
     """A tensor's bytes in row-major order."""
     return tensor.cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, shapes, dtypes and bytes."""
+    result = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        result.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        result.update(as_bytes(tensor))
+    return result.hexdigest()
 
 
 class Fingerprint:

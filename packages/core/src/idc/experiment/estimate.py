@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 
@@ -28,6 +29,8 @@ class Estimate(Record):
     """Stored numbers."""
     steps: int
     """Inner steps."""
+    pretrain_operations: float = 0.0
+    """Floating-point operations of training the networks that the run starts from; 0 if they are there."""
     condense_operations: float
     """Floating-point operations of convolutions and linear layers while condensing."""
     evaluate_operations: float
@@ -43,6 +46,8 @@ class Estimate(Record):
     """Of convolutions: ``fp32`` or ``bf16``, with ``auto`` decided."""
     bf16_in_hardware: bool
     """Whether the device computes bfloat16 in hardware, where it is faster than float32."""
+    pretrain_seconds: float | None = None
+    """On this machine, extrapolated from a few batches; None without a trial."""
     condense_seconds: float | None = None
     """On this machine, extrapolated from two steps, or three if they are compiled; None without a trial."""
     evaluate_seconds: float | None = None
@@ -66,10 +71,11 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     """
     plan, spec = condensation.pipeline, condensation.data.spec
     synset = condensation.synset(labelled=False)
-    network = plan.model.fresh(spec, Streams(0), condensation.device)
+    network, each = condensation.trial_network, condensation.trial_network.operations(spec.shape)
     count = synset.header.images
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
     matched_per_class = condensation.matching.decoded
+    untrained = _untrained_images(condensation)
     scored = _scored(plan, spec, count, matched_per_class) if plan.evaluate else []
     scoring = sum(
         evaluator.operations(images, matched, spec, plan.model)
@@ -86,7 +92,8 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         budget=synset.header.budget + (count * len(spec.classes) if plan.labels.soft else 0),
         steps=len(condensation),
         # A training step is a forward pass, and twice as much for the backward pass.
-        condense_operations=matched + 3 * trained * network.operations(spec.shape),
+        pretrain_operations=3 * untrained * each,
+        condense_operations=matched + 3 * trained * each,
         evaluate_operations=scoring,
         synsets=len(scored),
         memory=memory,
@@ -94,7 +101,8 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         compiled=condensation.execution.compiled,
         precision=condensation.execution.precision,
         bf16_in_hardware=computes_bf16(condensation.device),
-        condense_seconds=_condensing(condensation) if trial else None,
+        pretrain_seconds=_pretraining(condensation, untrained) if trial else None,
+        condense_seconds=(_matching if untrained else _condensing)(condensation) if trial else None,
         evaluate_seconds=relative * _scoring(synset, condensation) if trial else None,
     )
 
@@ -117,6 +125,46 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
     return found
 
 
+def _untrained_images(condensation: Condensation) -> int:
+    plan, train = condensation.pipeline, condensation.data.train
+    with condensation.execution.active():
+        return plan.networks.untrained_images(plan.model, train) if len(condensation) else 0
+
+
+def _pretraining(condensation: Condensation, images: int) -> float:
+    if not images:
+        return 0.0
+    plan, train, seen = condensation.pipeline, condensation.data.train, 0
+
+    def tried() -> None:
+        nonlocal seen
+        with condensation.execution.active():
+            seen = plan.networks.try_pretraining(plan.model, train)
+
+    wait = _waiting(condensation.device)
+    # The first time it may compile.
+    _seconds(tried, wait)
+    return images / seen * _seconds(tried, wait)
+
+
+def _matching(condensation: Condensation) -> float:
+    """Seconds of a run whose networks are not pretrained yet, by those of an untrained one."""
+    plan, train, network = condensation.pipeline, condensation.data.train, condensation.trial_network
+    condensation.restore(replace(condensation.state, prepared=condensation.trial_prepared))
+    wait = _waiting(condensation.device)
+
+    def step() -> None:
+        nonlocal network
+        with condensation.execution.active():
+            if plan.inner_steps > 1:
+                network = plan.networks.train(network, train, lambda: train)
+            condensation.inner_step(network, 0, refreshed)
+
+    refreshed = condensation.matching.draws.refresh(network, 0) if plan.sampler.refreshes(0) else {}
+    first = _seconds(step, wait)
+    return first + (len(condensation) - 1) * _seconds(step, wait) + _refreshing(condensation)
+
+
 def _condensing(condensation: Condensation) -> float:
     plan = condensation.pipeline
     streams = Streams(plan.seed).child("estimate")
@@ -133,12 +181,17 @@ def _condensing(condensation: Condensation) -> float:
     # starts are added, except in iterations that reuse the network.
     begun = sum(not plan.networks.reuses_network(iteration) for iteration in range(1, plan.iterations))
     again = begun * start if plan.inner_steps > 1 else 0.0
-    # The first step refreshes a sampler that does so; the second usually does not.
-    refreshes = sum(plan.sampler.refreshes(step) for step in range(1, len(condensation)))
-    if refreshes:
-        network = plan.model.fresh(condensation.data.spec, streams, condensation.device)
-        again += refreshes * _seconds(lambda: condensation.matching.draws.refresh(network, 0), wait)
-    return first + max(len(condensation) - 1, 0) * second + again
+    return first + max(len(condensation) - 1, 0) * second + again + _refreshing(condensation)
+
+
+def _refreshing(condensation: Condensation) -> float:
+    """Seconds in which a sampler looks at the data, except for the first time, which is in the first step."""
+    sampler = condensation.pipeline.sampler
+    times = sum(sampler.refreshes(step) for step in range(1, len(condensation)))
+    if not times:
+        return 0.0
+    network, wait = condensation.trial_network, _waiting(condensation.device)
+    return times * _seconds(lambda: condensation.matching.draws.refresh(network, 0), wait)
 
 
 def _scoring(synset: Synset, condensation: Condensation) -> float:

@@ -33,11 +33,37 @@ class Networks(Stage):
             InputError: which field, and what is allowed.
         """
 
-    def pretrain(
-        self, model: Model, real: "Split", streams: "Streams", progress: "Callable[[float], None]"
-    ) -> str:
-        """Train what `start` needs and say what was trained; ``idc pretrain`` calls it. Most need nothing."""
+    def pretrain(self, model: Model, real: "Split", progress: "Callable[[float], None]") -> str:
+        """Train what `start` needs and keep it outside the run; most need nothing.
+
+        Called before the first iteration if there are `untrained_images`, and by ``idc pretrain``.
+
+        Args:
+            model: the architecture.
+            real: the training split.
+            progress: called with the fraction done, 0 to 1.
+
+        Returns:
+            A sentence: what was trained, and what was there already.
+
+        Raises:
+            InputError: there is nothing to pretrain, or what is there does not fit.
+        """
         raise InputError(f"networks: {self.type!r} needs no pretrained networks")
+
+    def untrained_images(self, model: Model, real: "Split") -> int:
+        """Images that `pretrain` would train on; 0 if everything is there."""
+        return 0
+
+    def try_pretraining(self, model: Model, real: "Split") -> int:
+        """Train as `pretrain` does on a few images, without keeping anything, to measure the time.
+
+        Called only if there are `untrained_images`.
+
+        Returns:
+            Number of images.
+        """
+        return 0
 
     @abstractmethod
     def start(

@@ -1,12 +1,7 @@
 """Access to stored tensors by class."""
 
-import hashlib
-from collections.abc import Mapping
-
 import torch
-from torch import Tensor
 
-from idc.data.fingerprint import as_bytes
 from idc.kinds import Decoder
 from idc.shapes import Batch, ClassNumbers, Codes
 from idc.spec import ImageSpec
@@ -46,12 +41,3 @@ def decode(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpe
 def budget(codes: Codes) -> int:
     """How many numbers are stored, including those of shared tensors."""
     return sum(code.numel() for code in codes.values())
-
-
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, shapes, dtypes and bytes."""
-    result = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        result.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        result.update(as_bytes(tensor))
-    return result.hexdigest()

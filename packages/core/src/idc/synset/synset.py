@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from idc.config.pipeline import Pipeline
+from idc.data.fingerprint import digest
 from idc.data.split import Split
 from idc.data.torch_dataset import LabelledImages
 from idc.errors import InputError, explain
@@ -23,7 +24,7 @@ from idc.kinds.stage import Stage
 from idc.shapes import Batch, ClassNumbers, Codes, Images, Labels
 from idc.spec import ImageSpec
 from idc.synset import header as headers
-from idc.synset.codes import budget, decode, decode_class, digest
+from idc.synset.codes import budget, decode, decode_class
 from idc.synset.header import Header
 from idc.synset.provenance import Computed, versions
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Annotated, Literal
 
 import torch
+from jaxtyping import Int
 from pydantic import Field
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from idc.runtime.compiler import Like, compute
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
-from idc.shapes import Draw, Indices, OptimizerState, Tensors
+from idc.shapes import Draw, Indices, OptimizerState, Tensors, class_numbers
 from idc.spec import ImageSpec
 from idc.table import Table
 from idc.training import update
@@ -108,6 +109,19 @@ class Training(Table):
         Returns:
             The network with new weights, optimizer state and buffers, one batch further.
         """
+        return self.step_and_hits(network, split, preprocessing, learning_rate)[0]
+
+    def step_and_hits(
+        self,
+        network: Network,
+        split: Split,
+        preprocessing: Preprocessing,
+        learning_rate: float | None = None,
+    ) -> tuple[Network, Int[Tensor, ""]]:
+        """What `step` returns, and how many images of the batch the network classified correctly before it.
+
+        The images are as they were trained on: augmented and, where CutMix mixed them, with their own labels.
+        """
         indices, device = self._next(network, split), split.device
         generator = network.streams.generator("draws", network.batches)
         draws = preprocessing.draw(len(indices), generator)
@@ -126,7 +140,7 @@ class Training(Table):
             draws: list[Draw],
             mix: Draw,
             factors: Tensors,
-        ) -> tuple[Weights, Weights, OptimizerState]:
+        ) -> tuple[Weights, Weights, OptimizerState, Tensor]:
             batch = Split(pixels, labels, split.spec).batch()
             images = cutmix(preprocessing(batch.images, draws), mix)
             leaves = {name: weight.detach().requires_grad_() for name, weight in weights.items()}
@@ -135,14 +149,15 @@ class Training(Table):
             loss = mixed_cross_entropy(*softened(logits, batch.labels, self.temperature), mix)
             gradients = dict(zip(leaves, torch.autograd.grad(loss, tuple(leaves.values())), strict=True))
             weights, state = self._updated(weights, state, gradients, factors)
-            return weights, tracked, state
+            hits = (logits.argmax(1) == class_numbers(batch.labels)).sum()
+            return weights, tracked, state, hits
 
         key = Like(self, network.architecture, split.spec)
         with (
             self._execution_of(len(indices), split),
             network.streams.seeded("layers", network.batches, device=device),
         ):
-            weights, buffers, state = compute(
+            weights, buffers, state, hits = compute(
                 "the training step",
                 key,
                 stepped,
@@ -153,7 +168,7 @@ class Training(Table):
                 chosen.labels,
                 *drawn,
             )
-        return replace(
+        further = replace(
             network,
             weights=weights,
             buffers=buffers,
@@ -161,6 +176,7 @@ class Training(Table):
             optimizer_steps=network.optimizer_steps + 1,
             batches=network.batches + 1,
         )
+        return further, hits
 
     def steps(
         self, network: Network, split: Split, count: int, learning_rate: float | None = None

@@ -1,19 +1,29 @@
 """Networks trained on real data."""
 
 from collections.abc import Callable
-from typing import Annotated, Literal, final
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal, final
 
+import torch
 from pydantic import Field
 
 from idc.errors import within
 from idc.kinds import InputError, Model, Network, Networks, Split, Streams
-from idc.stages.networks.pretrained import Pretrained
+from idc.stages.networks.perturbation import Perturbation
+from idc.training.pool import Pool
 from idc.training.recipe import Training
 
 
 @final
 class Real(Networks):
-    """IDC's schedule: new networks, trained briefly on real data after every inner step (section 4)."""
+    """IDC's schedule: new networks, trained briefly on real data after every inner step (section 4).
+
+    With a `pool` and a `perturbation` it is model augmentation; with a pool and ``images = 0``, the queue of
+    IDM without its state: networks of random ages. The fact ``accuracy`` is the training accuracy in percent
+    of the pool's network at that age, and 0 for new networks.
+    """
+
+    facts: ClassVar[frozenset[str]] = frozenset({"accuracy"})
 
     type: Literal["real"] = "real"
     images: Annotated[int, Field(ge=0)] = 500
@@ -22,36 +32,60 @@ class Real(Networks):
     """Outer iterations that each network is used for."""
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     """Epochs on the real data before a new network is first matched."""
-    pretrained: Pretrained | None = None
-    """Start from pretrained networks instead of random weights."""
+    pool: Pool | None = None
+    """Start from networks of this pool, each at a random one of its ages, instead of random weights."""
+    perturbation: Perturbation | None = None
+    """Move the weights that each network starts from at random."""
     training: Training = Training()
     """Training recipe."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Check the augmentations and the pretrained networks."""
+        """Check the augmentations and the pool."""
         with within("networks"):
             self.training.refuse_unfit(real.spec)
-        if self.pretrained is not None:
-            self.pretrained.refuse_unfit(model, real, self.training)
+            if self.pool is not None:
+                self.pool.refuse_unfit(model, real)
 
-    def pretrain(self, model: Model, real: Split, streams: Streams, progress: Callable[[float], None]) -> str:
-        """Train the networks of `pretrained`, and say how many."""
-        if self.pretrained is None:
+    def pretrain(self, model: Model, real: Split, progress: Callable[[float], None]) -> str:
+        """Train the networks of the pool that are missing, and say how many."""
+        if self.pool is None:
             raise InputError(
-                'networks: there is nothing to pretrain; add pretrained = {path = "..."} to [networks]'
+                "networks: there is nothing to pretrain; add pool = {epochs = [2]} to [networks]"
             )
-        return self.pretrained.make(self.training, model, real, streams, progress)
+        with within("networks"):
+            return self.pool.make(model, real, progress)
+
+    def untrained_images(self, model: Model, real: Split) -> int:
+        """Those of the pool's missing networks."""
+        return 0 if self.pool is None else self.pool.untrained_images(model, real)
+
+    def try_pretraining(self, model: Model, real: Split) -> int:
+        """Train a network as those of the pool are, on a few batches."""
+        return 0 if self.pool is None else self.pool.try_training(model, real)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:
-        """The previous network if it is reused, else a new or pretrained one."""
+        """The previous network if it is reused, else a new one or one of the pool."""
         if previous is not None and self.reuses_network(iteration):
             return previous
-        network = model.fresh(real.spec, streams, real.device)
-        if self.pretrained is not None:
-            network = network.with_state(self.pretrained.pick(model, real, self.training, streams))
+        network, accuracy = self._drawn(model, real, streams)
+        if self.perturbation is not None:
+            weights = self.perturbation.perturbed(network.weights, streams.generator("perturbation"))
+            network = replace(network, weights=weights)
+        network = replace(network, facts={"accuracy": torch.tensor(accuracy).to(real.device)})
         return self._trained(network, real, self.warmup_epochs * len(real), self.warmup_epochs)
+
+    def _drawn(self, model: Model, real: Split, streams: Streams) -> tuple[Network, float]:
+        """A new network and 0, or one of the pool and its accuracy in percent."""
+        if self.pool is None:
+            return model.fresh(real.spec, streams, real.device), 0.0
+        with within("networks"):
+            pooled = self.pool.load(model, real)
+        generator = streams.generator("pool")
+        chosen = pooled[int(torch.randint(len(pooled), (), generator=generator))]
+        age = int(torch.randint(len(chosen.networks), (), generator=generator))
+        return replace(chosen.networks[age], streams=streams), chosen.accuracies[age]
 
     def reuses_network(self, iteration: int) -> bool:
         """Whether the previous network has been used for less than `every` outer iterations."""

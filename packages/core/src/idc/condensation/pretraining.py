@@ -1,0 +1,25 @@
+"""What is trained before the first inner step."""
+
+from collections.abc import Callable
+
+from idc.config.pipeline import Pipeline
+from idc.data.split import Split
+from idc.runtime.execution import Execution
+
+
+def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> str | None:
+    """Train the networks that the pipeline's condensation starts from, if any are missing.
+
+    Args:
+        plan: the pipeline.
+        real: the training split.
+        progress: called with the fraction done, 0 to 1.
+
+    Returns:
+        A sentence: what was trained; None if nothing was missing.
+    """
+    # As ``idc pretrain`` computes it: whether a pool's training is compiled depends on the pool, not on the run.
+    with Execution.on(real.device, plan.precision, plan.compile).active():
+        if not plan.iterations or not plan.networks.untrained_images(plan.model, real):
+            return None
+        return plan.networks.pretrain(plan.model, real, progress)
