@@ -54,7 +54,7 @@ def test_the_learning_rate_is_dcs(schedule: dict[str, Any]) -> None:
 
 
 def test_dance_evaluates_as_idc_for_longer() -> None:
-    dance, idc = (Retrain.model_validate({"protocol": name}) for name in ("dance-2025", "idc-2022"))
+    dance, idc = (Retrain.model_validate({"protocol": name}) for name in ("dance-2024", "idc-2022"))
     assert dance.training == idc.training
     assert dance.epochs == 1500
     rates = [dance.learning_rate(epoch, 1500) for epoch in (999, 1000, 1249, 1250)]

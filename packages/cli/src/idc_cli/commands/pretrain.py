@@ -29,5 +29,9 @@ def pretrain(
     chosen = devices.choose(device)
     real = load(plan.dataset, data, download=download, display=display).to(chosen)
     with display.track("pretrain") as track, Execution.on(chosen, plan.precision, plan.compile).active():
-        outcome = plan.networks.pretrain(plan.model, real.train, track.update)
-    print(outcome)
+        needed = [plan.labels] if plan.labels.soft else []
+        # Networks that need none say so, unless the labels need some.
+        if not needed or plan.networks.untrained_images(plan.model, real.train):
+            needed = [plan.networks, *needed]
+        outcomes = [stage.pretrain(plan.model, real.train, track.update) for stage in needed]
+    print("\n".join(outcomes))

@@ -9,6 +9,7 @@ from idc.kinds import Decoder, Objective
 from idc.network.view import NetworkView
 from idc.shapes import Batch, Codes, Draw, Indices, Labels, Scalar
 from idc.spec import ImageSpec
+from idc.synset.codes import optimised
 from idc.training.preprocessing import Preprocessing
 
 
@@ -69,15 +70,14 @@ class ClassMatch:
         Returns:
             The gradient of each code that is not fixed, and the distance with the penalty.
         """
-        fixed = {name: code for name, code in codes.items() if name in self.decoder.fixed}
-        moving = {name: code for name, code in codes.items() if name not in fixed}
 
         def distance(moving: Codes) -> Scalar:
-            codes = {**moving, **fixed}
-            value = self.objective.distance(view, *self.seen(codes, labels, real, draws, kept))
-            penalty = self.decoder.penalty(codes)
+            now = {**codes, **moving}
+            value = self.objective.distance(view, *self.seen(now, labels, real, draws, kept))
+            penalty = self.decoder.penalty(now)
             return value if penalty is None else value + penalty
 
+        moving = optimised(self.decoder, codes)
         if view.mapped:
             return torch.func.grad_and_value(distance)(moving)
         leaves = {name: code.detach().requires_grad_() for name, code in moving.items()}

@@ -1,15 +1,15 @@
 """Norms of a network's gradients on real and on synthetic images."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from idc.condensation.inner_step import Matching
+from idc.condensation.state import State
 from idc.network.network import Network
 from idc.network.view import NetworkView
-from idc.shapes import Codes, Indices, Scalar, Tensors
+from idc.shapes import Scalar
 
 
 class GradientNorms(NamedTuple):
@@ -25,28 +25,18 @@ class GradientNorms(NamedTuple):
     """On a match's batch of synthetic images."""
 
 
-def gradient_norms(
-    matching: Matching,
-    network: Network,
-    codes: Codes,
-    step: int,
-    refreshed: Mapping[int, Indices],
-    prepared: Tensors,
-) -> GradientNorms:
-    """Norms of a network's gradients on an inner step's images.
+def gradient_norms(matching: Matching, network: Network, state: State) -> GradientNorms:
+    """Norms of a network's gradients on the last inner step's images.
 
     Args:
         matching: of the run.
         network: the network that was matched.
-        codes: of all classes.
-        step: the inner step's number, which decides what is drawn.
-        refreshed: what `Draws.refresh` returned last.
-        prepared: what `Objective.prepare` returned.
+        state: of the run, after the step.
     """
     view = NetworkView(network)
     norms: list[tuple[Tensor, ...]] = []
-    constant = {name: code.detach() for name, code in codes.items()}
-    for both in matching.batches(constant, step, refreshed, prepared):
+    codes = {name: code.detach() for name, code in state.codes.items()}
+    for both in matching.batches(codes, state.step - 1, state.refreshed, state.prepared or {}):
         gradients = [view.gradients(batch).values() for batch in both]
         norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
     real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))

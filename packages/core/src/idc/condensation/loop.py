@@ -25,7 +25,7 @@ from idc.runtime import device as devices
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
 from idc.shapes import Codes, Indices, Tensors
-from idc.synset.codes import decode, decode_class
+from idc.synset.codes import decode, decode_class, optimised
 from idc.synset.provenance import Computed
 from idc.synset.synset import Synset
 from idc.training.preprocessing import Preprocessing
@@ -100,7 +100,7 @@ class Condensation:
                 pipeline.model,
                 self._streams.child("init"),
             )
-        self.optimizer_state = pipeline.optimizer.initial_state(self._moving(self.codes))
+        self.optimizer_state = pipeline.optimizer.initial_state(optimised(pipeline.decoder, self.codes))
         self._refreshed: dict[int, Indices] = {}
         self._prepared: Tensors | None = None
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
@@ -238,10 +238,7 @@ class Condensation:
         if self._network is None:
             return None
         with self.execution.eager().active():
-            last = self.steps_done - 1
-            return gradient_norms(
-                self.matching, self._network, self.codes, last, self._refreshed, self._prepared or {}
-            )
+            return gradient_norms(self.matching, self._network, self.state)
 
     @cached_property
     def images_per_step(self) -> int:
@@ -264,13 +261,13 @@ class Condensation:
         plan, decoder, total = self.pipeline, self.pipeline.decoder, torch.zeros(())
         codes, state, sweeps = self.codes, self.optimizer_state, plan.objective.sweeps()
         for sweep in range(sweeps):
-            update = step * sweeps + sweep
-            moving = plan.optimizer.before_gradients(self._moving(codes), state, update, decoder.shared)
+            moving, number = optimised(decoder, codes), step * sweeps + sweep
+            moving = plan.optimizer.before_gradients(moving, state, number, decoder.shared)
             with self.execution.active():
                 gradients, distances = self.matching(
                     network, {**codes, **moving}, step, self._prepared, refreshed, sweep
                 )
-            moving, state = plan.optimizer.update(moving, state, gradients, update, decoder.shared)
+            moving, state = plan.optimizer.update(moving, state, gradients, number, decoder.shared)
             codes = {**codes, **moving}
             if decoder.projects_each_step:
                 codes = decoder.project(codes, self.data.spec)
@@ -278,10 +275,6 @@ class Condensation:
         # In one assignment, so that an interruption does not separate the codes from their state.
         self.codes, self.optimizer_state = codes, state
         return total
-
-    def _moving(self, codes: Codes) -> Codes:
-        fixed = self.pipeline.decoder.fixed
-        return {name: code for name, code in codes.items() if name not in fixed}
 
     def _synthetic(self) -> Split:
         plan, spec = self.pipeline, self.data.spec

@@ -18,8 +18,10 @@ def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> 
     Returns:
         A sentence: what was trained; None if nothing was missing.
     """
-    # As ``idc pretrain`` computes it: whether a pool's training is compiled depends on the pool, not on the run.
+    # As ``idc pretrain`` computes it: whether a pool's training is compiled does not depend on the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
-        if not plan.iterations or not plan.networks.untrained_images(plan.model, real):
-            return None
-        return plan.networks.pretrain(plan.model, real, progress)
+        said: list[str] = []
+        for stage in (plan.networks, plan.labels) if plan.iterations else (plan.labels,):
+            if stage.untrained_images(plan.model, real):
+                said.append(stage.pretrain(plan.model, real, progress))
+        return "; ".join(said) or None

@@ -128,7 +128,9 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
 def _untrained_images(condensation: Condensation) -> int:
     plan, train = condensation.pipeline, condensation.data.train
     with condensation.execution.active():
-        return plan.networks.untrained_images(plan.model, train) if len(condensation) else 0
+        of_networks = plan.networks.untrained_images(plan.model, train) if len(condensation) else 0
+        # The labels' pool is usually the networks', which is trained once.
+        return max(of_networks, plan.labels.untrained_images(plan.model, train))
 
 
 def _pretraining(condensation: Condensation, images: int) -> float:
@@ -139,7 +141,8 @@ def _pretraining(condensation: Condensation, images: int) -> float:
     def tried() -> None:
         nonlocal seen
         with condensation.execution.active():
-            seen = plan.networks.try_pretraining(plan.model, train)
+            stage = plan.networks if plan.networks.untrained_images(plan.model, train) else plan.labels
+            seen = stage.try_pretraining(plan.model, train)
 
     wait = _waiting(condensation.device)
     # The first time it may compile.

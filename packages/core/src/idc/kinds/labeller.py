@@ -45,6 +45,16 @@ class Labeller(Stage):
         to train."""
         return 0
 
+    def try_pretraining(self, model: Model, real: "Split") -> int:
+        """Train as `pretrain` does on a few images, without keeping anything, to measure the time.
+
+        Called only if there are `untrained_images`.
+
+        Returns:
+            Number of images.
+        """
+        return 0
+
     @abstractmethod
     def logits(self, images: "Batch", model: Model, real: "Split") -> "Logits":
         """Logits whose softmax is the label of each image; stored with the synset.

@@ -15,6 +15,11 @@ def of_class(decoder: Decoder, codes: Codes, label: int) -> Codes:
     return {name: code if name in decoder.shared else code[label] for name, code in codes.items()}
 
 
+def optimised(decoder: Decoder, codes: Codes) -> Codes:
+    """The codes that are not fixed."""
+    return {name: code for name, code in codes.items() if name not in decoder.fixed}
+
+
 def labels_of_class(codes: Codes, label: int, images_per_class: int) -> ClassNumbers:
     """The label of each stored image of a class, on the codes' device."""
     device = next(iter(codes.values())).device

@@ -73,7 +73,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "dsa-2021": DSA,
     "dm-2023": DSA,
     # DANCE's public code, on everything but ImageNet; without flips on numbers, as IDC's.
-    "dance-2025": DANCE,
+    "dance-2024": DANCE,
     # NCFM's public code, on everything but Tiny ImageNet with 10 (300 epochs) and 50 images per class (40).
     "ncfm-2025": NCFM,
 }

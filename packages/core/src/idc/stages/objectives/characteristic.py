@@ -5,7 +5,7 @@ from typing import Annotated, Literal, final
 import torch
 from jaxtyping import Float
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from idc.kinds import Batch, Model, NetworkView, Objective, Scalar, Split, Streams, Tensors, layer_of
 
@@ -15,10 +15,10 @@ EPSILON = 1e-12
 
 @final
 class Characteristic(Objective):
-    """Distance between the characteristic functions of features (NCFM, CVPR 2025), at fixed frequencies.
+    """Distance between the characteristic functions of features (NCFM, CVPR 2025).
 
-    Features are divided by their length. The frequencies are drawn once per run from a standard normal
-    distribution; the paper's learnt sampler is not used, as in the published configurations.
+    Features are divided by their length. The frequencies are drawn from a standard normal distribution; the
+    paper's learnt sampler is not used, as in the published configurations.
     """
 
     type: Literal["characteristic"] = "characteristic"
@@ -30,6 +30,8 @@ class Characteristic(Objective):
     """Weight of the difference of phases (the paper's beta)."""
     scale: Annotated[float, Field(gt=0)] = 300.0
     """Factor of the distance."""
+    redraw: bool = True
+    """Whether each match of each class has new frequencies, as in NCFM's code; else the run has the same."""
     layer: int = -1
     """Layer of the features: index from 0, or negative from the last before the logits."""
 
@@ -40,7 +42,7 @@ class Characteristic(Objective):
         return self
 
     def prepare(self, real: Split, model: Model, streams: Streams) -> Tensors:
-        """The frequencies, (`frequencies`, features).
+        """The frequencies, (`frequencies`, features); if they are redrawn, none, (0, features).
 
         Raises:
             InputError: the network has no such layer.
@@ -49,8 +51,16 @@ class Characteristic(Objective):
         with network.evaluating():
             layers = network.features(real.images(real.members[0][:1]))
         size = layer_of(layers, self.layer, "objective.layer").flatten(1).shape[1]
-        drawn = torch.randn(self.frequencies, size, generator=streams.generator("frequencies"))
+        count = 0 if self.redraw else self.frequencies
+        drawn = torch.randn(count, size, generator=streams.generator("frequencies"))
         return {"frequencies": drawn.to(real.device)}
+
+    def draw(self, prepared: Tensors, generator: Generator) -> Tensors:
+        """New frequencies, if they are redrawn."""
+        if not self.redraw:
+            return {}
+        size = prepared["frequencies"].shape[1]
+        return {"frequencies": torch.randn(self.frequencies, size, generator=generator)}
 
     def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         """`scale` times `characteristic_distance` of the features."""
@@ -60,7 +70,7 @@ class Characteristic(Objective):
             )
             for images in (real.images, syn.images)
         )
-        frequencies = net.prepared["frequencies"].to(wanted.dtype)
+        frequencies = (net.drawn if self.redraw else net.prepared)["frequencies"].to(wanted.dtype)
         return self.scale * characteristic_distance(wanted, given, frequencies, self.amplitude, self.phase)
 
 
