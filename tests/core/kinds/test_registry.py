@@ -55,7 +55,7 @@ def test_every_kind_has_its_stages() -> None:
             *("resnet", "resnet-ap", "torchvision", "vgg11"),
         ],
         "init": ["herding", "k-center", "k-means", "mix", "noise", "random"],
-        "decoder": ["flip", "multiformation", "raw"],
+        "decoder": ["ddif", "flip", "fred", "gsdd", "mirror", "multiformation", "raw"],
         "augment": ["dsa", "imagenet", "kornia"],
         "sampler": ["epoch", "k-means"],
         "objective": OBJECTIVES.split(", "),

@@ -1,5 +1,7 @@
 """Decoders against the golden tensors (float64)."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -9,6 +11,7 @@ from idc.errors import InputError
 from idc.seeding import Streams
 from idc.stages.decoders.multiformation import MultiFormation
 from idc.stages.decoders.raw import Raw
+from idc.synset.synset import Synset
 from idc.testing import SPEC
 from messages import assert_names
 from small import small_pipeline
@@ -94,3 +97,31 @@ def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(factor=factor).capacity(1, SPEC)
     assert_names(str(error.value), f"decoder.factor: {factor} ", problem, "8x8", "1, 2, 3, 4, 8")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": "fred", "frequencies": 12},
+        {"type": "ddif", "width": 3, "fit_steps": 5},
+        {"type": "gsdd", "gaussians": 4, "fit_steps": 5, "factor": 2},
+        {"type": "mirror", "factor": 2},
+    ],
+    ids=lambda fields: fields["type"],
+)
+def test_a_run_moves_the_codes_and_its_file_gives_the_same_images(
+    fields: dict[str, object], tmp_path: Path
+) -> None:
+    run = condense(small_pipeline(iterations=1, inner_steps=1, decoder=fields), device="cpu")
+    before = {name: code.clone() for name, code in run.codes.items()}
+    for _ in run:
+        pass
+    decoder = run.pipeline.decoder
+    for name, code in run.codes.items():
+        assert torch.equal(code, before[name]) == (name in decoder.fixed), name
+    synset = run.synset()
+    mirrored = 2 if fields["type"] == "mirror" else 1
+    assert synset.matched_per_class == mirrored * decoder.capacity(2, synset.spec)
+    assert len(synset) == 10 * decoder.capacity(2, synset.spec)
+    synset.save(tmp_path / "synset.safetensors")
+    assert torch.equal(Synset.load(tmp_path / "synset.safetensors").images, synset.images)

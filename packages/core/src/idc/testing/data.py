@@ -81,15 +81,24 @@ def _check_labels(batch: Batch, classes: int) -> None:
 
 
 def _check_projection(decoder: Decoder, codes: Codes, spec: ImageSpec, images_per_class: int) -> None:
-    stretched = {name: code if name in decoder.fixed else 3 * code - 1 for name, code in codes.items()}
-    projected = decoder.project(stretched, spec)
+    projected = decoder.project(_stretched(decoder, codes), spec)
     for name in decoder.fixed:
         assert torch.equal(projected[name], codes[name]), f"project() changes {name}, which is fixed"
-    # project() may return codes that are not pixels unchanged: a synset's images are clamped anyway. So
-    # are those of a decoder that projects each step, to keep its codes where decoding is defined.
-    if not (equal(projected, stretched) or decoder.projects_each_step):
+    if _keeps_range(decoder, codes, spec):
         images = decode_class(decoder, projected, 1, images_per_class, spec).images
         assert_in_range(images, spec, "decoded from projected codes", tolerance=1e-5)
+
+
+def _stretched(decoder: Decoder, codes: Codes) -> Codes:
+    """Codes whose pixels, if they are pixels, leave the value range."""
+    return {name: code if name in decoder.fixed else 3 * code - 1 for name, code in codes.items()}
+
+
+def _keeps_range(decoder: Decoder, codes: Codes, spec: ImageSpec) -> bool:
+    """Whether `Decoder.project` limits what is decoded; if not, a synset's images are clamped anyway."""
+    # A decoder that projects each step does so to keep its codes where decoding is defined.
+    stretched = _stretched(decoder, codes)
+    return not (equal(decoder.project(stretched, spec), stretched) or decoder.projects_each_step)
 
 
 def _check_decoder_derivatives(
@@ -124,7 +133,8 @@ def _check_decoder_derivatives(
 def check_initializer(
     initializer: Initializer, decoder: Decoder | None = None, split: Split | None = None
 ) -> None:
-    """Codes for every class that decode to the value range and are reproducible."""
+    """Codes for every class that decode to images, within the value range if they are pixels, and are
+    reproducible."""
     check_stage(initializer)
     decoder, split = decoder or Raw(), split or toy_split()
     with global_generator_untouched():
@@ -132,7 +142,9 @@ def check_initializer(
     assert equal(codes, again), "the same streams give different codes"
     batch = decode_class(decoder, codes, 1, 2, split.spec)
     assert batch.images.shape[1:] == split.spec.shape, "the codes do not decode to the dataset's images"
-    assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
+    assert bool(batch.images.isfinite().all()), "initial images: a value is not finite"
+    if _keeps_range(decoder, codes, split.spec):
+        assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
 
 
 def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> None:
