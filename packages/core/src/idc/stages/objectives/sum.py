@@ -30,13 +30,16 @@ class Sum(Objective):
     """
 
     type: Literal["sum"] = "sum"
-    terms: Annotated[tuple[Term, ...], Field(min_length=1)]
-    """The objectives, with their weights."""
+    terms: Annotated[tuple[Term, ...], Field(json_schema_extra={"minItems": 1})]
+    """The objectives, with their weights; at least one."""
     steps: Literal["together", "in-turn"] = "together"
     """``together``: one update with the gradient of the sum. ``in-turn``: an update with each term."""
 
     @model_validator(mode="after")
-    def _one_row_of_turns(self) -> "Sum":
+    def _some_terms_of_one_step(self) -> "Sum":
+        # Not by min_length, which is also reported where a term is refused.
+        if not self.terms:
+            raise ValueError("terms is empty, so there is nothing to add; list at least one objective")
         for position, term in enumerate(self.terms):
             if term.objective.sweeps() > 1:
                 raise ValueError(
