@@ -18,7 +18,7 @@ def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> 
     Returns:
         A sentence: what was trained; None if nothing was missing.
     """
-    # As ``idc pretrain`` computes it: whether a pool's training is compiled depends on the pool, not on the run.
+    # As ``idc pretrain``: whether the training is compiled must not depend on the length of the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
         if not plan.iterations or not plan.networks.untrained_images(plan.model, real):
             return None
