@@ -124,7 +124,7 @@ def test_the_page_of_fields_has_every_field_with_its_description(site: Path) -> 
 def test_the_page_of_fields_says_what_is_allowed(site: Path) -> None:
     text = _sections(site / "fields.html")["networks-real"]
     assert "images whole number from 0, default 500 Real images to train on" in text
-    assert "pretrained table Start from" in text
+    assert "pool table Start from" in text
 
 
 def _sections(page: Path) -> dict[str, str]:

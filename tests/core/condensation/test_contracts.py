@@ -36,7 +36,7 @@ from small import small_pipeline
 
 CASES: dict[str, dict[str, Any]] = {
     "k-means": {"sampler": {"type": "k-means", "batch_size": 4, "interval": 3}},
-    "characteristic": {"objective": {"type": "characteristic", "frequencies": 8}},
+    "characteristic": {"objective": {"type": "characteristic", "frequencies": 8, "redraw": False}},
     "in turn": {
         "objective": {
             "type": "sum",

@@ -59,8 +59,9 @@ def test_every_kind_has_its_stages() -> None:
         "augment": ["dsa", "imagenet", "kornia"],
         "sampler": ["epoch", "k-means"],
         "objective": OBJECTIVES.split(", "),
-        "networks": ["frozen", "real", "synthetic"],
+        "networks": ["between", "frozen", "real", "synthetic"],
         "optimizer": ["adam", "adamw", "sgd"],
+        "labels": ["hard", "teacher"],
         "evaluate": ["retrain"],
     }
 

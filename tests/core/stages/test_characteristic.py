@@ -23,7 +23,7 @@ def test_through_a_network_loss_and_gradient_are_the_public_codes(name: str) -> 
     case = load_golden(name)
     network = golden_convnet(case, int(case.header["n_classes"]))
     objective = Characteristic(amplitude=float(case.header["alpha"]), phase=float(case.header["beta"]))
-    view = NetworkView(network, {"frequencies": case.tensors["frequencies"]})
+    view = NetworkView(network, drawn={"frequencies": case.tensors["frequencies"]})
     syn = case.tensors["syn_images"].requires_grad_()
     real = Batch(
         case.tensors["real_images"], torch.zeros(len(case.tensors["real_images"]), dtype=torch.int64)

@@ -1,7 +1,7 @@
 """Every installed stage keeps the promises of its kind, and the checks notice when one does not."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -16,6 +16,8 @@ from idc.kinds import (
     Decoder,
     Initializer,
     Model,
+    Network,
+    Networks,
     Objective,
     PixelDecoder,
     Sampler,
@@ -40,6 +42,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "dataset.imagenet": {"size": 16},
     "init.k-center": {"features": {"epochs": 1}},
     "evaluate.retrain": {"epochs": 2, "runs": 2},
+    "networks.between": {"pool": {"networks": 2, "epochs": [0, 1]}},
     "networks.synthetic": {"epochs": 2},
     "objective.sum": {
         "terms": [{"objective": {"type": "feature"}}, {"objective": {"type": "cross-entropy"}}]
@@ -143,6 +146,35 @@ def test_optimizers(stage: Any) -> None:
 @pytest.mark.parametrize("stage", installed("networks"), ids=by_type)
 def test_networks(stage: Any) -> None:
     testing.check_networks(stage)
+
+
+def test_networks_of_a_pool() -> None:
+    pool = {"networks": 1, "epochs": [0, 1, 2]}
+    testing.check_networks(
+        Networks.implementation("real").model_validate({"pool": pool, "perturbation": {}, "images": 20})
+    )
+    testing.check_networks(
+        Networks.implementation("between").model_validate({"pool": pool, "perturbation": {"high": 0.5}})
+    )
+
+
+class Silent(Networks):
+    type: str = "silent"
+    companions: ClassVar[frozenset[str]] = frozenset({"trained"})
+
+    def refuse_unfit(self, model: Model, real: Any) -> None:
+        pass
+
+    def start(self, iteration: int, previous: Any, model: Model, real: Any, streams: Streams) -> Network:
+        return model.fresh(real.spec, streams)
+
+    def train(self, network: Network, real: Any, synthetic: Any) -> Network:
+        return network
+
+
+def test_networks_without_what_they_declare_are_noticed() -> None:
+    with pytest.raises(AssertionError, match="companions differ from those declared"):
+        testing.check_networks(Silent())
 
 
 @pytest.mark.parametrize("stage", installed("evaluate"), ids=by_type)

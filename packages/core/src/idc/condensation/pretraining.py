@@ -18,7 +18,7 @@ def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> 
     Returns:
         A sentence: what was trained; None if nothing was missing.
     """
-    # As ``idc pretrain`` computes it: whether a pool's training is compiled does not depend on the run.
+    # As ``idc pretrain``: whether the training is compiled must not depend on the length of the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
         said: list[str] = []
         for stage in (plan.networks, plan.labels) if plan.iterations else (plan.labels,):

@@ -58,7 +58,7 @@ def check_objective(
     with global_generator_untouched():
         prepared, again = (objective.prepare(split, ToyModel(), STREAMS.child("objective")) for _ in range(2))
     assert equal(prepared, again), "prepare() gives different tensors for the same streams"
-    assert prepared == {} or not equal(
+    assert not any(tensor.numel() for tensor in prepared.values()) or not equal(
         prepared, objective.prepare(toy_split(seed=1), ToyModel(), STREAMS.child("other"))
     ), "prepare() depends neither on the data nor on the streams: make it a constant"
     drawn, redrawn = (objective.draw(prepared, STREAMS.generator("draw")) for _ in range(2))
@@ -95,11 +95,21 @@ def check_objective(
 
 
 def check_networks(networks: Networks) -> None:
-    """Networks depend only on their streams, are finite, and leave the real data unchanged."""
+    """Networks depend only on their streams, are finite, and leave the real data unchanged.
+
+    What they need is pretrained, and kept where they keep it: a pool in the cache folder.
+    """
     check_stage(networks)
     split = toy_split()
     networks.refuse_unfit(ToyModel(), split)
     before = split.pixels.clone()
+    if networks.untrained_images(ToyModel(), split):
+        with global_generator_untouched():
+            assert networks.try_pretraining(ToyModel(), split) > 0, "no image was tried, so time is unknown"
+            said = networks.pretrain(ToyModel(), split, lambda share: None)
+        assert said, "pretrain() does not say what it did"
+        left = networks.untrained_images(ToyModel(), split)
+        assert left == 0, f"{left} images are left after pretrain()"
 
     def synthetic() -> Split:
         return split
@@ -115,7 +125,11 @@ def check_networks(networks: Networks) -> None:
     assert equal(first.weights, second.weights), "the same streams give different networks"
     assert all(bool(w.isfinite().all()) for w in first.weights.values()), "a weight is not finite"
     assert set(first.companions) == networks.companions, "the companions differ from those declared"
+    for name, companion in first.companions.items():
+        same = companion.keys() == {*first.weights, *first.buffers}
+        assert same, f"the companion {name!r} has other tensors than the network"
     assert set(first.facts) == networks.facts, "the facts differ from those declared"
+    assert all(fact.shape == () for fact in first.facts.values()), "a fact must be a scalar"
     assert torch.equal(split.pixels, before), "the real data were changed"
 
 
