@@ -1,0 +1,347 @@
+"""Every decoder with every objective, samplers, initial codes, networks and labels: the same data and stored numbers, the same CPU time.
+
+    uv run python benchmarks/methods.py pools --data DIR       # once: the pools, whose time is printed apart
+    uv run python benchmarks/methods.py run --data DIR         # appends a line for each score to methods.jsonl
+    uv run python benchmarks/methods.py table | tee benchmarks/results/methods.txt
+
+``DIR`` holds FashionMNIST and cifar10_jpg. Each run is a process of one thread; two run side by side. It condenses for a number of
+CPU seconds of its own (initial codes and fits included, the pool not), whatever a step costs, and trains one network on the result
+under one protocol. Scores are those of the last epoch. Finished runs are not repeated.
+"""
+
+import argparse
+import json
+import multiprocessing
+import platform
+import statistics
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any, NamedTuple
+
+HERE = Path(__file__).parent
+LINES = HERE / "results" / "methods.jsonl"
+TABLES = HERE / "methods"
+DATASETS = ("fashion-mnist", "cifar10-jpeg")
+BUDGETS = {1: 10.0, 10: 20.0}
+"""Images per class → CPU seconds of condensing."""
+SEEDS = (0, 1, 2)
+CURVE = (0.25, 0.5)
+"""Fractions of the time at which the first seed's synset is scored too."""
+
+DECODERS = ("raw", "multiformation", "mirror", "fred", "ddif", "gsdd")
+OBJECTIVES = ("gradient", "feature", "dance", "ncfm")
+BESIDE = ("dance", "multiformation")
+"""The objective and the decoder of the rows that change one other thing."""
+
+
+class Case(NamedTuple):
+    """One line of a table."""
+
+    part: str
+    """Which table: ``grid``, ``variants``, ``best`` or ``rates``."""
+    name: str
+    """Of the row; for the grid ``decoder/objective``."""
+    layers: tuple[str, ...]
+    """Files of ``benchmarks/methods`` without ``.toml``, laid over each other."""
+    settings: dict[str, Any] = {}
+    """Dotted keys."""
+
+
+def grid() -> Iterator[Case]:
+    """Every decoder with every objective."""
+    for decoder in DECODERS:
+        for objective in OBJECTIVES:
+            yield Case("grid", f"{decoder}/{objective}", (objective, decoder))
+
+
+def variants() -> Iterator[Case]:
+    """DANCE on multi-formation with one other thing changed."""
+    for name in (
+        *("init-random", "init-k-means", "sampler-k-means", "networks-real", "networks-frozen"),
+        *("pool-2-young", "pool-5-perturbed", "pool-10", "optimizer-sgd", "soft-labels", "gsdd-fp16"),
+    ):
+        yield Case("variants", name, (*BESIDE, name))
+
+
+def rates() -> Iterator[Case]:
+    """Learning rates of each decoder, tried with another seed on Fashion-MNIST at 1 image per class."""
+    tried = {"ddif": (1e-4, 3e-4, 1e-3), "gsdd": (1e-3, 3e-3, 1e-2)}
+    for decoder in DECODERS:
+        for rate in tried.get(decoder, (0.003, 0.01, 0.03)):
+            yield Case(
+                "rates", f"{decoder} {rate:g}", ("dance", decoder), {"optimizer.learning_rate": rate}
+            )
+
+
+def best() -> Iterator[Case]:
+    """The best combination found, and what is lost without each of its parts."""
+    yield Case("best", "best", ("best",))
+    for path in sorted(TABLES.glob("without-*.toml")):
+        yield Case("best", path.stem, ("best", path.stem))
+
+
+PARTS = {"grid": grid, "variants": variants, "rates": rates, "best": best}
+
+
+class Job(NamedTuple):
+    """One run."""
+
+    case: Case
+    dataset: str
+    images_per_class: int
+    seed: int
+    seconds: float
+    data: str
+
+    def key(self) -> list[Any]:
+        """What identifies its lines."""
+        return [self.case.part, self.case.name, self.dataset, self.images_per_class, self.seed]
+
+
+def pipeline(job: Job) -> Any:
+    """The pipeline of a run."""
+    from idc.config.extends import read_table
+    from idc.config.overrides import override
+    from idc.config.pipeline import Pipeline
+    from idc.table import merged
+
+    table: dict[str, Any] = {"name": "methods"}
+    for layer in ("common", f"ipc{job.images_per_class}", job.dataset, *job.case.layers):
+        table = merged(table, read_table(TABLES / f"{layer}.toml"))
+    return Pipeline.parse(override(table | {"seed": job.seed}, job.case.settings))
+
+
+def run(job: Job) -> list[dict[str, Any]]:
+    """Condense for the job's CPU seconds and score; a line for each score."""
+    import torch
+
+    from idc import condense
+    from idc.experiment.score import evaluate
+
+    torch.set_num_threads(1)
+    plan = pipeline(job)
+    real = plan.dataset.load(Path(job.data))
+    lines: list[dict[str, Any]] = []
+    # The pool's networks are read, and one step's operators are set up, before the clock starts.
+    warm = condense(plan.override({"init.type": "noise"}) if plan.decoder.type == "raw" else plan, real)
+    if plan.decoder.type == "raw":
+        next(warm, None)
+
+    began = time.process_time()
+    condensation = condense(plan, real)
+    initial = time.process_time() - began
+    points = [*(CURVE if job.seed == SEEDS[0] else ()), 1.0]
+
+    def score(point: float) -> None:
+        spent = time.process_time() - began - paused
+        synset = condensation.synset()
+        (found,) = evaluate(synset, real, plan)
+        lines.append(
+            {
+                "key": job.key(),
+                "point": point,
+                "accuracy": found.values[0],
+                "cpu_seconds": round(spent, 2),
+                "initial_seconds": round(initial, 2),
+                "steps": condensation.steps_done,
+                "numbers": synset.header.budget,
+                "bytes": sum(code.nbytes for code in synset.codes.values()),
+                "images": len(synset),
+                "labels": synset.header.labels,
+                "protocol": found.protocol,
+            }
+        )
+
+    paused = 0.0
+    for step in condensation:
+        del step
+        if time.process_time() - began - paused >= points[0] * job.seconds:
+            before = time.process_time()
+            score(points.pop(0))
+            paused += time.process_time() - before
+            if not points:
+                break
+    while points:
+        score(points.pop(0))
+    return lines
+
+
+def guarded(job: Job) -> list[dict[str, Any]]:
+    """The lines of a run, or one that says why there is no score."""
+    from idc.errors import InputError, RunError
+
+    try:
+        return run(job)
+    except (InputError, RunError) as error:
+        return [{"key": job.key(), "point": 1.0, "failed": str(error)}]
+
+
+def done() -> list[dict[str, Any]]:
+    """All lines so far."""
+    return [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
+
+
+def jobs(given: argparse.Namespace) -> Iterator[Job]:
+    """All runs, those of one seed and budget together, so that a part of them is a table too."""
+    seeds = (9,) if given.parts == ["rates"] else SEEDS
+    for seed in seeds:
+        for images_per_class in given.ipc:
+            for dataset in given.datasets:
+                for part in given.parts:
+                    for case in PARTS[part]():
+                        seconds = given.seconds or BUDGETS[images_per_class]
+                        yield Job(case, dataset, images_per_class, seed, seconds, str(given.data))
+
+
+def compute(given: argparse.Namespace) -> None:
+    """Make the runs that have no line yet."""
+    known = {json.dumps(line["key"]) for line in done()}
+    wanted = [job for job in jobs(given) if json.dumps(job.key()) not in known]
+    # Not forked: torch's threads do not survive it.
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(given.processes, context) as workers,
+        LINES.open("a", encoding="utf-8") as file,
+    ):
+        futures = {workers.submit(guarded, job): job for job in wanted}
+        for count, future in enumerate(as_completed(futures), 1):
+            for line in future.result():
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                said = line.get("accuracy", line.get("failed"))
+                print(f"{count}/{len(wanted)}", line["key"], line["point"], said, flush=True)
+
+
+def pools(given: argparse.Namespace) -> None:
+    """Make every pool that a case uses, and print its CPU time."""
+    import torch
+
+    from idc.runtime.execution import Execution
+
+    torch.set_num_threads(1)
+    seen: set[str] = set()
+    for dataset in given.datasets:
+        for case in [*grid(), *variants(), *best()]:
+            plan = pipeline(Job(case, dataset, 1, 0, 0.0, str(given.data)))
+            real = plan.dataset.load(given.data)
+            for stage in (plan.networks, plan.labels):
+                with Execution.on(torch.device("cpu"), plan.precision, plan.compile).active():
+                    if stage.untrained_images(plan.model, real.train):
+                        began = time.process_time()
+                        said = stage.pretrain(plan.model, real.train, lambda fraction: None)
+                        took = time.process_time() - began
+                        label = f"{dataset}: {case.name}: {said.rsplit(': ', 1)[1]} in {took:.0f} CPU seconds"
+                        if label not in seen:
+                            seen.add(label)
+                            print(label, flush=True)
+
+
+def summary(values: Iterable[float]) -> str:
+    """Mean and standard deviation."""
+    found = list(values)
+    if not found:
+        return "-"
+    spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
+    return f"{statistics.fmean(found):.1f}{spread}"
+
+
+def tables() -> None:
+    """Print the tables of what is done."""
+    import torch
+
+    lines = [line for line in done() if "accuracy" in line]
+    final = [line for line in lines if line["point"] == 1.0]
+    where = f"{platform.machine()}, torch {torch.__version__}, one thread for each run"
+    print(f"{where}; accuracy in percent, mean ± standard deviation over seeds (one network each)")
+    for images_per_class, seconds in BUDGETS.items():
+        for dataset in DATASETS:
+            here = [line for line in final if line["key"][2:4] == [dataset, images_per_class]]
+            if not here:
+                continue
+            print(f"\n## {dataset}, {images_per_class} per class, {seconds:g} CPU seconds of condensing")
+            _grid(here)
+            _rows(here, "variants", "/".join(reversed(BESIDE)))
+            _rows(here, "best", "best")
+
+
+def _grid(here: list[dict[str, Any]]) -> None:
+    print(f"{'':<16}" + "".join(f"{objective:>14}" for objective in OBJECTIVES) + "   numbers  images")
+    for decoder in DECODERS:
+        cells = [
+            [line for line in here if line["key"][:2] == ["grid", f"{decoder}/{objective}"]]
+            for objective in OBJECTIVES
+        ]
+        shown = "".join(f"{summary(line['accuracy'] for line in cell):>14}" for cell in cells)
+        size = next((line for cell in cells for line in cell), None)
+        if size:
+            print(f"{decoder:<16}{shown}{size['numbers']:>10,}{size['images']:>8,}")
+
+
+def _rows(here: list[dict[str, Any]], part: str, beside: str) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for line in here:
+        if line["key"][0] == part or line["key"][1] == beside:
+            rows.setdefault(line["key"][1], []).append(line)
+    if len(rows) < 2:
+        return
+    print(f"\n{part:<20}{'accuracy':>14}{'n':>3}{'steps':>8}{'numbers':>10}{'bytes':>10}  labels")
+    for name, same in rows.items():
+        steps = statistics.median(line["steps"] for line in same)
+        first = same[0]
+        print(
+            f"{name:<20}{summary(line['accuracy'] for line in same):>14}{len(same):>3}{steps:>8.0f}"
+            f"{first['numbers']:>10,}{first['bytes']:>10,}  {first['labels']}"
+        )
+
+
+def plot() -> None:
+    """Accuracy against CPU seconds, of the objectives on multi-formation codes (first seed)."""
+    from matplotlib.figure import Figure
+
+    lines = [line for line in done() if "accuracy" in line and line["key"][4] == SEEDS[0]]
+    figure = Figure(figsize=(9, 6.5), layout="constrained")
+    axes = figure.subplots(2, 2)
+    for row, dataset in enumerate(DATASETS):
+        for column, images_per_class in enumerate(BUDGETS):
+            axis = axes[row][column]
+            names = [f"multiformation/{objective}" for objective in OBJECTIVES] + ["best"]
+            for name in names:
+                points = sorted(
+                    (line["cpu_seconds"], line["accuracy"])
+                    for line in lines
+                    if line["key"][1:4] == [name, dataset, images_per_class]
+                )
+                if points:
+                    axis.plot(*zip(*points, strict=True), marker="o", label=name.split("/")[-1])
+            axis.set(title=f"{dataset}, {images_per_class} per class", xlabel="CPU seconds", ylabel="accuracy, %")
+            axis.legend()
+    figure.savefig(HERE / "results" / "methods.png", dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("pools", "run", "table", "plot"))
+    parser.add_argument("--data", type=Path, default=Path("data"))
+    parser.add_argument("--parts", nargs="*", choices=tuple(PARTS), default=["grid", "variants"])
+    parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=list(DATASETS))
+    parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(BUDGETS), default=list(BUDGETS))
+    parser.add_argument("--seconds", type=float, help="CPU seconds of each run, instead of the budget's")
+    parser.add_argument("--processes", type=int, default=2)
+    given = parser.parse_args()
+    match given.what:
+        case "pools":
+            pools(given)
+        case "run":
+            compute(given)
+        case "table":
+            tables()
+        case _:
+            plot()
+
+
+if __name__ == "__main__":
+    main()
