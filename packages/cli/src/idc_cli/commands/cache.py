@@ -16,7 +16,7 @@ Row = tuple[str, str, str, str]
 def cache(
     empty: Annotated[bool, typer.Option("--empty", help="Delete them all.")] = False, json: Json = False
 ) -> None:
-    """List the prepared datasets and the pools of networks in the cache folder.
+    """List the prepared datasets and pools of networks in the cache.
 
     The environment variable IDC_CACHE names another folder.
     """
