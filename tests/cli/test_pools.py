@@ -25,7 +25,7 @@ def files() -> list[Path]:
 
 def test_the_first_run_makes_the_pool_and_the_next_finds_it() -> None:
     first = succeeded(*RUN, *SCORED, "--out", "first")
-    names(first.stderr, "pretrain: done in", f"pool in {pool_files.folder()}", "2 networks trained")
+    names(first.stderr, "pretrain: done in", f"pool in {pool_files.folder()}", "networks trained: 2")
     made = {file: file.stat().st_mtime_ns for file in files()}
     assert len(made) == 2
     seconds = Report.load(Path("first")).seconds
@@ -70,7 +70,7 @@ def test_a_run_interrupted_while_it_pretrains_goes_on_from_there(monkeypatch: py
     names(stopped.stderr, "stopped after 0 of 2 iterations", "--resume")
     assert [file.name for file in files()] == ["network-0.safetensors"]
     resumed = succeeded(*RUN, *SCORED, "--out", "second")
-    names(resumed.stderr, "1 networks trained, 1 there already")
+    names(resumed.stderr, "networks trained: 1, there already: 1")
 
 
 def test_a_damaged_pool_is_refused_before_the_run() -> None:
@@ -87,7 +87,7 @@ def test_pools_are_in_the_cache() -> None:
     succeeded("pretrain", "small.toml", *POOL)
     (pool,) = pool_files.stored()
     listed = idc("cache").stdout
-    names(listed, "pool of 2 networks", "convnet")
+    names(listed, "pool", "2 of convnet")
     (described,) = (each for each in json.loads(idc("cache", "--json").stdout) if each["kind"] == "pool")
     assert (described["path"], described["bytes"], described["networks"]) == (str(pool.path), pool.size, 2)
     names(described["source"], "convnet", "1 epochs")

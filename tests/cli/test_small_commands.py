@@ -8,8 +8,8 @@ from command_line import idc, names, refused, succeeded
 
 def test_pretrain_makes_the_networks_that_a_run_starts_from() -> None:
     settings = ["--set", "networks.pool={path='nets', networks=2, epochs=[1]}", "--device", "cpu"]
-    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "2 networks trained")
-    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "0 networks trained")
+    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "networks trained: 2")
+    names(succeeded("pretrain", "small.toml", *settings).stdout, "pool in nets", "networks trained: 0")
     assert len(list(Path("nets").glob("*.safetensors"))) == 2
     ran = succeeded("run", "small.toml", "--set", "evaluate=[]", *settings)
     assert "pretrain" not in ran.stderr

@@ -64,7 +64,7 @@ def test_networks_are_kept_at_their_ages() -> None:
     real = toy_split()
     shares: list[float] = []
     said = pool().make(MODEL, real, shares.append)
-    assert said == f"pool in {files()[0].parent}: 2 networks trained, 0 there already"
+    assert said == f"pool in {files()[0].parent}: networks trained: 2, there already: 0"
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
     first, second = pool().load(MODEL, real)
@@ -216,7 +216,7 @@ def test_an_interruption_loses_one_network(monkeypatch: pytest.MonkeyPatch) -> N
     assert pool(networks=3).missing(MODEL, toy_split()) == 2
     with pytest.raises(InputError, match=r"pool\.path: there is no file .*network-1.*idc pretrain"):
         pool(networks=3).load(MODEL, toy_split())
-    assert "2 networks trained, 1 there already" in pool(networks=3).make(
+    assert "networks trained: 2, there already: 1" in pool(networks=3).make(
         MODEL, toy_split(), lambda part: None
     )
 
@@ -235,7 +235,7 @@ def test_what_another_process_made_meanwhile_is_kept() -> None:
 
     (folder,) = pool_files.folder().iterdir()
     said = pool().make(MODEL, toy_split(), meanwhile)
-    assert "1 networks trained, 1 there already" in said
+    assert "networks trained: 1, there already: 1" in said
     assert [file.read_bytes() for file in files()] == content, "the same networks have the same bytes"
 
 

@@ -16,7 +16,7 @@ Row = tuple[str, str, str, str]
 def cache(
     empty: Annotated[bool, typer.Option("--empty", help="Delete them all.")] = False, json: Json = False
 ) -> None:
-    """List the prepared datasets and the pools of networks in the cache folder.
+    """List the prepared datasets and pools of networks in the cache.
 
     The environment variable IDC_CACHE names another folder.
     """
@@ -68,5 +68,6 @@ def _dataset_row(entry: "Entry") -> Row:
 def _pool_row(pool: "StoredPool") -> Row:
     from idc_cli.terminal.text import size
 
-    kind = f"pool of {pool.networks} networks" if pool.header else "unfinished or damaged"
-    return size(pool.size), kind, pool.header.source if pool.header else "", f"pools/{pool.path.name}"
+    if pool.header is None:
+        return size(pool.size), "unfinished or damaged", "", f"pools/{pool.path.name}"
+    return size(pool.size), "pool", f"{pool.networks} of {pool.header.source}", f"pools/{pool.path.name}"

@@ -124,7 +124,9 @@ class Pool(Table):
                 write(files[number], number, grown, recipe, source)
                 trained += 1
             progress((done + 1) / len(absent))
-        return f"pool in {files[0].parent}: {trained} networks trained, {len(files) - trained} there already"
+        return (
+            f"pool in {files[0].parent}: networks trained: {trained}, there already: {len(files) - trained}"
+        )
 
     def load(self, model: Model, real: Split) -> tuple[PooledNetwork, ...]:
         """The networks, on the split's device; files are read once per process, and mapped on a CPU.
