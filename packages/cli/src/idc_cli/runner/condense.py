@@ -82,11 +82,11 @@ def condense_in_folder(
         _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
-        _save(condensation, folder, time.monotonic() - started)
+        _save(condensation, folder, time.monotonic() - started, stopped=True)
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     except RunError as error:
-        _save(condensation, folder, time.monotonic() - started)
+        _save(condensation, folder, time.monotonic() - started, stopped=True)
         raise RunError(f"{error}, and are in {folder / SYNSET}") from error
     spent = time.monotonic() - started
     # So that the run can be extended, and that resuming an interrupted evaluation need not condense again.
@@ -177,8 +177,11 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
     return facts
 
 
-def _save(condensation: Condensation, folder: RunFolder, seconds: float) -> Synset:
-    synset = condensation.synset(seconds, commit())
+def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stopped: bool = False) -> Synset:
+    plan, real = condensation.pipeline, condensation.data.train
+    # A run that was stopped must not train the networks of its soft labels first.
+    labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
+    synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         synset.save(folder / SYNSET)
     except OSError as error:
