@@ -180,7 +180,8 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
 def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stopped: bool = False) -> Synset:
     plan, real = condensation.pipeline, condensation.data.train
     # A run that was stopped must not train the networks of its soft labels first.
-    labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
+    with condensation.execution.active():
+        labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         synset.save(folder / SYNSET)
