@@ -207,7 +207,7 @@ def done() -> list[dict[str, Any]]:
 
 def jobs(given: argparse.Namespace) -> Iterator[Job]:
     """All runs, those of one seed and budget together, so that a part of them is a table too."""
-    seeds = (9,) if given.parts == ["rates"] else SEEDS
+    seeds = (9,) if given.parts == ["rates"] else given.seeds
     for seed in seeds:
         for images_per_class in given.ipc:
             for dataset in given.datasets:
@@ -350,6 +350,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", choices=tuple(PARTS), default=["grid", "variants"])
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=list(DATASETS))
     parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(BUDGETS), default=list(BUDGETS))
+    parser.add_argument("--seeds", nargs="*", type=int, choices=SEEDS, default=list(SEEDS))
     parser.add_argument("--seconds", type=float, help="CPU seconds of each run, instead of the budget's")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
