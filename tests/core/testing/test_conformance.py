@@ -132,6 +132,8 @@ def test_every_metric(metric: str) -> None:
         ("feature", {"metric": "l1"}),
         ("attention", {"power": 4}),
         ("mmd", {"bandwidths": [0.5]}),
+        ("moments", {"history": 2.0, "history_from": 0}),
+        ("sum", {"terms": [{"objective": {"type": "moments", "history": 2.0, "history_from": 0}}]}),
     ],
 )
 def test_other_fields_of_objectives(name: str, fields: dict[str, Any]) -> None:
