@@ -30,7 +30,9 @@ def show_estimate(
         InputError: the pipeline cannot be run.
     """
     data = load(pipeline.dataset, root, download=download, display=display)
-    condensation = condense(pipeline, data, device=device)
+    # What is stored and how long a step takes does not depend on the codes' values.
+    unfitted = pipeline.model_copy(update={"decoder": pipeline.decoder.unfitted()})
+    condensation = condense(unfitted, data, device=device)
     if trial:
         how = ", which compiles first" if condensation.execution.compiled else ""
         display.mention(f"estimate: trying two inner steps{how}")

@@ -116,7 +116,7 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
         with within(f"baseline {baseline.name!r}"):
             baseline.decoder.capacity(plan.images_per_class, spec)
         grey = torch.zeros(1, baseline.decoder.unpacked(plan.images_per_class, spec), *spec.shape)
-        codes = baseline.decoder.encode(grey, plan.images_per_class, spec, Streams(plan.seed))
+        codes = baseline.decoder.unfitted().encode(grey, plan.images_per_class, spec, Streams(plan.seed))
         evaluated, matched = (
             len(decode_class(decoder, codes, 0, plan.images_per_class, spec))
             for decoder in (baseline.decoder.for_evaluation(), baseline.decoder)

@@ -99,6 +99,13 @@ class Decoder(Stage):
         """The decoder of the finished codes; the same by default."""
         return self
 
+    def unfitted(self) -> "Decoder":
+        """The decoder without the fit of the initial codes, for estimates; the same by default.
+
+        Its `encode` makes codes of the same names, shapes and dtypes, of any values.
+        """
+        return self
+
 
 class PixelDecoder(Decoder):
     """A decoder whose one stored tensor, ``images``, holds ``images_per_class`` images of each class.

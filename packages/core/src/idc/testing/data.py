@@ -48,6 +48,7 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         with global_generator_untouched():
             encoded, same = (decoder.encode(images, images_per_class, spec, STREAMS) for _ in range(2))
         assert equal(encoded, same), "the same images and streams give different codes"
+        _check_unfitted(decoder.unfitted().encode(images, images_per_class, spec, STREAMS), encoded)
         codes = decoder.project(encoded, spec)
         assert shared | decoder.fixed <= set(codes), "a shared or fixed tensor is not among the codes"
         assert set(codes) - decoder.fixed, "all codes are fixed, so there is nothing to optimise"
@@ -66,6 +67,13 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         assert torch.equal(batch.images, again.images), "saved and loaded codes decode to different images"
         _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class, spec)
+
+
+def _check_unfitted(unfitted: Codes, codes: Codes) -> None:
+    unfit, fit = (
+        {name: (code.shape, code.dtype) for name, code in each.items()} for each in (unfitted, codes)
+    )
+    assert unfit == fit, "unfitted() makes codes of other names, shapes or dtypes"
 
 
 def _check_labels(batch: Batch, classes: int) -> None:
