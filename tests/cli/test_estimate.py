@@ -14,7 +14,7 @@ from idc.experiment.estimate import Estimate
 def test_the_command_line_prints_it_and_leaves_nothing(arguments: tuple[str, ...]) -> None:
     done = idc(*arguments, "--device", "cpu")
     assert done.exit_code == 0, done.output
-    assert "20 images, 1,280 numbers" in done.stdout
+    assert "20 images, 1,280 numbers, 5.12 kB" in done.stdout
     assert "4: 2 iterations of 2" in done.stdout
     assert ("time here" in done.stdout) is (arguments[0] == "estimate")
     as_json = Estimate.model_validate(json.loads(idc(*arguments, "--device", "cpu", "--json").stdout))

@@ -95,6 +95,12 @@ def test_decoders(stage: Any) -> None:
     testing.check_decoder(stage, narrow, images_per_class=1)
 
 
+def test_a_decoder_that_stores_16_bits() -> None:
+    testing.check_decoder(
+        Decoder.implementation("gsdd").model_validate({"gaussians": 2, "fit_steps": 3, "storage": "fp16"})
+    )
+
+
 @pytest.mark.parametrize("stage", installed("augment"), ids=by_type)
 def test_augmentations(stage: Any) -> None:
     testing.check_augmentation(stage)

@@ -46,7 +46,7 @@ def show_estimate(
 def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
     how = f"on {found.device}, {'compiled' if found.compiled else 'eager'}"
     rows = [
-        ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers"),
+        ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers, {size(found.bytes)}"),
         ("training images", f"{found.images:,}"),
         ("inner steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),

@@ -213,14 +213,16 @@ class Condensation:
     def synset(
         self, seconds: float | None = None, commit: str | None = None, *, labelled: bool = True
     ) -> Synset:
-        """The current codes as a synset, projected onto the value range, on the CPU.
+        """The current codes as a synset, projected onto the value range and as stored, on the CPU.
 
         Args:
             seconds: wall-clock seconds of the condensation, for the header.
             commit: git commit of the working directory, for the header.
             labelled: whether `Pipeline.labels` adds its soft labels, which may train networks first.
         """
-        codes = self.pipeline.decoder.project(self.codes, self.data.spec)
+        decoder = self.pipeline.decoder
+        # Before the labels, which belong to the images that are loaded.
+        codes = decoder.for_storage(decoder.project(self.codes, self.data.spec))
         if labelled and self.pipeline.labels.soft:
             with self.execution.active():
                 codes = with_soft_labels(self.pipeline, codes, self.data.train)

@@ -99,6 +99,16 @@ class Decoder(Stage):
         """The decoder of the finished codes; the same by default."""
         return self
 
+    def for_storage(self, codes: "Codes") -> "Codes":
+        """The finished codes as a synset stores them, such as in 16 bits; unchanged by default.
+
+        Names and shapes stay the same, stored codes are stored unchanged, and `decode` takes both.
+
+        Args:
+            codes: of all classes, projected.
+        """
+        return codes
+
     def unfitted(self) -> "Decoder":
         """The decoder without the fit of the initial codes, for estimates; the same by default.
 

@@ -21,8 +21,6 @@ class Fitted(Decoder):
     Subclasses work on normalised images: a channel's value is ``(pixel - mean) / std``.
     """
 
-    fit_steps: Annotated[int, Field(ge=0)]
-    """Steps that fit the initial codes to real images."""
     factor: Annotated[int, Field(ge=1)] = 1
     """Tiles along each side of a described image, each enlarged to full size (IDC's multi-formation)."""
 
@@ -69,10 +67,6 @@ class Fitted(Decoder):
         images = enlarged_tiles(self.render(codes, spec), self.factor, self.factor, padding=0.0)
         images = images * _channels(spec.std, images) + _channels(spec.mean, images)
         return Batch(images, labels[:1].expand(len(images)))
-
-    def unfitted(self) -> Decoder:
-        """The decoder with 0 `fit_steps`."""
-        return self.model_copy(update={"fit_steps": 0})
 
     def project(self, codes: Codes, spec: ImageSpec) -> Codes:
         """The codes unchanged: they are not pixels."""
