@@ -118,7 +118,7 @@ class Bench:
             with dealt(uniforms, integers):
                 their.sweep(Dealer(batches), synset, module, optimizer, augment)
             codes = plan.optimizer.before_gradients(codes, state, step)
-            gradients, _ = matching(network, codes, step)
+            gradients = matching(network, codes, step).gradients
             codes, state = plan.optimizer.update(codes, state, gradients, step)
         moved = synset.data.detach().double().unflatten(0, (10, 10)) - start
         difference = codes["images"] - start - moved

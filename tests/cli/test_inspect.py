@@ -26,11 +26,12 @@ def test_a_synset_is_described(run: Path) -> None:
             "learning_rate 0.01",
             "name random",
             "protocol idc-2022",
-            "1,280",
+            "1,280, 5,120 bytes",
             "10x2x1x8x8 F32",
         )
     found = json.loads(succeeded("inspect", str(run), "--json").stdout)
     assert found["tensors"]["images"]["shape"] == [10, 2, 1, 8, 8]
+    assert (found["budget"], found["bytes"]) == (1280, 5120)
     assert found["pipeline"]["decoder"]["factor"] == 2
 
 

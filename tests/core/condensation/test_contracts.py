@@ -47,6 +47,17 @@ CASES: dict[str, dict[str, Any]] = {
             ],
         },
     },
+    "history": {"objective": {"type": "moments", "history": 5.0, "history_from": 2}},
+    "history in turn": {
+        "objective": {
+            "type": "sum",
+            "steps": "in-turn",
+            "terms": [
+                {"objective": {"type": "moments", "history": 5.0, "history_from": 2}},
+                {"weight": 0.5, "objective": {"type": "cross-entropy"}},
+            ],
+        },
+    },
     "soft": {"decoder": {"type": "raw", "labels": "soft"}, "init": {"type": "random"}},
     "adam": {"optimizer": {"type": "adam", "learning_rate": 0.01}},
     "adamw": {
@@ -138,6 +149,25 @@ def test_the_objective_is_prepared_with_all_data_once_and_not_again_on_resuming(
     resumed.restore(run.state)
     next(resumed)
     assert sizes == [4, len(DATA.train), 4]
+
+
+def test_what_is_remembered_counts_and_is_in_the_checkpoint(tmp_path: Path) -> None:
+    run, other = run_of("history"), run_of("history", objective__history=0.0)
+    for step in range(4):
+        assert equal(run, other) is (step <= 2), "the history counts from the step after two"
+        next(run)
+        next(other)
+    assert other.state.remembered == {}
+    checkpoint.save(tmp_path / "checkpoint.safetensors", run, 0.0)
+    resumed = run_of("history")
+    checkpoint.restore(checkpoint.read(tmp_path / "checkpoint.safetensors"), resumed)
+    assert sorted(resumed.state.remembered) == [0, 1]
+    for label, tensors in run.state.remembered.items():
+        assert tensors["steps"].item() == 4
+        assert torch.equal(resumed.state.remembered[label]["mean"], tensors["mean"])
+    run = run_of("history in turn")
+    next(run)
+    assert sorted(run.state.remembered[0]) == ["0.mean", "0.steps"]
 
 
 def test_what_is_prepared_depends_on_the_seed() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from idc.condensation import inner_step as matching
-from idc.condensation.class_match import ClassMatch
+from idc.condensation.class_match import ClassMatch, Matched
 from idc.condensation.inner_step import FewerClasses, Matching
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
@@ -22,7 +22,7 @@ from idc.network.view import NetworkView
 from idc.runtime.device import moved_together
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
-from idc.shapes import Codes, Scalar
+from idc.shapes import Codes
 from idc.spec import ImageSpec
 from idc.synset.codes import decode_class
 from idc.testing import ToyModel, toy_split
@@ -87,10 +87,28 @@ def test_classes_matched_at_once_are_as_those_matched_one_after_another(
     alone, network, codes = in_double(plan, 1)
     together, _, _ = in_double(plan, at_once)
     for step in (0, 5):
-        gradients, distance = alone(network, codes, step)
-        found, same = together(network, codes, step)
+        gradients, distance, _ = alone(network, codes, step)
+        found, same, _ = together(network, codes, step)
         torch.testing.assert_close(same, distance, rtol=1e-10, atol=0.0)
         torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_what_is_remembered_of_classes_matched_at_once_is_their_own(compiled: bool) -> None:
+    plan = small_pipeline(objective={"type": "moments", "history": 3.0, "history_from": 1})
+    alone, network, codes = in_double(plan, 1)
+    together, _, _ = in_double(plan, 6)
+    _, _, old = alone(network, codes, 0)
+    assert sorted(old) == list(range(6))
+    assert all(sorted(each) == ["mean", "steps"] for each in old.values())
+    gradients, distance, kept = alone(network, codes, 1, remembered=old)
+    assert not torch.allclose(distance, alone(network, codes, 1).distances), "the history counts"
+    with Execution(compile=compiled).active():
+        found, same, others = together(network, codes, 1, remembered=old)
+    torch.testing.assert_close(same, distance, rtol=1e-10, atol=0.0)
+    torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
+    torch.testing.assert_close(others, kept, rtol=1e-10, atol=0.0)
+    assert all(not tensor.requires_grad for each in kept.values() for tensor in each.values())
 
 
 # The graph of all classes at once is large: half a minute of the compiler.
@@ -98,9 +116,9 @@ def test_classes_matched_at_once_are_as_those_matched_one_after_another(
 def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
     plan = small_pipeline(sampler__batch_size=5)
     matched, network, codes = in_double(plan, at_once)
-    gradients, distance = matched(network, codes, 0)
+    gradients, distance, _ = matched(network, codes, 0)
     with Execution(compile=True).active():
-        found, same = matched(network, codes, 0)
+        found, same, _ = matched(network, codes, 0)
     torch.testing.assert_close(same, distance, rtol=1e-10, atol=0.0)
     torch.testing.assert_close(found["images"], gradients["images"], rtol=1e-10, atol=1e-12)
 
@@ -130,7 +148,7 @@ def test_what_cannot_be_mapped_over_classes_is_matched_one_after_another() -> No
     with Streams(0).seeded("weights"):
         network = Network.of(Dropping().build(SPEC).double(), Streams(0))
     with pytest.warns(FewerClasses, match=r"^4 classes .* at once \(.*\); .*\b1\b"):
-        found, _ = matched(network, codes, 0)
+        found, *_ = matched(network, codes, 0)
     alone, _, _ = in_double(small_pipeline(), 1)
     assert torch.equal(found["images"], alone(network, codes, 0)[0]["images"])
 
@@ -140,7 +158,7 @@ class Scarce(ClassMatch):
 
     holds = 0
 
-    def __call__(self, view: NetworkView, codes: Codes, *others: Any) -> tuple[Codes, Scalar]:
+    def __call__(self, view: NetworkView, codes: Codes, *others: Any) -> Matched:
         images: Tensor = codes["images"]
         held = torch._C._functorch.maybe_get_bdim(images) >= 0  # pyright: ignore
         classes = len(torch._C._functorch.get_unwrapped(images)) if held else 1  # pyright: ignore
@@ -155,11 +173,11 @@ class ScarceForTwo(Scarce):
 
 def test_too_little_memory_is_answered_by_fewer_classes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     alone, network, codes = in_double(small_pipeline(), 1)
-    expected, _ = alone(network, codes, 0)
+    expected, *_ = alone(network, codes, 0)
     monkeypatch.setattr(matching, "ClassMatch", ScarceForTwo)
     matched, _, _ = in_double(small_pipeline(), 4)
     with pytest.warns(FewerClasses) as said:
-        found, _ = matched(network, codes, 0)
+        found, *_ = matched(network, codes, 0)
     torch.testing.assert_close(found["images"], expected["images"], rtol=1e-10, atol=1e-12)
     assert len(said) == 2
     for classes, each in zip((4, 2), said, strict=True):

@@ -56,7 +56,7 @@ def test_class_loop_of_idc(name: str) -> None:
             # In any order: here backwards.
             for label in reversed(range(classes)):
                 real = case["real_images"][sweep, label]
-                gradient, distance = match(
+                gradient, distance, _ = match(
                     view,
                     of_class(decoder, codes, label),
                     labels_of_class(codes, label, per_class),

@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from idc.config.extends import read_table
 from idc.config.pipeline import Pipeline
 from small import TABLE
 
@@ -63,6 +66,35 @@ def test_an_extending_file_may_choose_another_optimizer_over_every_base(tmp_path
             "model.type = 'convnet'\noptimizer = { type = 'adam', learning_rate = 0.01 }\n"
         )
         assert Pipeline.load(file).optimizer.type == "adam"
+
+
+@pytest.mark.parametrize(
+    ("below", "above"),
+    [
+        ("[optimizer]\nlearning_rate = 0.1\nmomentum = 0.9\n", "optimizer.type = 'adam'"),
+        ("[sampler]\nmax_synthetic = 8\n", "sampler.type = 'k-means'"),
+    ],
+)
+def test_an_extending_file_may_choose_another_type_over_a_table_without_one(
+    below: str, above: str, tmp_path: Path
+) -> None:
+    (tmp_path / "base.toml").write_text(below)
+    (tmp_path / "leaf.toml").write_text(f"extends = 'base.toml'\n{above}")
+    kind, name = above.split(".")[0], above.split("'")[1]
+    assert read_table(tmp_path / "leaf.toml") == {kind: {"type": name}}
+
+
+def test_an_extending_file_without_a_type_keeps_that_of_its_base(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[optimizer]\ntype = 'adam'\nlearning_rate = 0.1\n")
+    (tmp_path / "rate.toml").write_text("optimizer.learning_rate = 0.2\n")
+    (tmp_path / "leaf.toml").write_text("extends = ['base.toml', 'rate.toml']\n")
+    assert read_table(tmp_path / "leaf.toml") == {"optimizer": {"type": "adam", "learning_rate": 0.2}}
+
+
+def test_naming_the_default_type_keeps_the_fields_below(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text("[optimizer]\nlearning_rate = 0.1\n")
+    (tmp_path / "leaf.toml").write_text("extends = 'base.toml'\noptimizer.type = 'sgd'\n")
+    assert read_table(tmp_path / "leaf.toml") == {"optimizer": {"type": "sgd", "learning_rate": 0.1}}
 
 
 def test_the_schema_takes_tables_without_their_default_types() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 from idc.condensation.loop import condense
 from idc.data.split import Split
@@ -86,3 +87,29 @@ def test_a_trial_tells_the_time() -> None:
     nothing = of(trial=True, iterations=0, evaluate=[])
     assert (nothing.condense_seconds, nothing.evaluate_seconds) == (0.0, 0.0)
     assert of(trial=True, iterations=1, inner_steps=1).condense_seconds
+
+
+FITTED = [{"type": "ddif", "width": 4}, {"type": "gsdd", "gaussians": 4}]
+
+
+@pytest.mark.parametrize("decoder", FITTED, ids=str)
+def test_baselines_are_counted_without_a_fit(
+    decoder: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    described = decoded_images(decoder)
+    fits: list[int] = []
+    monkeypatch.setattr(torch.optim.Adam, "step", lambda *_: fits.append(1))
+    baseline = {"name": "fitted", "init": {"type": "random"}, "decoder": decoder, "draws": 3}
+    found, without = of(baseline=[baseline]), of(baseline=[])
+    assert not fits
+    assert found.synsets == 4
+    more = found.evaluate_operations / without.evaluate_operations
+    assert more == pytest.approx(1 + 3 * described / found.images)
+
+
+def decoded_images(decoder: dict[str, object]) -> int:
+    """Training images that the codes of a decoder, fitted for a step, decode to."""
+    plan = small_pipeline(
+        decoder={**decoder, "fit_steps": 1}, init={"type": "random"}, iterations=0, baseline=[], evaluate=[]
+    )
+    return condense(plan, device="cpu").synset().header.images

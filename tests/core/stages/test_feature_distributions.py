@@ -6,20 +6,28 @@ from torch import Tensor
 
 from golden_cases import Case, assert_exact, golden_convnet, load_golden
 from idc.errors import InputError
-from idc.kinds import Batch, NetworkView, Objective
+from idc.kinds import Batch, Network, NetworkView, Objective
 from idc.seeding import Streams
 from idc.stages.objectives.attention import Attention, attention
 from idc.stages.objectives.cross_entropy import CrossEntropy
 from idc.stages.objectives.feature import Feature
 from idc.stages.objectives.gradient import cos, flip_averaged
 from idc.stages.objectives.mmd import BANDWIDTHS, squared_mmd
-from idc.stages.objectives.moments import Moments, moment_distance
+from idc.stages.objectives.moments import Moments
 from idc.testing import SPEC
 from idc_models.convnet import ConvNet
 
 
+def network_of(case: Case) -> Network:
+    return golden_convnet(case, int(case.header["n_classes"]))
+
+
 def view_of(case: Case) -> NetworkView:
-    return NetworkView(golden_convnet(case, int(case.header["n_classes"])))
+    return NetworkView(network_of(case))
+
+
+def one_class(images: Tensor) -> Batch:
+    return Batch(images, torch.zeros(len(images), dtype=torch.int64))
 
 
 def found(case: Case, objective: Objective, label: int = 0) -> tuple[Tensor, Tensor]:
@@ -64,13 +72,30 @@ def test_mean_and_covariance_are_the_public_codes() -> None:
 
 def test_history_is_the_public_codes() -> None:
     case = load_golden("dsdm")
-    view, syn = view_of(case), case["syn_images"].requires_grad_()
-    wanted, given = (view.features(images)[-1].flatten(1) for images in (case["real_images"], syn))
-    weights = (float(case.header[f"{name}_weight"]) for name in ("cov", "history"))
-    cov_weight, history_weight = weights
-    distance = moment_distance(wanted, given, cov_weight, case["history"].flatten(), history_weight)
-    assert_exact(distance, case["loss.later"])
-    assert_exact(torch.autograd.grad(distance, syn)[0], case["pixel_grad.later"])
+    weights = {name: float(case.header[f"{name}_weight"]) for name in ("cov", "history")}
+    objective = Moments(covariance=weights["cov"], history=weights["history"], history_from=7)
+    real, syn = (one_class(case[f"{side}_images"]) for side in ("real", "syn"))
+    for steps, when in ((6, "first"), (7, "later")):
+        remembered = {"mean": case["history"].flatten(), "steps": torch.tensor(steps)}
+        leaf = syn.images.clone().requires_grad_()
+        distance = objective.distance(
+            NetworkView(network_of(case), remembered=remembered), real, Batch(leaf, syn.labels)
+        )
+        assert_exact(distance.detach(), case[f"loss.{when}"])
+        assert_exact(torch.autograd.grad(distance, leaf)[0], case[f"pixel_grad.{when}"])
+
+
+def test_history_is_a_running_mean_that_begins_with_the_first_images() -> None:
+    case = load_golden("dsdm")
+    network, batch = network_of(case), one_class(case["syn_images"])
+    mean = network.features(batch.images)[-1].flatten(1).mean(0)
+    first = Moments().remember(NetworkView(network), batch, batch)
+    assert_exact(first["mean"], mean)
+    remembered = {"mean": 3 * mean, "steps": torch.tensor(4)}
+    later = Moments().remember(NetworkView(network, remembered=remembered), batch, batch)
+    assert_exact(later["mean"], (0.99 * 3 + 0.01) * mean)
+    assert (first["steps"].item(), later["steps"].item()) == (1, 5)
+    assert Moments(history=0).remember(NetworkView(network), batch, batch) == {}
 
 
 @pytest.mark.parametrize("power", [1.0, 4.0])

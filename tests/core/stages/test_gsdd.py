@@ -1,17 +1,22 @@
 """GSDD's images against the golden tensors (float64)."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
 from golden_cases import assert_exact, golden_names, load_golden
+from idc import Synset, condense
 from idc.errors import InputError
+from idc.kinds import RealData
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc.stages.decoders.gsdd import EDGE, GSDD, splatted
-from idc.testing import SPEC
+from idc.synset.codes import decode, stored_bytes
+from idc.testing import SPEC, toy_split
 from messages import assert_names
+from small import small_pipeline
 
 
 @pytest.mark.parametrize("name", golden_names("gsdd_render_"))
@@ -68,6 +73,30 @@ def test_fp16_describes_twice_as_many_images() -> None:
     assert GSDD(gaussians=85, storage="fp16").capacity(10, spec) == 80
     assert GSDD(gaussians=85).capacity(10, spec) == GSDD(gaussians=85).unpacked(10, spec) == 40
     assert GSDD(gaussians=85, factor=2).capacity(10, spec) == 160
+
+
+def test_fp16_takes_half_the_bytes_in_the_file_and_is_optimised_in_float32(tmp_path: Path) -> None:
+    pipeline = small_pipeline(
+        decoder={"type": "gsdd", "gaussians": 4, "fit_steps": 2, "storage": "fp16"},
+        init={"type": "random"},
+        optimizer__learning_rate=1e-3,
+        evaluate=[],
+        baseline=[],
+    )
+    run = condense(pipeline, RealData(toy_split(), toy_split(seed=1)), device="cpu")
+    next(run)
+    made = run.synset()
+    made.save(tmp_path / "half.safetensors")
+    loaded = Synset.load(tmp_path / "half.safetensors")
+    assert {code.dtype for code in loaded.codes.values()} == {torch.float16}
+    assert {code.dtype for code in run.codes.values()} == {torch.float32}
+    # Per class 2 images of 192 numbers; twice as many numbers make 21 images of 4 Gaussians.
+    assert loaded.header.images == 2 * 21
+    assert stored_bytes(loaded.codes) == 2 * loaded.header.budget == 2 * 2 * 21 * 4 * 9
+    assert loaded.images.dtype == torch.float32
+    assert torch.equal(loaded.images, made.images)
+    exact = decode(pipeline.decoder, run.codes, 2, SPEC).images.clamp(0, 1)
+    assert 0 < float((loaded.images - exact).abs().max()) < 0.02
 
 
 def test_more_gaussians_than_can_be_stored_are_refused() -> None:

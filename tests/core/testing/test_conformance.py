@@ -95,6 +95,12 @@ def test_decoders(stage: Any) -> None:
     testing.check_decoder(stage, narrow, images_per_class=1)
 
 
+def test_a_decoder_that_stores_16_bits() -> None:
+    testing.check_decoder(
+        Decoder.implementation("gsdd").model_validate({"gaussians": 2, "fit_steps": 3, "storage": "fp16"})
+    )
+
+
 @pytest.mark.parametrize("stage", installed("augment"), ids=by_type)
 def test_augmentations(stage: Any) -> None:
     testing.check_augmentation(stage)
@@ -132,6 +138,8 @@ def test_every_metric(metric: str) -> None:
         ("feature", {"metric": "l1"}),
         ("attention", {"power": 4}),
         ("mmd", {"bandwidths": [0.5]}),
+        ("moments", {"history": 2.0, "history_from": 0}),
+        ("sum", {"terms": [{"objective": {"type": "moments", "history": 2.0, "history_from": 0}}]}),
     ],
 )
 def test_other_fields_of_objectives(name: str, fields: dict[str, Any]) -> None:

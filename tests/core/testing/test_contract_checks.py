@@ -107,6 +107,46 @@ def test_what_an_objective_prepares_follows_its_streams() -> None:
         testing.check_objective(Prepared(drawn="never"))
 
 
+class Mindful(Objective):
+    type: Literal["mindful"] = "mindful"
+    fault: Literal["none", "in place", "random", "growing"] = "none"
+
+    def remember(self, net: NetworkView, real: Batch, syn: Batch) -> Tensors:
+        mean = syn.images.mean((0, 1, 2))
+        if not net.remembered:
+            return {"mean": mean}
+        old = net.remembered["mean"]
+        match self.fault:
+            case "none":
+                return {"mean": (old + mean) / 2}
+            case "in place":
+                return {"mean": old.add_(mean)}
+            case "random":
+                return {"mean": old + torch.rand(())}
+            case "growing":
+                return {"mean": torch.cat([old, mean])}
+
+    def distance(self, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
+        wanted = net.remembered.get("mean", real.images.mean((0, 1, 2)))
+        return ((syn.images.mean((0, 1, 2)) - wanted) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ("in place", "in place"),
+        ("random", "global generator"),
+        ("growing", "other names, shapes or dtypes"),
+    ],
+)
+def test_objectives_that_remember_wrongly_are_noticed(
+    fault: Literal["in place", "random", "growing"], complaint: str
+) -> None:
+    testing.check_objective(Mindful())
+    with pytest.raises(AssertionError, match=complaint):
+        testing.check_objective(Mindful(fault=fault))
+
+
 class Odds(PixelDecoder):
     type: Literal["odds"] = "odds"
     total: float = 1.0

@@ -41,7 +41,7 @@ def inspect(
     from json import dumps
 
     from idc.synset.header import read
-    from idc_cli.report.provenance import contents, provenance
+    from idc_cli.report.provenance import contents, provenance, stored_bytes
     from idc_cli.terminal.tables import show_table
 
     found = read(file)
@@ -53,7 +53,8 @@ def inspect(
         tensors = {
             name: {"shape": tensor.shape, "dtype": tensor.dtype} for name, tensor in found.tensors.items()
         }
-        print(dumps({**found.header.model_dump(mode="json"), "tensors": tensors}, indent=2))
+        header = found.header.model_dump(mode="json")
+        print(dumps({**header, "bytes": stored_bytes(found), "tensors": tensors}, indent=2))
     else:
         plan = found.header.pipeline
         stages = [(kind, _stage(plan.get(kind))) for kind in STAGES if kind in plan]

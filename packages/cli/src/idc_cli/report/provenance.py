@@ -21,12 +21,17 @@ def contents(found: Described[Header]) -> list[Row]:
         ("images", f"{header.images} from {plan.get('images_per_class')} stored per class"),
         ("image", f"{spec.channels}x{spec.height}x{spec.width}, values {spec.low:g} to {high}"),
         ("normalisation", f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}"),
-        ("stored numbers", f"{header.budget:,}"),
+        ("stored numbers", f"{header.budget:,}, {stored_bytes(found):,} bytes"),
     ]
     return facts + [
         (f"tensor {name}", f"{'x'.join(map(str, tensor.shape))} {tensor.dtype}")
         for name, tensor in found.tensors.items()
     ]
+
+
+def stored_bytes(found: Described[Header]) -> int:
+    """Bytes that the stored tensors take."""
+    return max(tensor.data_offsets[1] for tensor in found.tensors.values())
 
 
 def provenance(found: Described[Header]) -> list[Row]:

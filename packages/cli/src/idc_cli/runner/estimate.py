@@ -30,7 +30,9 @@ def show_estimate(
         InputError: the pipeline cannot be run.
     """
     data = load(pipeline.dataset, root, download=download, display=display)
-    condensation = condense(pipeline, data, device=device)
+    # What is stored and how long a step takes does not depend on the codes' values.
+    unfitted = pipeline.model_copy(update={"decoder": pipeline.decoder.unfitted()})
+    condensation = condense(unfitted, data, device=device)
     if trial:
         how = ", which compiles first" if condensation.execution.compiled else ""
         display.mention(f"estimate: trying two inner steps{how}")
@@ -44,7 +46,7 @@ def show_estimate(
 def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
     how = f"on {found.device}, {'compiled' if found.compiled else 'eager'}"
     rows = [
-        ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers"),
+        ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers, {size(found.bytes)}"),
         ("training images", f"{found.images:,}"),
         ("inner steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),

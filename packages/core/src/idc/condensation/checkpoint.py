@@ -180,7 +180,8 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
     optimizer = _nested(of_codes)
     refreshed = {int(label): positions for label, positions in parts.get("refreshed", {}).items()}
     prepared = parts.get("prepared", {}) if header.prepared else None
-    condensation.restore(State(header.step, codes, optimizer, network, refreshed, prepared))
+    remembered = {int(label): each for label, each in _nested(parts.get("remembered", {})).items()}
+    condensation.restore(State(header.step, codes, optimizer, network, refreshed, prepared, remembered))
 
 
 def _named(state: State) -> Iterator[tuple[str, Tensor]]:
@@ -189,6 +190,7 @@ def _named(state: State) -> Iterator[tuple[str, Tensor]]:
         "optimizer": _flat(state.optimizer),
         "refreshed": {str(label): positions for label, positions in state.refreshed.items()},
         "prepared": state.prepared or {},
+        "remembered": _flat({str(label): each for label, each in state.remembered.items()}),
     }
     if state.network is not None:
         groups["network_weights"] = state.network.weights

@@ -2,15 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
 from idc.kinds import Decoder, Objective
 from idc.network.view import NetworkView
-from idc.shapes import Batch, Codes, Draw, Indices, Labels, Scalar
+from idc.shapes import Batch, Codes, Draw, Indices, Labels, Scalar, Tensors
 from idc.spec import ImageSpec
 from idc.synset.codes import optimised
 from idc.training.preprocessing import Preprocessing
+
+
+class Matched(NamedTuple):
+    """The result of a match of one class."""
+
+    gradients: Codes
+    """Of each code that is not fixed."""
+    distance: Scalar
+    """With the decoder's penalty."""
+    remembered: Tensors
+    """What `Objective.remember` returned in the last sweep; empty in the others."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,7 @@ class ClassMatch:
         real: Batch,
         draws: Sequence[Draw],
         kept: Indices | None = None,
-    ) -> tuple[Codes, Scalar]:
+    ) -> Matched:
         """Gradient of the objective, and of the decoder's penalty, with respect to the codes of one class.
 
         Args:
@@ -66,22 +78,27 @@ class ClassMatch:
             real: real images of the class.
             draws: of the augmentations.
             kept: positions of the decoded images.
-
-        Returns:
-            The gradient of each code that is not fixed, and the distance with the penalty.
         """
 
-        def distance(moving: Codes) -> Scalar:
+        def distance(moving: Codes) -> tuple[Scalar, Tensors]:
             now = {**codes, **moving}
-            value = self.objective.distance(view, *self.seen(now, labels, real, draws, kept))
+            both = self.seen(now, labels, real, draws, kept)
+            value = self.objective.distance(view, *both)
             penalty = self.decoder.penalty(now)
-            return value if penalty is None else value + penalty
+            return value if penalty is None else value + penalty, self._remembered(view, *both)
 
         moving = optimised(self.decoder, codes)
         if view.mapped:
-            return torch.func.grad_and_value(distance)(moving)
+            of_codes, (value, remembered) = torch.func.grad_and_value(distance, has_aux=True)(moving)
+            return Matched(of_codes, value, remembered)
         leaves = {name: code.detach().requires_grad_() for name, code in moving.items()}
-        value = distance(leaves)
+        value, remembered = distance(leaves)
         # Zero for soft labels if the objective ignores labels, as with torch.func.
         gradients = torch.autograd.grad(value, tuple(leaves.values()), materialize_grads=True)
-        return dict(zip(leaves, gradients, strict=True)), value.detach()
+        return Matched(dict(zip(leaves, gradients, strict=True)), value.detach(), remembered)
+
+    @torch.no_grad()
+    def _remembered(self, view: NetworkView, real: Batch, syn: Batch) -> Tensors:
+        if view.sweep < self.objective.sweeps() - 1:
+            return {}
+        return self.objective.remember(view, real, syn)

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from idc.condensation.class_match import ClassMatch
+from idc.condensation.class_match import ClassMatch, Matched
 from idc.condensation.draws import Draws, MatchInputs, match_address
 from idc.config.pipeline import Pipeline
 from idc.data.split import Split
@@ -24,7 +24,7 @@ from idc.runtime.device import out_of_memory
 from idc.runtime.execution import current_execution
 from idc.runtime.memory import peak
 from idc.seeding import Streams
-from idc.shapes import Batch, ClassNumbers, Codes, Indices, Pixels, Scalar, Tensors
+from idc.shapes import Batch, ClassNumbers, Codes, Indices, Pixels, Tensors
 from idc.synset.codes import labels_of_class, of_class
 from idc.training.preprocessing import Preprocessing
 
@@ -33,6 +33,17 @@ Distances = Float[Tensor, " classes"]
 
 MAX_SHAPES = 8
 """Classes with the same number of images are compiled only if they are at least 1 / this of all classes."""
+
+
+class Sweep(NamedTuple):
+    """The matches of all classes in one sweep."""
+
+    gradients: Codes
+    """Of each class's distance with respect to its codes that are not fixed, class axis first; for shared
+    codes their sum."""
+    distances: Distances
+    remembered: dict[int, Tensors]
+    """What the objective remembers of each class, which is nothing except in the last sweep."""
 
 
 class FewerClasses(Notice):
@@ -99,7 +110,8 @@ class Matching:
         prepared: Tensors | None = None,
         refreshed: Mapping[int, Indices] = MappingProxyType({}),
         sweep: int = 0,
-    ) -> tuple[Codes, Distances]:
+        remembered: Mapping[int, Tensors] = MappingProxyType({}),
+    ) -> Sweep:
         """Match every class.
 
         Args:
@@ -109,10 +121,7 @@ class Matching:
             prepared: what `Objective.prepare` returned.
             refreshed: what `Draws.refresh` returned last.
             sweep: number of the sweep within the inner step.
-
-        Returns:
-            The gradient of each class's distance with respect to its codes that are not fixed, class axis
-            first, and for shared codes their sum; and the distance of each class.
+            remembered: what `Objective.remember` returned last, by class.
 
         Raises:
             RunError: there is not enough memory for a single class.
@@ -122,7 +131,7 @@ class Matching:
         alike: dict[Any, list[int]] = {}
         for label, each in enumerate(inputs):
             alike.setdefault(_shapes(each), []).append(label)
-        results: dict[int, tuple[Codes, Scalar]] = {}
+        results: dict[int, Matched] = {}
         for labels in alike.values():
             # Each shape needs its own graph, which is not worth compiling for a few small classes.
             rare = len(labels) * MAX_SHAPES < len(inputs)
@@ -131,17 +140,22 @@ class Matching:
                 chunk = labels[: self.at_once]
                 try:
                     with execution.active():
-                        matched = self._matched(network, codes, chunk, inputs, step, prepared, sweep)
+                        matched = self._matched(
+                            network, codes, chunk, inputs, step, prepared, sweep, remembered
+                        )
                 except RuntimeError as error:
                     self._shrink(len(chunk), error)
                     continue
                 results.update(zip(chunk, matched, strict=True))
                 labels = labels[len(chunk) :]
         in_order = [results[label] for label in range(len(inputs))]
-        gradients = {name: torch.stack([each[name] for each, _ in in_order]) for name in in_order[0][0]}
+        gradients = {
+            name: torch.stack([each.gradients[name] for each in in_order]) for name in in_order[0].gradients
+        }
         shared = self._plan.decoder.shared & gradients.keys()
         gradients.update({name: gradients[name].sum(0) for name in shared})
-        return gradients, torch.stack([distance for _, distance in in_order])
+        kept = {label: each.remembered for label, each in enumerate(in_order) if each.remembered}
+        return Sweep(gradients, torch.stack([each.distance for each in in_order]), kept)
 
     def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
         """Peak bytes of matching one class in eager mode, besides data, weights and codes.
@@ -195,18 +209,16 @@ class Matching:
         step: int,
         prepared: Tensors,
         sweep: int,
-    ) -> list[tuple[Codes, Scalar]]:
-        """Gradients and distances of some classes, which have equally many images."""
-        function, arguments = self._work(network, codes, labels, inputs, prepared, sweep)
+        remembered: Mapping[int, Tensors],
+    ) -> list[Matched]:
+        """The matches of some classes, which have equally many images."""
+        function, arguments = self._work(network, codes, labels, inputs, prepared, sweep, remembered)
         key = (self._key, network.architecture, len(labels) > 1, sweep)
         with self._layers(step, labels[0], sweep):
-            gradients, distances = compute("the match", key, function, *arguments)
+            matched = compute("the match", key, function, *arguments)
         if len(labels) == 1:
-            return [(gradients, distances)]
-        return [
-            ({name: gradient[position] for name, gradient in gradients.items()}, distances[position])
-            for position in range(len(labels))
-        ]
+            return [matched]
+        return [pytree.tree_map(lambda each, at=at: each[at], matched) for at in range(len(labels))]
 
     def _work(
         self,
@@ -216,7 +228,8 @@ class Matching:
         inputs: list[MatchInputs],
         prepared: Tensors,
         sweep: int = 0,
-    ) -> tuple[Callable[..., tuple[Codes, Tensor]], tuple[Any, ...]]:
+        remembered: Mapping[int, Tensors] = MappingProxyType({}),
+    ) -> tuple[Callable[..., Matched], tuple[Any, ...]]:
         """The match of some classes as a pure function, vmapped over several; and its arguments."""
         plan, train, mapped = self._plan, self._train, len(labels) > 1
 
@@ -227,13 +240,19 @@ class Matching:
             facts: Tensors,
             prepared: Tensors,
             *of_class: Any,
-        ) -> tuple[Codes, Tensor]:
+        ) -> Matched:
             now = replace(network, weights=weights, buffers=buffers, companions=companions, facts=facts)
 
             def one(
-                codes: Codes, labels: Tensor, pixels: Pixels, classes: ClassNumbers, inputs: MatchInputs
-            ) -> tuple[Codes, Scalar]:
-                view = NetworkView(now, prepared, inputs.objective.parameters, sweep, mapped=mapped)
+                codes: Codes,
+                labels: Tensor,
+                pixels: Pixels,
+                classes: ClassNumbers,
+                inputs: MatchInputs,
+                remembered: Tensors,
+            ) -> Matched:
+                drawn = inputs.objective.parameters
+                view = NetworkView(now, prepared, drawn, sweep, remembered=remembered, mapped=mapped)
                 real = Split(pixels, classes, train.spec).batch()
                 return self._match(view, codes, labels, real, inputs.draws, *inputs.kept)
 
@@ -246,8 +265,9 @@ class Matching:
         for label in labels:
             stored = labels_of_class(codes, label, plan.images_per_class)
             real = train.at(inputs[label].real)
+            images = stored, real.pixels, real.labels
             own.append(
-                (of_class(plan.decoder, codes, label), stored, real.pixels, real.labels, inputs[label])
+                (of_class(plan.decoder, codes, label), *images, inputs[label], remembered.get(label, {}))
             )
         stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
         state = (network.weights, network.buffers, network.companions, network.facts)

@@ -1,6 +1,7 @@
 """The condensation loop: an iterator that the caller drives."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +17,7 @@ from idc.condensation.inner_step import Distances, Matching
 from idc.condensation.pretraining import pretrain
 from idc.condensation.soft_labels import with_soft_labels
 from idc.condensation.state import State, Step
+from idc.condensation.sweeps import swept
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
@@ -103,6 +105,7 @@ class Condensation:
         self.optimizer_state = pipeline.optimizer.initial_state(optimised(pipeline.decoder, self.codes))
         self._refreshed: dict[int, Indices] = {}
         self._prepared: Tensors | None = None
+        self._remembered: dict[int, Tensors] = {}
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
@@ -141,15 +144,14 @@ class Condensation:
         iteration, begun = divmod(self.steps_done, self.pipeline.inner_steps)
         needed = begun or self.pipeline.networks.reuses_network(iteration)
         network = self._network if needed else None
-        return State(
-            self.steps_done, self.codes, self.optimizer_state, network, self._refreshed, self._prepared
-        )
+        held = self._refreshed, self._prepared, self._remembered
+        return State(self.steps_done, self.codes, self.optimizer_state, network, *held)
 
     def restore(self, state: State) -> None:
         """Continue from a state of a condensation of the same pipeline and data."""
         self.steps_done, self.codes, self.optimizer_state = state.step, state.codes, state.optimizer
         self._network, self._refreshed, self._prepared = state.network, state.refreshed, state.prepared
-        self._finite, self._suspects = state, None
+        self._remembered, self._finite, self._suspects = state.remembered, state, None
         self._steps = self.execution.during(self._run())
 
     def __len__(self) -> int:
@@ -211,14 +213,16 @@ class Condensation:
     def synset(
         self, seconds: float | None = None, commit: str | None = None, *, labelled: bool = True
     ) -> Synset:
-        """The current codes as a synset, projected onto the value range, on the CPU.
+        """The current codes as a synset, projected onto the value range and as stored, on the CPU.
 
         Args:
             seconds: wall-clock seconds of the condensation, for the header.
             commit: git commit of the working directory, for the header.
             labelled: whether `Pipeline.labels` adds its soft labels, which may train networks first.
         """
-        codes = self.pipeline.decoder.project(self.codes, self.data.spec)
+        decoder = self.pipeline.decoder
+        # Before the labels, which belong to the images that are loaded.
+        codes = decoder.for_storage(decoder.project(self.codes, self.data.spec))
         if labelled and self.pipeline.labels.soft:
             with self.execution.active():
                 codes = with_soft_labels(self.pipeline, codes, self.data.train)
@@ -258,23 +262,12 @@ class Condensation:
         Returns:
             The distance of each class, summed over the sweeps.
         """
-        plan, decoder, total = self.pipeline, self.pipeline.decoder, torch.zeros(())
-        codes, state, sweeps = self.codes, self.optimizer_state, plan.objective.sweeps()
-        for sweep in range(sweeps):
-            moving, number = optimised(decoder, codes), step * sweeps + sweep
-            moving = plan.optimizer.before_gradients(moving, state, number, decoder.shared)
-            with self.execution.active():
-                gradients, distances = self.matching(
-                    network, {**codes, **moving}, step, self._prepared, refreshed, sweep
-                )
-            moving, state = plan.optimizer.update(moving, state, gradients, number, decoder.shared)
-            codes = {**codes, **moving}
-            if decoder.projects_each_step:
-                codes = decoder.project(codes, self.data.spec)
-            total = distances if sweep == 0 else total + distances
+        before = replace(self.state, step=step, refreshed=dict(refreshed))
+        with self.execution.active():
+            now, distances = swept(self.pipeline, self.data.spec, self.matching, network, before)
         # In one assignment, so that an interruption does not separate the codes from their state.
-        self.codes, self.optimizer_state = codes, state
-        return total
+        self.codes, self.optimizer_state, self._remembered = now.codes, now.optimizer, now.remembered
+        return distances
 
     def _synthetic(self) -> Split:
         plan, spec = self.pipeline, self.data.spec

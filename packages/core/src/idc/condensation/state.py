@@ -20,6 +20,8 @@ class State:
     """What `Sampler.refresh` returned last, by class; empty for samplers that never refresh."""
     prepared: Tensors | None = None
     """What `Objective.prepare` returned; None before the first step."""
+    remembered: dict[int, Tensors] = field(default_factory=dict)
+    """What `Objective.remember` returned last, by class; empty for objectives that remember nothing."""
 
 
 @dataclass(frozen=True)

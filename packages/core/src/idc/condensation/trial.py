@@ -54,8 +54,18 @@ def try_stages(
             prepared = prepare(plan, few, streams)
             drawn = plan.objective.draw(prepared, streams.generator("check"))
             drawn = {name: tensor.to(device) for name, tensor in drawn.items()}
-            for sweep in range(plan.objective.sweeps()):
-                plan.objective.distance(NetworkView(network, prepared, drawn, sweep), real, syn)
+            remembered: Tensors = {}
+            for _ in range(2):
+                views = [
+                    NetworkView(network, prepared, drawn, sweep, remembered=remembered)
+                    for sweep in range(plan.objective.sweeps())
+                ]
+                for view in views:
+                    plan.objective.distance(view, real, syn)
+                remembered = plan.objective.remember(views[-1], real, syn)
+                # Without a memory, the second match would be the first again.
+                if not remembered:
+                    break
     except InputError:
         raise
     except (ValueError, RuntimeError) as error:

@@ -1,10 +1,12 @@
 """Reading of pipeline files, and of the files they extend."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 from idc.errors import InputError
+from idc.kinds import KINDS
 from idc.table import merged
 
 
@@ -12,7 +14,8 @@ def read_table(path: Path) -> dict[str, Any]:
     """The table of a pipeline file, merged with the files it extends.
 
     ``extends = "other.toml"`` or a list of files, relative to the file. They are merged in order, and the
-    file's own keys override them. Tables are merged key by key, unless their ``type`` differs.
+    file's own keys override them. Tables are merged key by key, unless their ``type`` differs; where a file
+    names a type, a table below it without one has its kind's default type.
 
     Raises:
         InputError: a file does not exist, is not TOML (with line and column), or extends itself.
@@ -38,8 +41,19 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
                 f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative to "
                 "this file"
             )
-        base = merged(base, _read(parent_path, (*children, path.resolve())))
-    return merged(base, table)
+        base = _laid_over(base, _read(parent_path, (*children, path.resolve())))
+    return _laid_over(base, table)
+
+
+def _laid_over(base: dict[str, Any], table: dict[str, Any]) -> dict[str, Any]:
+    # Not of every table without a type, because a file may set a field of whatever type it is laid over.
+    named = {name for name, value in table.items() if isinstance(value, Mapping) and "type" in value}
+    typed = {
+        name: {"type": kind.default_type, **base[name]}
+        for name, kind in KINDS.items()
+        if kind.default_type and name in named and isinstance(base.get(name), Mapping)
+    }
+    return merged({**base, **typed}, table)
 
 
 def _parsed(path: Path) -> dict[str, Any]:

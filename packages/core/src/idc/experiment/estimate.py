@@ -13,7 +13,7 @@ from idc.experiment.score import evaluate
 from idc.runtime.execution import computes_bf16
 from idc.seeding import Streams
 from idc.spec import ImageSpec
-from idc.synset.codes import decode_class
+from idc.synset.codes import decode_class, stored_bytes
 from idc.synset.synset import Synset
 from idc.table import Record
 
@@ -27,6 +27,8 @@ class Estimate(Record):
     """Training images that they decode to."""
     budget: int
     """Stored numbers."""
+    bytes: int
+    """That they take."""
     steps: int
     """Inner steps."""
     pretrain_operations: float = 0.0
@@ -74,6 +76,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     network, each = condensation.trial_network, condensation.trial_network.operations(spec.shape)
     count = synset.header.images
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
+    soft = count * len(spec.classes) if plan.labels.soft else 0
     matched_per_class = condensation.matching.decoded
     untrained = _untrained_images(condensation)
     scored = _scored(plan, spec, count, matched_per_class) if plan.evaluate else []
@@ -89,7 +92,8 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     return Estimate(
         stored_images=plan.images_per_class * len(spec.classes),
         images=count,
-        budget=synset.header.budget + (count * len(spec.classes) if plan.labels.soft else 0),
+        budget=synset.header.budget + soft,
+        bytes=stored_bytes(synset.codes) + soft * torch.float32.itemsize,
         steps=len(condensation),
         # A training step is a forward pass, and twice as much for the backward pass.
         pretrain_operations=3 * untrained * each,
@@ -116,7 +120,7 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
         with within(f"baseline {baseline.name!r}"):
             baseline.decoder.capacity(plan.images_per_class, spec)
         grey = torch.zeros(1, baseline.decoder.unpacked(plan.images_per_class, spec), *spec.shape)
-        codes = baseline.decoder.encode(grey, plan.images_per_class, spec, Streams(plan.seed))
+        codes = baseline.decoder.unfitted().encode(grey, plan.images_per_class, spec, Streams(plan.seed))
         evaluated, matched = (
             len(decode_class(decoder, codes, 0, plan.images_per_class, spec))
             for decoder in (baseline.decoder.for_evaluation(), baseline.decoder)

@@ -99,6 +99,23 @@ class Decoder(Stage):
         """The decoder of the finished codes; the same by default."""
         return self
 
+    def for_storage(self, codes: "Codes") -> "Codes":
+        """The finished codes as a synset stores them, such as in 16 bits; unchanged by default.
+
+        Names and shapes stay the same, stored codes are stored unchanged, and `decode` takes both.
+
+        Args:
+            codes: of all classes, projected.
+        """
+        return codes
+
+    def unfitted(self) -> "Decoder":
+        """The decoder without the fit of the initial codes, for estimates; the same by default.
+
+        Its `encode` makes codes of the same names, shapes and dtypes, of any values.
+        """
+        return self
+
 
 class PixelDecoder(Decoder):
     """A decoder whose one stored tensor, ``images``, holds ``images_per_class`` images of each class.

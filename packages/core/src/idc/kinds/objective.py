@@ -49,6 +49,24 @@ class Objective(Stage):
         """
         return {}
 
+    def remember(self, net: "NetworkView", real: "Batch", syn: "Batch") -> "Tensors":
+        """What is kept of a class's match until its next one; `distance` finds it in ``net.remembered``.
+
+        Empty by default, which costs nothing. Called for each class in the last sweep of every inner step,
+        after `distance` and with its arguments; what was remembered before is in ``net.remembered`` here too,
+        which is empty the first time. A checkpoint holds it.
+
+        Args:
+            net: the network being matched.
+            real: as the network saw it.
+            syn: as the network saw it, before the update; without gradients here.
+
+        Returns:
+            Tensors by name. Names, shapes and dtypes are the same every time. Tensors in ``net.remembered``
+            are not changed in place.
+        """
+        return {}
+
     def sweeps(self) -> int:
         """How often an inner step matches every class and updates the codes: once by default.
 
@@ -71,8 +89,9 @@ class Objective(Stage):
 
         Args:
             net: the network being matched: ``logits(images)``, ``features(images)``,
-                ``gradients(batch, names)``, ``weights``, ``prepared``, ``drawn``, ``sweep``; ``of(name)`` is
-                the same for a companion of the network, and ``fact(name)`` what is known about it.
+                ``gradients(batch, names)``, ``weights``, ``prepared``, ``drawn``, ``remembered``, ``sweep``;
+                ``of(name)`` is the same for a companion of the network, and ``fact(name)`` what is known
+                about it.
             real: augmented, normalised real images of one class; a constant.
             syn: augmented, normalised decoded images of the same class; differentiable. Their labels may be
                 soft.

@@ -18,6 +18,7 @@ class NetworkView:
         prepared: what `Objective.prepare` returned.
         drawn: what `Objective.draw` returned for this match.
         sweep: number of the sweep within the inner step, from 0.
+        remembered: what `Objective.remember` returned last for this class.
         mapped: whether it is used within ``torch.func.vmap``, where autograd must be torch.func's.
     """
 
@@ -28,6 +29,7 @@ class NetworkView:
         drawn: Tensors | None = None,
         sweep: int = 0,
         *,
+        remembered: Tensors | None = None,
         mapped: bool = False,
     ) -> None:
         self._network = network
@@ -39,6 +41,8 @@ class NetworkView:
         """What `Objective.prepare` returned: constants, computed or drawn once per run."""
         self.drawn: Tensors = drawn or {}
         """What `Objective.draw` returned: constants, drawn for this match."""
+        self.remembered: Tensors = remembered or {}
+        """What `Objective.remember` returned last for this class: constants; empty the first time."""
         self.sweep = sweep
         """Number of the sweep within the inner step, from 0; see `Objective.sweeps`."""
 
@@ -48,13 +52,14 @@ class NetworkView:
         Raises:
             InputError: the networks have no such companion.
         """
-        return self._with(self._network.companion(companion), self.prepared, self.drawn)
+        held = self.prepared, self.drawn, self.remembered
+        return self._with(self._network.companion(companion), *held)
 
     def part(self, name: str) -> "NetworkView":
-        """The view of a part of an objective: of `prepared` and `drawn`, what is named ``<name>.…``."""
-        return self._with(
-            self._network, *(Draw(tensors).part(name) for tensors in (self.prepared, self.drawn))
-        )
+        """The view of a part of an objective: of `prepared`, `drawn` and `remembered`, what is named
+        ``<name>.…``."""
+        held = self.prepared, self.drawn, self.remembered
+        return self._with(self._network, *(Draw(tensors).part(name) for tensors in held))
 
     def fact(self, name: str) -> Scalar:
         """What is known about the network, such as its ``accuracy``.
@@ -69,8 +74,10 @@ class NetworkView:
             )
         return self._network.facts[name]
 
-    def _with(self, network: Network, prepared: Tensors, drawn: Tensors) -> "NetworkView":
-        return NetworkView(network, prepared, drawn, self.sweep, mapped=self.mapped)
+    def _with(
+        self, network: Network, prepared: Tensors, drawn: Tensors, remembered: Tensors
+    ) -> "NetworkView":
+        return NetworkView(network, prepared, drawn, self.sweep, remembered=remembered, mapped=self.mapped)
 
     def logits(self, images: Images) -> Logits:
         """Logits (n, classes) of normalised images."""

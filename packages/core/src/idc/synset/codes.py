@@ -46,3 +46,8 @@ def decode(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpe
 def budget(codes: Codes) -> int:
     """How many numbers are stored, including those of shared tensors."""
     return sum(code.numel() for code in codes.values())
+
+
+def stored_bytes(codes: Codes) -> int:
+    """How many bytes they take."""
+    return sum(code.nbytes for code in codes.values())

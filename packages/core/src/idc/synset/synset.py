@@ -55,7 +55,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
         Args:
             pipeline: that made it.
-            codes: stored tensors, on the CPU.
+            codes: stored tensors (`Decoder.for_storage`), on the CPU.
             spec: image format of the dataset.
             iterations: outer iterations done.
             fingerprint: of the training split.

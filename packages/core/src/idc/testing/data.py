@@ -48,6 +48,7 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         with global_generator_untouched():
             encoded, same = (decoder.encode(images, images_per_class, spec, STREAMS) for _ in range(2))
         assert equal(encoded, same), "the same images and streams give different codes"
+        _check_unfitted(decoder.unfitted().encode(images, images_per_class, spec, STREAMS), encoded)
         codes = decoder.project(encoded, spec)
         assert shared | decoder.fixed <= set(codes), "a shared or fixed tensor is not among the codes"
         assert set(codes) - decoder.fixed, "all codes are fixed, so there is nothing to optimise"
@@ -62,10 +63,29 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         assert soft == decoder.soft_labels(), f"soft_labels() is {not soft}, but decode() returns others"
         assert SOFT_LABELS not in codes, f"a stored tensor may not be named {SOFT_LABELS}"
         assert bool(batch.images.isfinite().all()), "a decoded value is not finite"
-        again = decode_class(decoder, _saved_and_loaded(codes), 1, images_per_class, spec)
-        assert torch.equal(batch.images, again.images), "saved and loaded codes decode to different images"
+        _check_storage(decoder, codes, images_per_class, spec)
         _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class, spec)
+
+
+def _check_unfitted(unfitted: Codes, codes: Codes) -> None:
+    unfit, fit = (
+        {name: (code.shape, code.dtype) for name, code in each.items()} for each in (unfitted, codes)
+    )
+    assert unfit == fit, "unfitted() makes codes of other names, shapes or dtypes"
+
+
+def _check_storage(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec) -> None:
+    stored = decoder.for_storage(codes)
+    shapes, same = ({name: code.shape for name, code in each.items()} for each in (codes, stored))
+    assert shapes == same, "for_storage() changes names or shapes"
+    assert equal(decoder.for_storage(stored), stored), "for_storage() changes stored codes"
+    wanted, before, after = (
+        decode_class(decoder, each, 1, images_per_class, spec).images
+        for each in (codes, stored, _saved_and_loaded(stored))
+    )
+    assert torch.equal(before, after), "saved and loaded codes decode to different images"
+    assert after.dtype == wanted.dtype, f"stored codes decode to {after.dtype}, others to {wanted.dtype}"
 
 
 def _check_labels(batch: Batch, classes: int) -> None:

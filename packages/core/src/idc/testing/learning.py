@@ -12,7 +12,7 @@ from idc.kinds import Evaluator, EvaluatorInputs, Labeller, Model, Networks, Obj
 from idc.network.network import FeatureNetwork, Network
 from idc.network.view import NetworkView
 from idc.seeding import Streams
-from idc.shapes import Batch, Codes
+from idc.shapes import Batch, Codes, Tensors
 from idc.spec import ImageSpec
 from idc.synset.synset import Synset
 from idc.testing.assertions import check_stage, equal, global_generator_untouched
@@ -69,11 +69,12 @@ def check_objective(
         companions={key: {name: 0.9 * weight for name, weight in other.items()} for key in companions},
         facts={key: torch.tensor(50.0) for key in facts},
     )
-    for sweep, (real_count, syn_count) in product(range(objective.sweeps()), ((5, 2), (1, 1))):
-        view = NetworkView(network, prepared, drawn, sweep)
-        real = Batch(_normal(real_count, generator), torch.ones(real_count, dtype=torch.int64))
-        labels = torch.ones(syn_count, dtype=torch.int64)
-        leaf = _normal(syn_count, generator).requires_grad_()
+    memories = _memories(objective, network, prepared, drawn, generator)
+    cases = product(range(objective.sweeps()), memories, ((5, 2), (1, 1)))
+    for sweep, remembered, (real_count, syn_count) in cases:
+        view = NetworkView(network, prepared, drawn, sweep, remembered=remembered)
+        real, syn = (_of_one_class(count, generator) for count in (real_count, syn_count))
+        leaf, labels = syn.images.requires_grad_(), syn.labels
 
         def distance(
             images: Tensor, view: NetworkView = view, real: Batch = real, labels: Tensor = labels
@@ -92,6 +93,28 @@ def check_objective(
         assert bool(with_soft.isfinite()), "the distance for soft labels is not finite"
         assert torch.equal(value, distance(leaf)), "the same batches give different distances"
         torch.autograd.gradcheck(distance, leaf)
+
+
+def _memories(
+    objective: Objective, network: Network, prepared: Tensors, drawn: Tensors, generator: Generator
+) -> list[Tensors]:
+    """What an objective remembers of a class at first, which is nothing, and after two matches."""
+    found: list[Tensors] = [{}]
+    for count in (3, 2):
+        held = {name: tensor.clone() for name, tensor in found[-1].items()}
+        view = NetworkView(network, prepared, drawn, objective.sweeps() - 1, remembered=found[-1])
+        both = _of_one_class(4, generator), _of_one_class(count, generator)
+        with torch.no_grad(), global_generator_untouched():
+            kept, again = (objective.remember(view, *both) for _ in range(2))
+        assert equal(held, found[-1]), "remember() changes net.remembered in place"
+        assert equal(kept, again), "remember() gives different tensors for the same match"
+        assert all(bool(tensor.isfinite().all()) for tensor in kept.values()), "remembered: not finite"
+        found.append(kept)
+    _, first, second = (
+        {name: (tensor.shape, tensor.dtype) for name, tensor in each.items()} for each in found
+    )
+    assert first == second, "remember() returns tensors of other names, shapes or dtypes than before"
+    return [{}, found[-1]] if first else [{}]
 
 
 def check_networks(networks: Networks) -> None:
@@ -197,6 +220,10 @@ def check_labeller(labeller: Labeller) -> None:
     assert bool(logits.isfinite().all()), "a logit is not finite"
     assert torch.equal(logits, again), "the same images get different logits"
     assert labeller.untrained_images(ToyModel(), split) == 0, "networks are still to be trained"
+
+
+def _of_one_class(count: int, generator: Generator) -> Batch:
+    return Batch(_normal(count, generator), torch.ones(count, dtype=torch.int64))
 
 
 def _normal(count: int, generator: Generator) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Codes, Images, ImageSpec, InputError, StoredImages, Streams
+from idc.kinds import Codes, Decoder, Images, ImageSpec, InputError, StoredImages, Streams
 from idc.stages.decoders.fitted import Fitted, fitted
 
 PLACE = 2
@@ -75,6 +75,10 @@ class DDiF(Fitted):
             learning_rate=self.fit_learning_rate,
             numbers_per_image=spec.height * spec.width * max(self.width, spec.channels),
         )
+
+    def unfitted(self) -> Decoder:
+        """The decoder with 0 `fit_steps`."""
+        return self.model_copy(update={"fit_steps": 0})
 
     def render(self, codes: Codes, spec: ImageSpec) -> Images:
         """Every network at the place of every pixel: rows and columns from -1 to 1."""

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Codes, Images, ImageSpec, InputError, Scalar, StoredImages, Streams
+from idc.kinds import Codes, Decoder, Images, ImageSpec, InputError, Scalar, StoredImages, Streams
 from idc.stages.decoders.fitted import Fitted, fitted
 
 GEOMETRY = 6
@@ -39,8 +39,8 @@ class GSDD(Fitted):
     boundary_penalty: Annotated[float, Field(ge=0)] = 0.1
     """Weight of mean(-log(1 - xy²)) over the centres' coordinates xy, from -1 to 1 across the image."""
     storage: Literal["fp32", "fp16"] = "fp32"
-    """Number format for which the images are counted: with ``fp16`` twice as many are described, which
-    take the same bytes at 16 bits (as published) but twice the numbers. Codes are optimised in float32."""
+    """Number format in the synset. With ``fp16``, as published, twice as many images are described, with
+    twice the numbers in the same bytes. Codes are optimised in float32."""
     fit_steps: Annotated[int, Field(ge=0)] = 1000
     """Steps of Adam that fit the initial Gaussians to real images; the public code takes 50,000."""
     fit_learning_rate: Annotated[float, Field(gt=0)] = 0.03
@@ -83,14 +83,27 @@ class GSDD(Fitted):
         )
 
     def render(self, codes: Codes, spec: ImageSpec) -> Images:
-        """`splatted` Gaussians."""
-        return splatted(
-            codes["xy"], codes["cholesky"], codes["colour"], codes["opacity"], spec.height, spec.width
+        """`splatted` Gaussians, in float32 if they are stored in float16."""
+        xy, cholesky, colour, opacity = (
+            codes[name].float() if codes[name].dtype == torch.float16 else codes[name]
+            for name in ("xy", "cholesky", "colour", "opacity")
         )
+        return splatted(xy, cholesky, colour, opacity, spec.height, spec.width)
 
     def project(self, codes: Codes, spec: ImageSpec) -> Codes:
         """Centres moved into the image; decoded values may lie outside the value range."""
         return {**codes, "xy": codes["xy"].clamp(-EDGE, EDGE)}
+
+    def unfitted(self) -> Decoder:
+        """The decoder with 0 `fit_steps`."""
+        return self.model_copy(update={"fit_steps": 0})
+
+    def for_storage(self, codes: Codes) -> Codes:
+        """In the number format of `storage`; from numbers that float16 cannot hold, the largest."""
+        if self.storage == "fp32":
+            return codes
+        limit = torch.finfo(torch.float16).max
+        return {name: code.clamp(-limit, limit).half() for name, code in codes.items()}
 
     def penalty(self, codes: Codes) -> Scalar:
         """The boundary's penalty of one class, which keeps centres away from the edges."""

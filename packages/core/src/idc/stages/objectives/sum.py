@@ -66,6 +66,15 @@ class Sum(Objective):
             ]
         )
 
+    def remember(self, net: NetworkView, real: Batch, syn: Batch) -> Tensors:
+        """What the terms remember, under ``<position>.<name>``."""
+        return _numbered(
+            [
+                term.objective.remember(self._view(position, net), real, syn)
+                for position, term in enumerate(self.terms)
+            ]
+        )
+
     def sweeps(self) -> int:
         """1, or in turn as many as there are terms."""
         return 1 if self.steps == "together" else len(self.terms)
@@ -85,9 +94,12 @@ class Sum(Objective):
 
     def _weighted(self, position: int, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         term = self.terms[position]
-        view = net if term.network is None else net.of(term.network)
-        distance = term.weight * term.objective.distance(view.part(str(position)), real, syn)
+        distance = term.weight * term.objective.distance(self._view(position, net), real, syn)
         return distance if term.times is None else net.fact(term.times) * distance
+
+    def _view(self, position: int, net: NetworkView) -> NetworkView:
+        companion = self.terms[position].network
+        return (net if companion is None else net.of(companion)).part(str(position))
 
 
 def _numbered(parts: list[Tensors]) -> Tensors:
