@@ -42,13 +42,17 @@ class NetworkView:
         self.sweep = sweep
         """Number of the sweep within the inner step, from 0; see `Objective.sweeps`."""
 
-    def of(self, companion: str) -> "NetworkView":
+    def of(self, companion: str, place: str = "objective") -> "NetworkView":
         """The view of a companion of the network, such as ``trained``.
+
+        Args:
+            companion: its name.
+            place: the pipeline's key for the name, named in the message.
 
         Raises:
             InputError: the networks have no such companion.
         """
-        return self._with(self._network.companion(companion), self.prepared, self.drawn)
+        return self._with(self._network.companion(companion, place), self.prepared, self.drawn)
 
     def part(self, name: str) -> "NetworkView":
         """The view of a part of an objective: of `prepared` and `drawn`, what is named ``<name>.…``."""
@@ -56,16 +60,21 @@ class NetworkView:
             self._network, *(Draw(tensors).part(name) for tensors in (self.prepared, self.drawn))
         )
 
-    def fact(self, name: str) -> Scalar:
+    def fact(self, name: str, place: str = "objective") -> Scalar:
         """What is known about the network, such as its ``accuracy``.
+
+        Args:
+            name: of the fact.
+            place: the pipeline's key for the name, named in the message.
 
         Raises:
             InputError: it is not known of these networks.
         """
         if name not in self._network.facts:
             raise InputError(
-                f"objective: {name!r} of the networks being matched is not known "
-                f"({known(self._network.facts)}); choose another [networks] type, or leave it out"
+                f"{place}: {name!r} is no fact about the networks being matched "
+                f"({known(self._network.facts)}); choose another [networks] type, such as 'real' for "
+                "'accuracy', or leave it out"
             )
         return self._network.facts[name]
 

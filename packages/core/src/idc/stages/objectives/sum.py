@@ -85,9 +85,10 @@ class Sum(Objective):
 
     def _weighted(self, position: int, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         term = self.terms[position]
-        view = net if term.network is None else net.of(term.network)
+        place = f"objective.terms.{position}"
+        view = net if term.network is None else net.of(term.network, f"{place}.network")
         distance = term.weight * term.objective.distance(view.part(str(position)), real, syn)
-        return distance if term.times is None else net.fact(term.times) * distance
+        return distance if term.times is None else net.fact(term.times, f"{place}.times") * distance
 
 
 def _numbered(parts: list[Tensors]) -> Tensors:
