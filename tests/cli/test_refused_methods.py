@@ -157,5 +157,5 @@ def test_a_half_made_pool_is_finished_with_the_same_networks(
     (pool / "network-1.safetensors").unlink()
     done = idc("run", "small.toml", "--device", "cpu", *settings(*assignments, "evaluate=[]"))
     assert done.exit_code == 0, done.output
-    names(done.stderr, "1 networks trained, 1 there already")
+    names(done.stderr, "networks trained: 1, there already: 1")
     assert {file.name: file.read_bytes() for file in pool.iterdir()} == made

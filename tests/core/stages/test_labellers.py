@@ -157,7 +157,7 @@ def test_the_pool_of_the_networks_is_trained_once() -> None:
     run = run_of(networks={"type": "between", "pool": POOL})
     said = run.pretrain()
     assert said is not None
-    assert "3 networks trained" in said
+    assert "networks trained: 3" in said
     assert ";" not in said, "the labels have nothing left to train"
     assert len(list(cache.folder().rglob("network-*.safetensors"))) == 3
     assert run.pretrain() is None
@@ -170,7 +170,7 @@ def test_an_own_pool_of_the_labels_is_trained_too() -> None:
     run = run_of(networks={"type": "between", "pool": POOL}, labels__pool=other)
     said = run.pretrain()
     assert said is not None
-    assert_names(said, "3 networks trained", "; ", "1 networks trained")
+    assert_names(said, "networks trained: 3", "; ", "networks trained: 1")
 
 
 @pytest.mark.parametrize("place", ["decoder", "baseline.0.decoder"])
