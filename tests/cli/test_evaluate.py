@@ -23,7 +23,7 @@ def test_the_scores_of_the_run_are_repeated(run: Path) -> None:
     (_, reported) = json.loads((run / "report.json").read_text())["evaluations"]
     assert scored == reported
     changed = succeeded("evaluate", str(run), "--set", "evaluate.0.runs=1", "--device", "cpu")
-    assert "protocol: idc-2022 (changed: epochs 3)\n" in changed.stdout
+    assert "protocol: idc-2022 (changed: epochs 3), hard labels\n" in changed.stdout
 
 
 def test_only_what_a_score_depends_on_can_be_changed(run: Path) -> None:

@@ -120,13 +120,15 @@ def test_the_sampler_looks_every_interval_and_not_again_on_resuming(
 
     monkeypatch.setattr(KMeans, "refresh", refresh)
     run = run_of("k-means")
+    assert looked == [0], "before a run it is tried on two images of a class"
     for _ in range(5):
         next(run)
+    # Twice each, because there are two classes.
+    assert looked == [0, 0, 0, 3, 3]
     resumed = run_of("k-means")
     resumed.restore(run.state)
     next(resumed)
-    # Twice each, because there are two classes.
-    assert looked == [0, 0, 3, 3]
+    assert looked == [0, 0, 0, 3, 3, 0]
 
 
 def test_the_objective_is_prepared_with_all_data_once_and_not_again_on_resuming(

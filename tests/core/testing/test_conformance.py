@@ -15,6 +15,7 @@ from idc.kinds import (
     Augmentation,
     Decoder,
     Initializer,
+    Labeller,
     Model,
     Network,
     Networks,
@@ -42,6 +43,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "dataset.imagenet": {"size": 16},
     "init.k-center": {"features": {"epochs": 1}},
     "evaluate.retrain": {"epochs": 2, "runs": 2},
+    "labels.teacher": {"pool": {"networks": 2, "epochs": [1]}},
     "networks.between": {"pool": {"networks": 2, "epochs": [0, 1]}},
     "networks.synthetic": {"epochs": 2},
     "objective.sum": {
@@ -164,6 +166,21 @@ def test_networks_of_a_pool() -> None:
     testing.check_networks(
         Networks.implementation("between").model_validate({"pool": pool, "perturbation": {"high": 0.5}})
     )
+
+
+@pytest.mark.parametrize("stage", installed("labels"), ids=by_type)
+def test_labellers(stage: Any) -> None:
+    testing.check_labeller(stage)
+
+
+def test_other_fields_of_labellers() -> None:
+    fields = {
+        "pool": {"networks": 2, "epochs": [0, 1]},
+        "networks": 1,
+        "wrong": "one-hot",
+        "temperature": 4.0,
+    }
+    testing.check_labeller(Labeller.implementation("teacher").model_validate(fields))
 
 
 class Silent(Networks):

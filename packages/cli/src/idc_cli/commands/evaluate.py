@@ -59,6 +59,7 @@ def evaluate(
     from idc.runtime import device as devices
     from idc.synset.header import locate
     from idc.synset.synset import Synset
+    from idc_cli.runner.condense import pretrain
     from idc_cli.runner.load import load
     from idc_cli.runner.rescore import Rescoring, choose_models
     from idc_cli.runner.score import draw_baselines
@@ -83,7 +84,9 @@ def evaluate(
     if with_baselines and not pipeline.baseline:
         raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
     baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []
-    rescoring = Rescoring([*baselines, synset], real, pipeline)
+    for drawn in baselines:
+        pretrain(drawn, display)
+    rescoring = Rescoring([*(drawn.synset() for drawn in baselines), synset], real, pipeline)
     try:
         rescoring.run(device, display)
     finally:

@@ -123,7 +123,8 @@ def run(
                 condensation, folder, interval, spent, display, tensorboard=tensorboard
             )
             started = time.monotonic()
-            scores = score_run([*baselines, synset], real, plan, str(chosen), folder, display)
+            contenders = [*(drawn.synset() for drawn in baselines), synset]
+            scores = score_run(contenders, real, plan, str(chosen), folder, display)
         except KeyboardInterrupt:
             display.say(f"resume with: {again}")
             raise

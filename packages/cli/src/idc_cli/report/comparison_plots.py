@@ -20,7 +20,7 @@ def comparison_plots(scores: Sequence[tuple[Report, Evaluation]]) -> list[Plot]:
     keys = list(dict.fromkeys(each.key for _, each in rows))
     # What all have in common is not repeated in the legend.
     named = [
-        field for field in ("model", "protocol", "metric") if len({getattr(key, field) for key in keys}) > 1
+        field for field in ("model", "recipe", "metric") if len({getattr(key, field) for key in keys}) > 1
     ]
     stored: list[Curve] = []
     timed: list[Curve] = []

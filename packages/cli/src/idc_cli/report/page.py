@@ -126,7 +126,7 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 
 def _snapshot_scores(found: Report) -> list[Plot]:
-    """A plot for each metric of the snapshots' scores, with a curve for each model and protocol."""
+    """A plot for each metric of the snapshots' scores, with a curve for each model and recipe."""
     ours = [each for each in found.evaluations if each.synset == found.method]
     others = [each for each in found.evaluations if each.synset != found.method]
     plots: list[Plot] = []
@@ -139,7 +139,7 @@ def _snapshot_scores(found: Report) -> list[Plot]:
             points += [(found.iterations, each) for each in ours if each.key == key]
             scores = [each for _, each in points]
             label = found.method if len(keys) == 1 else key.model
-            label += f", {key.protocol}" if len({key.protocol for key in keys}) > 1 else ""
+            label += f", {key.recipe}" if len({key.recipe for key in keys}) > 1 else ""
             x, y = [iteration for iteration, _ in points], [each.mean for each in scores]
             curves.append(Curve(label, x, y, [each.sd or 0.0 for each in scores], number, points=True))
         compared = [each for each in others if [each.key._replace(synset=keys[0].synset)] == keys]

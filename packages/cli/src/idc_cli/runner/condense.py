@@ -72,22 +72,26 @@ def condense_in_folder(
         The synset, and the wall-clock seconds that all processes took.
 
     Raises:
-        RunError: the loss is not finite, or the synset cannot be written; what is finished is kept.
+        RunError: the loss or a pretrained network is not finite, or the synset cannot be written; what is
+            finished is kept.
         KeyboardInterrupt: the run was interrupted; the codes so far are saved too.
     """
     started = time.monotonic() - spent
     try:
-        _pretrain(condensation, folder, display)
+        outcome = pretrain(condensation, display)
+        if outcome is not None:
+            folder.log.add_pretraining(outcome, time.monotonic() - spent - started)
         started = time.monotonic() - spent
-        _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
+        try:
+            _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
+        except RunError as error:
+            _save(condensation, folder, time.monotonic() - started, stopped=True)
+            raise RunError(f"{error}, and are in {folder / SYNSET}") from error
     except KeyboardInterrupt:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
         _save(condensation, folder, time.monotonic() - started, stopped=True)
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
-    except RunError as error:
-        _save(condensation, folder, time.monotonic() - started, stopped=True)
-        raise RunError(f"{error}, and are in {folder / SYNSET}") from error
     spent = time.monotonic() - started
     # So that the run can be extended, and that resuming an interrupted evaluation need not condense again.
     folder.save_checkpoint(condensation, spent)
@@ -102,9 +106,13 @@ def condense_in_folder(
     return synset, spent
 
 
-def _pretrain(condensation: Condensation, folder: RunFolder, display: Display) -> None:
-    """Train the networks that are missing, apart from the time of condensing."""
-    started = time.monotonic()
+def pretrain(condensation: Condensation, display: Display) -> str | None:
+    """Train the networks that are missing, if any, and say which.
+
+    Args:
+        condensation: of a run or a baseline.
+        display: for the progress.
+    """
     with ExitStack() as shown:
         tracks: list[Track] = []
 
@@ -115,8 +123,8 @@ def _pretrain(condensation: Condensation, folder: RunFolder, display: Display) -
 
         outcome = condensation.pretrain(progress)
     if outcome is not None:
-        folder.log.add_pretraining(outcome, time.monotonic() - started)
         display.mention(outcome)
+    return outcome
 
 
 def _iterate(

@@ -7,7 +7,7 @@ from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import InputError
 from idc.experiment.report import Report, pooled
-from idc.experiment.score import baselines, evaluate
+from idc.experiment.score import drawn_baselines, evaluate
 from idc.kinds.evaluation import Evaluation
 from idc.synset.provenance import versions
 from idc.synset.synset import Synset
@@ -15,8 +15,10 @@ from idc_cli.run_folder.folder import RunFolder
 from idc_cli.terminal.progress import Display
 
 
-def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Display) -> list[Synset]:
-    """The synset of each draw of each baseline; none if the pipeline has no evaluator.
+def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Display) -> list[Condensation]:
+    """Each draw of each baseline, whose synset has still to be labelled; none without an evaluator.
+
+    Labels may take networks that are still to be trained, and before that everything must be known to fit.
 
     Args:
         pipeline: whose baselines are drawn.
@@ -30,13 +32,13 @@ def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Dis
     draws = [baseline.name for baseline in pipeline.baseline for _ in range(baseline.draws)]
     if not draws or not pipeline.evaluate:
         return []
-    found: list[Synset] = []
+    found: list[Condensation] = []
     # Some train a network on all real images first, which takes a while without any output.
     display.mention(f"choose baselines: {', '.join(dict.fromkeys(draws))}")
     with display.track("choose baselines", len(draws)) as track:
         track.update(0, of=draws[0])
-        for synset in baselines(pipeline, data, device=device):
-            found.append(synset)
+        for drawn in drawn_baselines(pipeline, data, device=device):
+            found.append(drawn)
             track.update(len(found), of=", ".join(draws[len(found) : len(found) + 1]))
     return found
 

@@ -22,7 +22,7 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
     """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
     found = list(evaluations)
     models = {each.model for each in found}
-    recipes = {(each.recipe, each.key._replace(synset="", model="")) for each in found}
+    recipes = {each.key._replace(synset="", model="") for each in found}
     distinct = len({each.key for each in found}) == len(found)
     if len(models) > 1 and len(recipes) == 1 and distinct:
         _show_models(found, title)

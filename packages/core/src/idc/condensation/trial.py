@@ -49,6 +49,8 @@ def try_stages(
 
     real, syn = (normalised(members[0][:count]) for count in (2, min(2, plan.images_per_class)))
     few = data.train.at(torch.cat([each[:2] for each in members]))
+    if plan.sampler.refreshes(0):
+        plan.sampler.refresh(few.members[0], few, network, 0, streams.child("check"))
     try:
         with streams.seeded("check", device=device):
             prepared = prepare(plan, few, streams)

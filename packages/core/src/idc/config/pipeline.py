@@ -211,11 +211,14 @@ class Pipeline(Table):
 
     @model_validator(mode="after")
     def _labelled_once(self) -> Self:
-        if self.labels.soft and self.decoder.soft_labels():
-            raise ValueError(
-                f"labels.type = {self.labels.type!r} and decoder {self.decoder.label()} both give soft "
-                "labels; keep one: set labels.type = 'hard', or the decoder's labels = 'hard'"
-            )
+        decoders = {"decoder": self.decoder}
+        decoders |= {f"baseline.{number}.decoder": each.decoder for number, each in enumerate(self.baseline)}
+        for place, decoder in decoders.items():
+            if self.labels.soft and decoder.soft_labels():
+                raise ValueError(
+                    f"labels.type = {self.labels.type!r} and {place} = {decoder.label()} both give soft "
+                    f"labels; keep one: set labels.type = 'hard', or labels = 'hard' in {place}"
+                )
         return self
 
 

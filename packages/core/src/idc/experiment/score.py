@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from idc.condensation.loop import condense
+from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import within
@@ -76,12 +76,22 @@ def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
 
 
 def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Synset]:
-    """The uncondensed synset of each draw of a pipeline's baselines.
+    """The uncondensed synset of each draw of a pipeline's baselines, with labels as the pipeline gives them.
+
+    Raises:
+        InputError: a baseline does not fit the data.
+    """
+    for drawn in drawn_baselines(pipeline, data, device=device):
+        yield drawn.synset()
+
+
+def drawn_baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Condensation]:
+    """Each draw of a pipeline's baselines, whose synset has still to be labelled.
 
     Raises:
         InputError: a baseline does not fit the data.
     """
     for baseline in pipeline.baselines():
         with within(f"baseline {baseline.method!r}"):
-            synset = condense(baseline, data, device=device).synset()
-        yield synset
+            drawn = condense(baseline, data, device=device)
+        yield drawn

@@ -13,7 +13,7 @@ class EvaluationKey(NamedTuple):
 
     synset: str
     type: str
-    protocol: str
+    recipe: str
     model: str
     metric: str
 
@@ -42,7 +42,7 @@ class Evaluation(Record):
     @property
     def key(self) -> EvaluationKey:
         """What was scored and how: evaluations with the same key can be compared, pooled and replaced."""
-        return EvaluationKey(self.synset, self.type, self.protocol, self.model, self.metric)
+        return EvaluationKey(self.synset, self.type, self.recipe, self.model, self.metric)
 
     @property
     def recipe(self) -> str:

@@ -1,6 +1,7 @@
 """The kind of stage that builds a network."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from idc.kinds.stage import Stage
@@ -47,4 +48,5 @@ class Model(Stage):
 
         with streams.seeded("weights"):
             module = self.build(spec)
-        return Network.of(module, streams, device, Like(self, spec.shape, len(spec.classes)))
+        network = Network.of(module, streams, device, Like(self, spec.shape, len(spec.classes)))
+        return replace(network, label=self.label())

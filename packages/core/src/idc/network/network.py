@@ -59,6 +59,8 @@ class Network:
     """By name, weights and buffers of other networks of the same architecture, for objectives."""
     facts: Tensors = field(default_factory=dict)
     """By name, what is known about the network, for objectives: scalars such as ``accuracy``, in percent."""
+    label: str = ""
+    """Name of the architecture in messages."""
 
     @classmethod
     def of(
@@ -84,6 +86,7 @@ class Network:
             weights,
             {name: buffer.detach().clone() for name, buffer in module.named_buffers()},
             module if architecture is None else architecture,
+            label=type(module).__name__,
         )
 
     def with_state(self, state: Weights) -> "Network":
@@ -120,15 +123,19 @@ class Network:
             self.logits(torch.zeros(1, *shape, dtype=weight.dtype, device=weight.device))
         return counted.number
 
-    def companion(self, name: str) -> "Network":
+    def companion(self, name: str, place: str = "objective") -> "Network":
         """A companion as a network without companions of its own.
+
+        Args:
+            name: of the companion.
+            place: the pipeline's key for it, named in the message.
 
         Raises:
             InputError: there is none of that name.
         """
         if name not in self.companions:
             raise InputError(
-                f"objective: the networks being matched have no companion {name!r} "
+                f"{place}: {name!r} is no companion of the networks being matched "
                 f"({known(self.companions)}); choose another [networks] type, such as 'between' for 'trained'"
             )
         return replace(self.with_state(self.companions[name]), companions={})
@@ -149,8 +156,8 @@ class Network:
         """
         if not isinstance(self.module, FeatureNetwork):
             raise InputError(
-                f"model: {type(self.module).__name__} has no features(images), which this objective needs; "
-                "choose another model or match gradients"
+                f"model: {self.label} has no features(images), which this objective needs; choose another "
+                "model, such as convnet, or objective.type = 'gradient'"
             )
         return self._layers(_Features(self.module), images)
 
@@ -162,8 +169,8 @@ class Network:
         """
         if not isinstance(self.module, MapNetwork):
             raise InputError(
-                f"model: {type(self.module).__name__} has no maps(images), which this objective needs; "
-                "choose another model, such as convnet, or match features"
+                f"model: {self.label} has no maps(images), which this objective needs; choose another model, "
+                "such as convnet, or objective.type = 'feature'"
             )
         return self._layers(_Maps(self.module), images)
 
@@ -179,8 +186,8 @@ class Network:
 
 
 def known(names: Collection[str]) -> str:
-    """Names as a clause of a message: ``there are a, b``."""
-    return f"there are {', '.join(sorted(names))}" if names else "there are none"
+    """Names as a clause of a message: ``known: a, b``."""
+    return f"known: {', '.join(sorted(names)) or 'none'}"
 
 
 class _Features(nn.Module):

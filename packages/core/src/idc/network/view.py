@@ -46,14 +46,18 @@ class NetworkView:
         self.sweep = sweep
         """Number of the sweep within the inner step, from 0; see `Objective.sweeps`."""
 
-    def of(self, companion: str) -> "NetworkView":
+    def of(self, companion: str, place: str = "objective") -> "NetworkView":
         """The view of a companion of the network, such as ``trained``.
+
+        Args:
+            companion: its name.
+            place: the pipeline's key for the name, named in the message.
 
         Raises:
             InputError: the networks have no such companion.
         """
         held = self.prepared, self.drawn, self.remembered
-        return self._with(self._network.companion(companion), *held)
+        return self._with(self._network.companion(companion, place), *held)
 
     def part(self, name: str) -> "NetworkView":
         """The view of a part of an objective: of `prepared`, `drawn` and `remembered`, what is named
@@ -61,16 +65,21 @@ class NetworkView:
         held = self.prepared, self.drawn, self.remembered
         return self._with(self._network, *(Draw(tensors).part(name) for tensors in held))
 
-    def fact(self, name: str) -> Scalar:
+    def fact(self, name: str, place: str = "objective") -> Scalar:
         """What is known about the network, such as its ``accuracy``.
+
+        Args:
+            name: of the fact.
+            place: the pipeline's key for the name, named in the message.
 
         Raises:
             InputError: it is not known of these networks.
         """
         if name not in self._network.facts:
             raise InputError(
-                f"objective: {name!r} of the networks being matched is not known "
-                f"({known(self._network.facts)}); choose another [networks] type, or leave it out"
+                f"{place}: {name!r} is no fact about the networks being matched "
+                f"({known(self._network.facts)}); choose another [networks] type, such as 'real' for "
+                "'accuracy', or leave it out"
             )
         return self._network.facts[name]
 

@@ -66,6 +66,8 @@ class Clustering(Table):
         order = torch.randperm(len(members), generator=generator)
         some = members[order[: max(self.max_images or len(members), count)]]
         if len(some) <= count:
+            # So that a layer that does not exist is refused whatever the number of images.
+            embed(network, real, some[:1], layer, field, normalised=self.normalised)
             return some
         features = embed(network, real, some, layer, field, normalised=self.normalised)
         clusters, repeats = count // self.per_cluster, self.empty == "zero"

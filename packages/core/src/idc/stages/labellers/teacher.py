@@ -1,14 +1,15 @@
 """Soft labels by networks trained on the real data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, final
 
 import torch
 from pydantic import Field
 
 from idc.errors import within
-from idc.kinds import Batch, InputError, Labeller, Logits, Model, Split
+from idc.kinds import Batch, Images, InputError, Labeller, Logits, Model, Split
 from idc.training.pool import Pool
+from idc.training.pooled_network import PooledNetwork
 from idc.training.preprocessing import Preprocessing
 from idc.training.soft_labels import teacher_logits
 
@@ -61,7 +62,6 @@ class Teacher(Labeller):
         """Train a network as those of the pool are, on a few batches."""
         return self.pool.try_training(model, real)
 
-    @torch.no_grad()
     def logits(self, images: Batch, model: Model, real: Split) -> Logits:
         """The networks' mean logits without augmentation; missing networks are trained first."""
         with within("labels"):
@@ -69,13 +69,18 @@ class Teacher(Labeller):
                 self.pool.make(model, real, lambda fraction: None)
             voters = self.pool.load(model, real)[: self.networks]
         preprocessing = Preprocessing(real.spec, device=real.device)
-        normalised = preprocessing(images.images.to(real.device))
-        total = torch.zeros(len(images), len(real.spec.classes), device=real.device)
-        for voter in voters:
-            network = voter.networks[-1]
-            with network.evaluating():
-                total += torch.cat([network.logits(some) for some in normalised.split(BATCH_SIZE)])
-        mean = total / len(voters)
+        mean = _mean_logits(voters, preprocessing(images.images.to(real.device)))
         if self.wrong == "one-hot":
             mean = teacher_logits(mean, images.labels.to(mean.device))
         return mean / self.temperature
+
+
+@torch.no_grad()
+def _mean_logits(voters: Sequence[PooledNetwork], normalised: Images) -> Logits:
+    """Mean logits of the networks at the last of their ages."""
+    total = torch.zeros(())
+    for voter in voters:
+        network = voter.networks[-1]
+        with network.evaluating():
+            total = torch.cat([network.logits(some) for some in normalised.split(BATCH_SIZE)]) + total
+    return total / len(voters)

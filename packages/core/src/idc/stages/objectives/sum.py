@@ -95,11 +95,14 @@ class Sum(Objective):
     def _weighted(self, position: int, net: NetworkView, real: Batch, syn: Batch) -> Scalar:
         term = self.terms[position]
         distance = term.weight * term.objective.distance(self._view(position, net), real, syn)
-        return distance if term.times is None else net.fact(term.times) * distance
+        if term.times is None:
+            return distance
+        return net.fact(term.times, f"objective.terms.{position}.times") * distance
 
     def _view(self, position: int, net: NetworkView) -> NetworkView:
         companion = self.terms[position].network
-        return (net if companion is None else net.of(companion)).part(str(position))
+        place = f"objective.terms.{position}.network"
+        return (net if companion is None else net.of(companion, place)).part(str(position))
 
 
 def _numbered(parts: list[Tensors]) -> Tensors:
