@@ -1,12 +1,14 @@
-"""Every decoder with every objective, samplers, initial codes, networks and labels: the same data and stored numbers, the same CPU time.
+"""Decoders, objectives, samplers, initial codes, networks and labels at equal data, stored numbers and CPU time.
 
-    uv run python benchmarks/methods.py pools --data DIR       # once: the pools, whose time is printed apart
-    uv run python benchmarks/methods.py run --data DIR         # appends a line for each score to methods.jsonl
+    uv run python benchmarks/methods.py pools --data DIR   # once: the pools, whose time is printed apart
+    uv run python benchmarks/methods.py run --data DIR     # appends a line for each score to methods.jsonl
     uv run python benchmarks/methods.py table | tee benchmarks/results/methods.txt
+    uv run python benchmarks/methods.py plot               # accuracy against CPU seconds: methods.png
 
-``DIR`` holds FashionMNIST and cifar10_jpg. Each run is a process of one thread; two run side by side. It condenses for a number of
-CPU seconds of its own (initial codes and fits included, the pool not), whatever a step costs, and trains one network on the result
-under one protocol. Scores are those of the last epoch. Finished runs are not repeated.
+``DIR`` holds FashionMNIST and cifar10_jpg. Each run is a process of one thread; two run side by side. It
+condenses for a number of CPU seconds of its own (initial codes and fits included, the pool not), whatever a
+step costs, and trains one network on the result under one protocol. Scores are those of the last epoch.
+Finished runs are not repeated.
 """
 
 import argparse
@@ -46,8 +48,8 @@ class Case(NamedTuple):
     """Of the row; for the grid ``decoder/objective``."""
     layers: tuple[str, ...]
     """Files of ``benchmarks/methods`` without ``.toml``, laid over each other."""
-    settings: dict[str, Any] = {}
-    """Dotted keys."""
+    settings: tuple[tuple[str, Any], ...] = ()
+    """Dotted keys and values."""
 
 
 def grid() -> Iterator[Case]:
@@ -71,9 +73,7 @@ def rates() -> Iterator[Case]:
     tried = {"ddif": (1e-4, 3e-4, 1e-3, 3e-3), "gsdd": (1e-3, 3e-3, 1e-2, 3e-2)}
     for decoder in DECODERS:
         for rate in tried.get(decoder, (0.003, 0.01, 0.03, 0.1)):
-            yield Case(
-                "rates", f"{decoder} {rate:g}", ("dance", decoder), {"optimizer.learning_rate": rate}
-            )
+            yield Case("rates", f"{decoder} {rate:g}", ("dance", decoder), {"optimizer.learning_rate": rate})
 
 
 def best() -> Iterator[Case]:
@@ -116,12 +116,12 @@ def pipeline(job: Job) -> Any:
         file = TABLES / f"{layer}.toml"
         if layer in layers or file.exists():
             table = merged(table, read_table(file))
-    return Pipeline.parse(override(table | {"seed": job.seed}, job.case.settings))
+    return Pipeline.parse(override(table | {"seed": job.seed}, dict(job.case.settings)))
 
 
 @lru_cache(maxsize=64)
 def prepared(dataset: str, layers: tuple[str, ...], data: str) -> Any:
-    """The data, once the pool's networks are read and the operators of a step are set up, which no clock counts."""
+    """The data, after reading the pool and setting up the operators of a step, which no clock counts."""
     from idc import condense
 
     plan = pipeline(Job(Case("", "", layers), dataset, 1, 0, 0.0, data))
@@ -253,10 +253,8 @@ def pools(given: argparse.Namespace) -> None:
                         began = time.process_time()
                         stage.pretrain(plan.model, real.train, lambda fraction: None)
                         took = time.process_time() - began
-                        print(
-                            f"{dataset}: {case.name}: {images:,} images of pretraining in {took:.0f} CPU seconds",
-                            flush=True,
-                        )
+                        said = f"{images:,} images of pretraining in {took:.0f} CPU seconds"
+                        print(f"{dataset}: {case.name}: {said}", flush=True)
 
 
 def summary(values: Iterable[float]) -> str:
@@ -336,7 +334,9 @@ def plot() -> None:
                 )
                 if points:
                     axis.plot(*zip(*points, strict=True), marker="o", label=name.split("/")[-1])
-            axis.set(title=f"{dataset}, {images_per_class} per class", xlabel="CPU seconds", ylabel="accuracy, %")
+            axis.set(
+                title=f"{dataset}, {images_per_class} per class", xlabel="CPU seconds", ylabel="accuracy, %"
+            )
             axis.legend()
     figure.savefig(HERE / "results" / "methods.png", dpi=120)
 
