@@ -1,4 +1,4 @@
-"""Decoders, objectives, samplers, initial codes, networks and labels at equal data, stored numbers and CPU time.
+"""Decoders, objectives, samplers, networks and labels at equal data, stored numbers and CPU time.
 
     uv run python benchmarks/methods.py pools --data DIR   # once: the pools, whose time is printed apart
     uv run python benchmarks/methods.py run --data DIR     # appends a line for each score to methods.jsonl
@@ -73,7 +73,9 @@ def rates() -> Iterator[Case]:
     tried = {"ddif": (1e-4, 3e-4, 1e-3, 3e-3), "gsdd": (1e-3, 3e-3, 1e-2, 3e-2)}
     for decoder in DECODERS:
         for rate in tried.get(decoder, (0.003, 0.01, 0.03, 0.1)):
-            yield Case("rates", f"{decoder} {rate:g}", ("dance", decoder), {"optimizer.learning_rate": rate})
+            yield Case(
+                "rates", f"{decoder} {rate:g}", ("dance", decoder), (("optimizer.learning_rate", rate),)
+            )
 
 
 def best() -> Iterator[Case]:
