@@ -200,7 +200,7 @@ class Condensation:
                 assert network is not None, "a state within an outer iteration has a network"
             # Trained right before it is matched again, so that no training is wasted.
             if network is self._network:
-                network = plan.networks.train(network, train, self._synthetic)
+                network = plan.networks.train(network, train, self.synthetic)
             refreshed = self._refreshed
             if plan.sampler.refreshes(self.steps_done):
                 refreshed = self.matching.draws.refresh(network, self.steps_done)
