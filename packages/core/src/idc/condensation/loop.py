@@ -224,8 +224,7 @@ class Condensation:
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.codes, self.data.spec))
         if labelled and self.pipeline.labels.soft:
-            with self.execution.active():
-                codes = with_soft_labels(self.pipeline, codes, self.data.train)
+            codes = with_soft_labels(self.pipeline, codes, self.data.train)
         return Synset.of(
             self.pipeline,
             {name: code.cpu() for name, code in codes.items()},
@@ -269,7 +268,8 @@ class Condensation:
         self.codes, self.optimizer_state, self._remembered = now.codes, now.optimizer, now.remembered
         return distances
 
-    def _synthetic(self) -> Split:
+    def synthetic(self) -> Split:
+        """The current images as networks are trained on them between inner steps, on the device."""
         plan, spec = self.pipeline, self.data.spec
         batch = decode(plan.decoder, self.codes, plan.images_per_class, spec)
         return Split(batch.images, batch.labels, spec)
