@@ -182,7 +182,8 @@ class Condensation:
 
         ``progress`` gets the fraction done, 0 to 1. What is returned says what was trained; None: nothing.
         """
-        return pretrain(self.pipeline, self.data.train, progress)
+        unfinished = self.steps_done < len(self)
+        return pretrain(self.pipeline, self.data.train, progress, unfinished=unfinished)
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
