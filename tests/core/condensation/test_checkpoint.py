@@ -86,6 +86,17 @@ def test_going_on_from_any_step_ends_at_the_same_bits(tmp_path: Path, name: str)
         assert again.iteration == CASES[name]["iterations"]
 
 
+def test_going_on_gives_the_same_losses(tmp_path: Path) -> None:
+    # A sum over weights whose names are not in alphabetical order, as they are in a file.
+    matched = {"type": "gradient", "metric": "cos", "bias": True, "fc": True}
+    fields: dict[str, Any] = {"iterations": 1, "inner_steps": 4, "objective": matched}
+    walking, again = begun(1, **fields), begun(0, **fields)
+    file = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(file, walking, seconds=0.0)
+    checkpoint.restore(checkpoint.read(file), again)
+    assert [float(step.loss) for step in again] == [float(step.loss) for step in walking]
+
+
 def test_a_network_is_only_kept_where_it_is_needed(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint.safetensors"
     kept: list[bool] = []

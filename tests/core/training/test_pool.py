@@ -121,6 +121,8 @@ def test_schedules_that_make_no_sense_are_refused(fields: dict[str, Any], messag
 def test_ages_that_are_the_same_batch_are_refused() -> None:
     with pytest.raises(InputError, match=r"pool\.epochs: 1 and 1\.1 are both 3 batches of 3"):
         pool(epochs=[1, 1.1]).refuse_unfit(MODEL, toy_split())
+    with pytest.raises(InputError, match=r"pool\.epochs: 0 is 0 batches.*at least 0\.333"):
+        pool(epochs=[0]).refuse_unfit(MODEL, toy_split())
 
 
 def test_a_small_pool_is_part_of_a_large_one() -> None:

@@ -156,15 +156,11 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         network = condensation.pipeline.model.fresh(condensation.data.spec, streams, device)
         weights, buffers = parts.get("network_weights", {}), parts.get("network_buffers", {})
         state = _nested(parts.get("network_optimizer", {}))
-        _refuse_others(network.weights, weights)
-        _refuse_others(network.buffers, buffers)
-        for of_weights in state.values():
-            _refuse_others(network.weights, of_weights)
         network = replace(
             network,
-            weights=weights,
-            buffers=buffers,
-            optimizer=state,
+            weights=_fitting(network.weights, weights),
+            buffers=_fitting(network.buffers, buffers),
+            optimizer={name: _fitting(network.weights, of_weights) for name, of_weights in state.items()},
             optimizer_steps=header.network.optimizer_steps,
             batches=header.network.batches,
             companions=_nested(parts.get("network_companions", {})),
@@ -175,9 +171,8 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
             f"--resume: the checkpoint is damaged: it has no network, which step {header.step} needs; start "
             "again with --overwrite"
         )
-    _refuse_others(condensation.codes, codes)
-    _refuse_others(_flat(condensation.optimizer_state), of_codes)
-    optimizer = _nested(of_codes)
+    codes = _fitting(condensation.codes, codes)
+    optimizer = _nested(_fitting(_flat(condensation.optimizer_state), of_codes))
     refreshed = {int(label): positions for label, positions in parts.get("refreshed", {}).items()}
     prepared = parts.get("prepared", {}) if header.prepared else None
     remembered = {int(label): each for label, each in _nested(parts.get("remembered", {})).items()}
@@ -217,10 +212,13 @@ def _nested(flat: Tensors) -> dict[str, Tensors]:
     return nested
 
 
-def _refuse_others(wanted: Tensors, found: Tensors) -> None:
+def _fitting(wanted: Tensors, found: Tensors) -> Tensors:
+    """The tensors of a checkpoint in the order of those wanted; refuse others."""
     if {name: (each.shape, each.dtype) for name, each in wanted.items()} != {
         name: (each.shape, each.dtype) for name, each in found.items()
     }:
         raise InputError(
             "--resume: the checkpoint's tensors do not fit this pipeline; start again with --overwrite"
         )
+    # A file sorts them by name; objectives add over weights in the network's order, and sums are rounded.
+    return {name: found[name] for name in wanted}

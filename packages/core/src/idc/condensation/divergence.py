@@ -23,7 +23,7 @@ def not_finite(distances: Distances, codes: Codes, shared: Collection[str]) -> B
     fine = distances.isfinite()
     for name, code in codes.items():
         finite = code.isfinite()
-        fine = fine & (finite.all() if name in shared else finite.flatten(1).all(1))
+        fine = fine & (finite.all() if name in shared else finite.reshape(len(finite), -1).all(1))
     return ~fine
 
 

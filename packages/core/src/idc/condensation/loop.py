@@ -182,7 +182,8 @@ class Condensation:
 
         ``progress`` gets the fraction done, 0 to 1. What is returned says what was trained; None: nothing.
         """
-        return pretrain(self.pipeline, self.data.train, progress)
+        unfinished = self.steps_done < len(self)
+        return pretrain(self.pipeline, self.data.train, progress, unfinished=unfinished)
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
@@ -200,7 +201,7 @@ class Condensation:
                 assert network is not None, "a state within an outer iteration has a network"
             # Trained right before it is matched again, so that no training is wasted.
             if network is self._network:
-                network = plan.networks.train(network, train, self._synthetic)
+                network = plan.networks.train(network, train, self.synthetic)
             refreshed = self._refreshed
             if plan.sampler.refreshes(self.steps_done):
                 refreshed = self.matching.draws.refresh(network, self.steps_done)
@@ -224,8 +225,7 @@ class Condensation:
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.codes, self.data.spec))
         if labelled and self.pipeline.labels.soft:
-            with self.execution.active():
-                codes = with_soft_labels(self.pipeline, codes, self.data.train)
+            codes = with_soft_labels(self.pipeline, codes, self.data.train)
         return Synset.of(
             self.pipeline,
             {name: code.cpu() for name, code in codes.items()},
@@ -269,7 +269,8 @@ class Condensation:
         self.codes, self.optimizer_state, self._remembered = now.codes, now.optimizer, now.remembered
         return distances
 
-    def _synthetic(self) -> Split:
+    def synthetic(self) -> Split:
+        """The current images as networks are trained on them between inner steps, on the device."""
         plan, spec = self.pipeline, self.data.spec
         batch = decode(plan.decoder, self.codes, plan.images_per_class, spec)
         return Split(batch.images, batch.labels, spec)

@@ -7,13 +7,16 @@ from idc.data.split import Split
 from idc.runtime.execution import Execution
 
 
-def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> str | None:
+def pretrain(
+    plan: Pipeline, real: Split, progress: Callable[[float], None], *, unfinished: bool
+) -> str | None:
     """Train the networks that the pipeline's condensation starts from, if any are missing.
 
     Args:
         plan: the pipeline.
         real: the training split.
         progress: called with the fraction done, 0 to 1.
+        unfinished: whether inner steps remain; else only the labels need networks.
 
     Returns:
         A sentence: what was trained; None if nothing was missing.
@@ -21,7 +24,7 @@ def pretrain(plan: Pipeline, real: Split, progress: Callable[[float], None]) -> 
     # As ``idc pretrain``: whether the training is compiled must not depend on the length of the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
         said: list[str] = []
-        for stage in (plan.networks, plan.labels) if plan.iterations else (plan.labels,):
+        for stage in (plan.networks, plan.labels) if unfinished else (plan.labels,):
             if stage.untrained_images(plan.model, real):
                 said.append(stage.pretrain(plan.model, real, progress))
         return "; ".join(said) or None

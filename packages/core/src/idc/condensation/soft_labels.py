@@ -2,6 +2,7 @@
 
 from idc.config.pipeline import Pipeline
 from idc.data.split import Split
+from idc.runtime.execution import Execution
 from idc.shapes import Batch, Codes
 from idc.synset.codes import SOFT_LABELS, decode
 
@@ -15,7 +16,9 @@ def with_soft_labels(plan: Pipeline, codes: Codes, real: Split) -> Codes:
         real: the training split.
     """
     spec = real.spec
-    batch = decode(plan.decoder.for_evaluation(), codes, plan.images_per_class, spec)
-    clamped = Batch(batch.images.clamp(spec.low, spec.high), batch.labels)
-    logits = plan.labels.logits(clamped, plan.model, real).detach()
+    # As in `pretrain`: networks that are still missing must be the same whatever the length of the run.
+    with Execution.on(real.device, plan.precision, plan.compile).active():
+        batch = decode(plan.decoder.for_evaluation(), codes, plan.images_per_class, spec)
+        clamped = Batch(batch.images.clamp(spec.low, spec.high), batch.labels)
+        logits = plan.labels.logits(clamped, plan.model, real).detach()
     return {**codes, SOFT_LABELS: logits.unflatten(0, (len(spec.classes), -1))}

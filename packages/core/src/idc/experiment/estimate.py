@@ -164,7 +164,7 @@ def _matching(condensation: Condensation) -> float:
         nonlocal network
         with condensation.execution.active():
             if plan.inner_steps > 1:
-                network = plan.networks.train(network, train, lambda: train)
+                network = plan.networks.train(network, train, condensation.synthetic)
             condensation.inner_step(network, 0, refreshed)
 
     refreshed = condensation.matching.draws.refresh(network, 0) if plan.sampler.refreshes(0) else {}

@@ -27,8 +27,10 @@ class Model(Stage):
         Returns:
             A module from normalised images (n, channels, height, width) to logits (n, classes). A module
             that also has ``features(images) -> list[Tensor]``, one tensor per layer from first to last,
-            can be used by objectives that match features. Its tensors must be parameters or buffers: others
-            become constants when steps are compiled, the same for all networks of the architecture.
+            can be used by objectives that match features; one with ``maps(images) -> list[Tensor]``, the maps
+            (n, channels, …) of each layer before pooling, by those that match maps. Its tensors must be
+            parameters or buffers: others become constants when steps are compiled, the same for all networks
+            of the architecture.
 
         Raises:
             InputError: the architecture does not fit the images.

@@ -88,7 +88,7 @@ class Objective(Stage):
         """How far the synthetic batch is from the real one.
 
         Args:
-            net: the network being matched: ``logits(images)``, ``features(images)``,
+            net: the network being matched: ``logits(images)``, ``features(images)``, ``maps(images)``,
                 ``gradients(batch, names)``, ``weights``, ``prepared``, ``drawn``, ``remembered``, ``sweep``;
                 ``of(name)`` is the same for a companion of the network, and ``fact(name)`` what is known
                 about it.

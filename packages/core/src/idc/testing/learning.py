@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from idc.data.split import RealData, Split
 from idc.kinds import Evaluator, EvaluatorInputs, Labeller, Model, Networks, Objective, Optimizer
-from idc.network.network import FeatureNetwork, Network
+from idc.network.network import FeatureNetwork, MapNetwork, Network
 from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Tensors
@@ -36,6 +36,10 @@ def check_model(model: Model, spec: ImageSpec = SPEC) -> None:
         features = first.features(batch.images)
         assert features, "features() returns no layer"
         assert all(len(layer) == len(batch) for layer in features), "a layer's first axis is not the images"
+    if isinstance(first.module, MapNetwork):
+        maps = first.maps(batch.images)
+        assert maps, "maps() returns no layer"
+        assert all(len(layer) == len(batch) for layer in maps), "a layer of maps() does not begin with images"
     gradients = NetworkView(first).gradients(batch)
     assert all(bool(gradient.isfinite().all()) for gradient in gradients.values()), "a gradient is not finite"
 
@@ -212,6 +216,7 @@ def check_labeller(labeller: Labeller) -> None:
     if not labeller.soft:
         return
     if labeller.untrained_images(ToyModel(), split):
+        assert labeller.try_pretraining(ToyModel(), split) > 0, "no image was tried, so time is unknown"
         assert labeller.pretrain(ToyModel(), split, lambda fraction: None), "pretrain() says nothing"
     with global_generator_untouched():
         logits, again = (labeller.logits(split.batch(), ToyModel(), split) for _ in range(2))

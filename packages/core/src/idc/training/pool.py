@@ -76,6 +76,11 @@ class Pool(Table):
                     f"pool.epochs: {first:g} and {second:g} are both {one} batches of "
                     f"{self.training.batches_per_epoch(real)} in an epoch; leave one out"
                 )
+        if batches[-1] == 0:
+            raise InputError(
+                f"pool.epochs: {self.epochs[-1]:g} is 0 batches, so nothing would be trained; end with "
+                f"at least {1 / self.training.batches_per_epoch(real):g}"
+            )
         recipe = self._recipe(model, real)
         with within("pool.path"):
             for number, file in enumerate(self._files(recipe)):

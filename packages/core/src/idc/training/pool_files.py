@@ -105,7 +105,8 @@ def stored() -> list[StoredPool]:
 def empty() -> int:
     """Remove all pools from the cache, except unfinished files that may still be written.
 
-    On Linux and macOS, running condensations keep the networks they have memory-mapped.
+    A running condensation that starts another network of a pool then stops; resuming it trains the pool
+    again.
 
     Returns:
         Bytes that were freed.
