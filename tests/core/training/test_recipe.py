@@ -71,6 +71,7 @@ def test_a_step_is_torchs_adamw() -> None:
     assert (rested.optimizer, rested.optimizer_steps, rested.batches) == ({}, 0, 4)
 
 
+@pytest.mark.slow
 def test_steps_of_adamw_share_one_graph_that_computes_the_same() -> None:
     split, recipe = toy_split(8), Training(optimizer="adamw", batch_size=16, learning_rate=0.01)
     eager = recipe.steps(network(), split, 3)

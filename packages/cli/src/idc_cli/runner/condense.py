@@ -84,6 +84,10 @@ def condense_in_folder(
         started = time.monotonic() - spent
         try:
             _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
+        # Such as a pool that vanished during the run.
+        except InputError as error:
+            _save(condensation, folder, time.monotonic() - started, stopped=True)
+            raise RunError(f"{error}; the codes so far are in {folder / SYNSET}") from error
         except RunError as error:
             _save(condensation, folder, time.monotonic() - started, stopped=True)
             raise RunError(f"{error}, and are in {folder / SYNSET}") from error
