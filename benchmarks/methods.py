@@ -307,12 +307,12 @@ def _rows(here: list[dict[str, Any]], part: str, beside: str) -> None:
             rows.setdefault(line["key"][1], []).append(line)
     if len(rows) < 2:
         return
-    print(f"\n{part:<20}{'accuracy':>14}{'n':>3}{'steps':>8}{'numbers':>10}{'bytes':>10}  labels")
+    print(f"\n{part:<24}{'accuracy':>14}{'n':>3}{'steps':>8}{'numbers':>10}{'bytes':>10}  labels")
     for name, same in rows.items():
         steps = statistics.median(line["steps"] for line in same)
         first = same[0]
         print(
-            f"{name:<20}{summary(line['accuracy'] for line in same):>14}{len(same):>3}{steps:>8.0f}"
+            f"{name:<24}{summary(line['accuracy'] for line in same):>14}{len(same):>3}{steps:>8.0f}"
             f"{first['numbers']:>10,}{first['bytes']:>10,}  {first['labels']}"
         )
 
@@ -322,10 +322,11 @@ def plot() -> None:
     from matplotlib.figure import Figure
 
     lines = [line for line in done() if "accuracy" in line and line["key"][4] == SEEDS[0]]
-    figure = Figure(figsize=(9, 6.5), layout="constrained")
-    axes = figure.subplots(2, 2)
+    budgets = [each for each in BUDGETS if any(line["key"][3] == each for line in lines)]
+    figure = Figure(figsize=(4.5 * len(budgets), 6.5), layout="constrained")
+    axes = figure.subplots(2, len(budgets), squeeze=False)
     for row, dataset in enumerate(DATASETS):
-        for column, images_per_class in enumerate(BUDGETS):
+        for column, images_per_class in enumerate(budgets):
             axis = axes[row][column]
             names = [f"multiformation/{objective}" for objective in OBJECTIVES] + ["best"]
             for name in names:

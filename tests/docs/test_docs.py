@@ -83,6 +83,13 @@ def test_the_table_of_methods_is_what_the_committed_benchmark_printed() -> None:
     assert shown.text in printed
 
 
+def test_the_tables_of_the_later_methods_are_what_the_committed_benchmark_printed() -> None:
+    printed = (ROOT / "benchmarks/results/methods.txt").read_text()
+    shown = [block.text for block in blocks(ROOT / "docs/methods.md", "text")]
+    assert len(shown) >= 6
+    assert all(text.strip() and text in printed for text in shown)
+
+
 def test_the_numbers_of_speed_are_what_the_committed_benchmarks_printed() -> None:
     shown = [block.text for block in blocks(ROOT / "docs/speed.md", "text")]
     printed = [path.read_text().strip() for path in (ROOT / "benchmarks/results").glob("*.txt")]
