@@ -69,7 +69,9 @@ CASES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "compiled" else name for name in CASES]
+)
 def test_going_on_from_any_step_ends_at_the_same_bits(tmp_path: Path, name: str) -> None:
     walking = begun(0, **CASES[name])
     expected = ended(begun(0, **CASES[name]))

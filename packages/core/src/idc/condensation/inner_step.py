@@ -170,8 +170,7 @@ class Matching:
             for sweep in range(self._plan.objective.sweeps())
         )
         try:
-            needed = [peak(function, *arguments) for function, arguments in sweeps]
-            return max(needed)
+            return max(peak(function, *arguments) for function, arguments in sweeps)
         # Plugins may raise anything for fake tensors.
         except Exception:
             return None
