@@ -126,8 +126,8 @@ def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
 def test_a_class_draws_the_same_whatever_the_others_do() -> None:
     plan = small_pipeline()
     matched, _, _ = in_double(plan, 1)
-    seen, later = matched.draws(3, {}, {}), matched.draws(4, {}, {})
-    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in matched.draws(3, {}, {})]
+    seen, later = matched.draws(3, {}), matched.draws(4, {})
+    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in matched.draws(3, {})]
     assert [len(each.real) for each in seen] == [8, 5, 8, 8, 5, 8]
     assert any(
         not torch.equal(a.draws[0].parameters[name], b.draws[0].parameters[name])

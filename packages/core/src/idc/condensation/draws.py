@@ -1,4 +1,4 @@
-"""What an inner step draws for each class: images, augmentations, and what the objective asks for."""
+"""What an inner step draws for each class: images and augmentations, and what the objective asks for."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -21,8 +21,6 @@ class MatchInputs(NamedTuple):
     """Positions of the decoded images to match; empty for all."""
     draws: list[Draw]
     """A siamese draw for each augmentation."""
-    objective: Draw
-    """What `Objective.draw` returned."""
 
 
 class Draws:
@@ -54,24 +52,33 @@ class Draws:
             for label, members in enumerate(self._train.members)
         }
 
-    def __call__(
-        self, step: int, refreshed: Mapping[int, Indices], prepared: Tensors, sweep: int = 0
-    ) -> list[MatchInputs]:
+    def __call__(self, step: int, refreshed: Mapping[int, Indices], sweep: int = 0) -> list[MatchInputs]:
         """Inputs of every class's match, on the device.
 
         Args:
             step: inner steps since the beginning of the run.
             refreshed: what `refresh` returned last.
-            prepared: what `Objective.prepare` returned.
             sweep: number of the sweep within the inner step. Each has the same images and its own draws.
         """
         labels = range(len(self._train.spec.classes))
-        drawn = [self._drawn(label, step, refreshed, prepared, sweep) for label in labels]
+        drawn = [self._drawn(label, step, refreshed, sweep) for label in labels]
         return moved_together(drawn, self._train.device)
 
-    def _drawn(
-        self, label: int, step: int, refreshed: Mapping[int, Indices], prepared: Tensors, sweep: int
-    ) -> MatchInputs:
+    def of_objective(self, label: int, step: int, sweep: int, prepared: Tensors) -> Tensors:
+        """What `Objective.draw` returns for a match, on the device.
+
+        Apart from the others, because it may be large: only the classes that are matched at once need it.
+
+        Args:
+            label: of the class.
+            step: inner steps since the beginning of the run.
+            sweep: number of the sweep within the inner step.
+            prepared: what `Objective.prepare` returned.
+        """
+        generator = self._streams.child(*match_address(step, label, sweep)).generator("objective")
+        return moved_together(self._plan.objective.draw(prepared, generator), self._train.device)
+
+    def _drawn(self, label: int, step: int, refreshed: Mapping[int, Indices], sweep: int) -> MatchInputs:
         sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
         kept = sampler.synthetic(self._decoded, step, streams)
         match = self._streams.child(*match_address(step, label, sweep))
@@ -79,7 +86,6 @@ class Draws:
             sampler.real(self._train.members[label], step, streams, refreshed.get(label)),
             () if kept is None else (kept,),
             self._preprocessing.draw(1, match.generator("augment")),
-            Draw(self._plan.objective.draw(prepared, match.generator("objective"))),
         )
 
 

@@ -36,7 +36,7 @@ def gradient_norms(matching: Matching, network: Network, state: State) -> Gradie
     view = NetworkView(network)
     norms: list[tuple[Tensor, ...]] = []
     codes = {name: code.detach() for name, code in state.codes.items()}
-    for both in matching.batches(codes, state.step - 1, state.refreshed, state.prepared or {}):
+    for both in matching.batches(codes, state.step - 1, state.refreshed):
         gradients = [view.gradients(batch).values() for batch in both]
         norms.append(tuple(torch.stack([g.abs().sum() for g in each]).sum() for each in gradients))
     real, synthetic = (torch.stack(each).mean() for each in zip(*norms, strict=True))

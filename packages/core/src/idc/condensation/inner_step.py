@@ -82,24 +82,15 @@ class Matching:
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
-    def images(self, prepared: Tensors) -> tuple[int, int]:
-        """Number of real and of synthetic images in one inner step, all classes together.
-
-        Args:
-            prepared: what `Objective.prepare` returned.
-        """
-        drawn = self.draws(0, {}, prepared)
+    def images(self) -> tuple[int, int]:
+        """Number of real and of synthetic images in one inner step, all classes together."""
+        drawn = self.draws(0, {})
         synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
         return sum(len(each.real) for each in drawn), sum(synthetic)
 
-    def operations(self, network: Network, prepared: Tensors) -> float:
-        """Floating-point operations of one inner step, approximately.
-
-        Args:
-            network: of the pipeline's model.
-            prepared: what `Objective.prepare` returned.
-        """
-        passes = zip(self._plan.objective.passes(), self.images(prepared), strict=True)
+    def operations(self, network: Network) -> float:
+        """Floating-point operations of one inner step, approximately."""
+        passes = zip(self._plan.objective.passes(), self.images(), strict=True)
         return sum(each * images for each, images in passes) * network.operations(self._train.spec.shape)
 
     def __call__(
@@ -127,7 +118,7 @@ class Matching:
             RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
-        inputs = self.draws(step, refreshed, prepared, sweep)
+        inputs = self.draws(step, refreshed, sweep)
         alike: dict[Any, list[int]] = {}
         for label, each in enumerate(inputs):
             alike.setdefault(_shapes(each), []).append(label)
@@ -162,11 +153,11 @@ class Matching:
 
         None if a stage's computation depends on values.
         """
-        inputs = self.draws(0, {}, prepared)
+        inputs = self.draws(0, {})
         largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))
         # Each sweep may be another loss, through another network.
         sweeps = (
-            self._work(network, codes, [largest], inputs, prepared, sweep)
+            self._work(network, codes, [largest], inputs, 0, prepared, sweep)
             for sweep in range(self._plan.objective.sweeps())
         )
         try:
@@ -176,7 +167,7 @@ class Matching:
             return None
 
     def batches(
-        self, codes: Codes, step: int, refreshed: Mapping[int, Indices], prepared: Tensors
+        self, codes: Codes, step: int, refreshed: Mapping[int, Indices]
     ) -> Iterator[tuple[Batch, Batch]]:
         """Each class's real and synthetic images as the network sees them in an inner step.
 
@@ -186,10 +177,9 @@ class Matching:
             codes: of all classes.
             step: the inner step's number; determines the draws.
             refreshed: what `Draws.refresh` returned last.
-            prepared: what `Objective.prepare` returned.
         """
         plan = self._plan
-        for label, inputs in enumerate(self.draws(step, refreshed, prepared)):
+        for label, inputs in enumerate(self.draws(step, refreshed)):
             with self._layers(step, label):
                 yield self._match.seen(
                     of_class(plan.decoder, codes, label),
@@ -216,7 +206,7 @@ class Matching:
         remembered: Mapping[int, Tensors],
     ) -> list[Matched]:
         """The matches of some classes, which have equally many images."""
-        function, arguments = self._work(network, codes, labels, inputs, prepared, sweep, remembered)
+        function, arguments = self._work(network, codes, labels, inputs, step, prepared, sweep, remembered)
         key = (self._key, network.architecture, len(labels) > 1, sweep)
         with self._layers(step, labels[0], sweep):
             matched = compute("the match", key, function, *arguments)
@@ -230,8 +220,9 @@ class Matching:
         codes: Codes,
         labels: list[int],
         inputs: list[MatchInputs],
+        step: int,
         prepared: Tensors,
-        sweep: int = 0,
+        sweep: int,
         remembered: Mapping[int, Tensors] = MappingProxyType({}),
     ) -> tuple[Callable[..., Matched], tuple[Any, ...]]:
         """The match of some classes as a pure function, vmapped over several; and its arguments."""
@@ -253,9 +244,9 @@ class Matching:
                 pixels: Pixels,
                 classes: ClassNumbers,
                 inputs: MatchInputs,
+                drawn: Tensors,
                 remembered: Tensors,
             ) -> Matched:
-                drawn = inputs.objective.parameters
                 view = NetworkView(now, prepared, drawn, sweep, remembered=remembered, mapped=mapped)
                 real = Split(pixels, classes, train.spec).batch()
                 return self._match(view, codes, labels, real, inputs.draws, *inputs.kept)
@@ -269,10 +260,9 @@ class Matching:
         for label in labels:
             stored = labels_of_class(codes, label, plan.images_per_class)
             real = train.at(inputs[label].real)
-            images = stored, real.pixels, real.labels
-            own.append(
-                (of_class(plan.decoder, codes, label), *images, inputs[label], remembered.get(label, {}))
-            )
+            images = stored, real.pixels, real.labels, inputs[label]
+            drawn = self.draws.of_objective(label, step, sweep, prepared)
+            own.append((of_class(plan.decoder, codes, label), *images, drawn, remembered.get(label, {})))
         stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
         state = (network.weights, network.buffers, network.companions, network.facts)
         return matched, (*state, prepared, *stacked)

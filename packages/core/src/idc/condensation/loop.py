@@ -109,7 +109,7 @@ class Condensation:
         decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
-        operations = self.matching.operations(self.trial_network, self.trial_prepared)
+        operations = self.matching.operations(self.trial_network)
         self.execution = self.execution.decided(len(self) * operations)
         large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
         with self.execution.eager().active():
@@ -247,7 +247,7 @@ class Condensation:
     @cached_property
     def images_per_step(self) -> int:
         """Number of real and synthetic images in an inner step."""
-        return sum(self.matching.images(self.trial_prepared))
+        return sum(self.matching.images())
 
     def inner_step(
         self, network: Network, step: int, refreshed: Mapping[int, Indices] = MappingProxyType({})

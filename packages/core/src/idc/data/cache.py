@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,13 +98,33 @@ def empty() -> int:
     Raises:
         OSError: a file cannot be removed.
     """
+    return remove(_files())
+
+
+def remove(files: Iterable[Path]) -> int:
+    """Remove files, except unfinished ones that may still be written.
+
+    Returns:
+        Bytes that were freed.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
     freed = 0
-    for entry in entries():
-        if entry.path.suffix == PARTIAL and not abandoned(entry.path):
+    for file in files:
+        if file.suffix == PARTIAL and not _abandoned(file):
             continue
-        entry.path.unlink(missing_ok=True)
-        freed += entry.size
+        # Another process may have renamed or removed it in the meantime.
+        with suppress(FileNotFoundError):
+            size = file.stat().st_size
+            file.unlink()
+            freed += size
     return freed
+
+
+def remove_abandoned(files: Iterable[Path]) -> None:
+    """Remove what killed processes left unfinished."""
+    remove(file for file in files if file.suffix == PARTIAL)
 
 
 class EntryWriter:
@@ -165,9 +185,7 @@ def writing(key: str, first: int) -> Iterator[EntryWriter]:
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    for file in _files():
-        if file.suffix == PARTIAL and abandoned(file):
-            file.unlink(missing_ok=True)
+    remove_abandoned(_files())
     with replacing(path_of(key), f"{key}.", PARTIAL) as partial, partial.open("wb") as file:
         yield EntryWriter(file, first)
 
@@ -178,7 +196,7 @@ def _files() -> list[Path]:
     return [path for path in everything if ENTRY_NAME.fullmatch(path.name)]
 
 
-def abandoned(path: Path) -> bool:
+def _abandoned(path: Path) -> bool:
     """Whether an unfinished file was left by a killed process."""
     try:
         return time.time() - path.stat().st_mtime > ABANDONED_AFTER

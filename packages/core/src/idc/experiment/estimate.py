@@ -86,7 +86,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         for images, matched in scored
     )
     relative = sum(images for images, _ in scored) / count
-    matched = len(condensation) * condensation.matching.operations(network, condensation.trial_prepared)
+    matched = len(condensation) * condensation.matching.operations(network)
     with condensation.execution.eager().active():
         memory = condensation.matching.memory(network, condensation.codes, condensation.trial_prepared)
     return Estimate(

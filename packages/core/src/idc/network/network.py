@@ -3,7 +3,7 @@
 from collections.abc import Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol, cast, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -154,12 +154,7 @@ class Network:
         Raises:
             InputError: the module has no method ``features``.
         """
-        if not isinstance(self.module, FeatureNetwork):
-            raise InputError(
-                f"model: {self.label} has no features(images), which this objective needs; choose another "
-                "model, such as convnet, or objective.type = 'gradient'"
-            )
-        return self._layers(_Features(self.module), images)
+        return self._by_layer("features", "gradient", images)
 
     def maps(self, images: Images) -> list[Tensor]:
         """Feature maps of normalised images before pooling, one tensor (n, channels, …) per layer.
@@ -167,18 +162,25 @@ class Network:
         Raises:
             InputError: the module has no method ``maps``.
         """
-        if not isinstance(self.module, MapNetwork):
-            raise InputError(
-                f"model: {self.label} has no maps(images), which this objective needs; choose another model, "
-                "such as convnet, or objective.type = 'feature'"
-            )
-        return self._layers(_Maps(self.module), images)
+        return self._by_layer("maps", "feature", images)
 
-    def _layers(self, module: nn.Module, images: Images) -> list[Tensor]:
+    def _by_layer(self, method: str, instead: str, images: Images) -> list[Tensor]:
+        """What a method of the module returns, which not every module has.
+
+        Args:
+            method: its name.
+            instead: type of an objective that does without.
+            images: normalised.
+        """
+        if not hasattr(self.module, method):
+            raise InputError(
+                f"model: {self.label} has no {method}(images), which this objective needs; choose another "
+                f"model, such as convnet, or objective.type = {instead!r}"
+            )
         state = {**self.weights, **self._copies()}
         prefixed = {f"network.{name}": tensor for name, tensor in state.items()}
         with current_execution().layers():
-            return functional_call(module, prefixed, (images,))
+            return functional_call(_Calling(self.module, method), prefixed, (images,))
 
     def _copies(self) -> Weights:
         # Batch-norm layers update their running statistics in place.
@@ -190,23 +192,13 @@ def known(names: Collection[str]) -> str:
     return f"known: {', '.join(sorted(names)) or 'none'}"
 
 
-class _Features(nn.Module):
-    """Features as `forward`, because functional_call calls nothing else."""
+class _Calling(nn.Module):
+    """A method as `forward`, because functional_call calls nothing else."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, method: str) -> None:
         super().__init__()
         self.network = network
+        self.method = method
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return cast(FeatureNetwork, self.network).features(images)
-
-
-class _Maps(nn.Module):
-    """Feature maps as `forward`."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> list[Tensor]:
-        return cast(MapNetwork, self.network).maps(images)
+        return getattr(self.network, self.method)(images)

@@ -116,13 +116,7 @@ def empty() -> int:
     """
     freed = 0
     for pool in _pools():
-        for file in _files(pool):
-            if file.suffix == cache.PARTIAL and not cache.abandoned(file):
-                continue
-            with suppress(FileNotFoundError):
-                size = file.stat().st_size
-                file.unlink()
-                freed += size
+        freed += cache.remove(_files(pool))
         # It may hold files of others, or one that is being written.
         with suppress(OSError):
             pool.rmdir()
@@ -131,9 +125,7 @@ def empty() -> int:
 
 def remove_abandoned(pool: Path) -> None:
     """Remove what killed processes left unfinished in a pool's folder."""
-    for file in _files(pool):
-        if file.suffix == cache.PARTIAL and cache.abandoned(file):
-            file.unlink(missing_ok=True)
+    cache.remove_abandoned(_files(pool))
 
 
 def _pools() -> Iterator[Path]:
