@@ -1,0 +1,303 @@
+"""The processes that compute a run together, over torch.distributed."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from itertools import accumulate, pairwise
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
+
+from idc.errors import RunError, first_line
+from idc.shapes import Tensors
+
+T = TypeVar("T")
+
+TIMEOUT = timedelta(minutes=30)
+"""How long a process waits for another that shows no progress."""
+
+LONGEST_PAUSE = 0.01
+"""Seconds between two looks at whether others have arrived; fewer at first."""
+
+BEAT_INTERVAL = 1.0
+"""Seconds between two signs of progress."""
+
+
+class OtherProcessError(RunError):
+    """Another process failed, and has said why."""
+
+
+class Processes:
+    """The processes that compute a run together; by default this one alone.
+
+    All make the same calls in the same order. They exchange what only one of them has computed, so that all
+    go on with the same numbers, and no result depends on how many there are.
+
+    Args:
+        rank: of this process, from 0.
+        count: of processes.
+        rank_on_machine: of this process among those of its machine, from 0.
+        store: a store of torch.distributed that all processes have joined; needed if there are several.
+        timeout: how long to wait for a process that shows no progress.
+    """
+
+    def __init__(
+        self,
+        rank: int = 0,
+        count: int = 1,
+        rank_on_machine: int = 0,
+        store: Store | None = None,
+        timeout: timedelta = TIMEOUT,
+    ) -> None:
+        self.rank = rank
+        self.count = count
+        self.rank_on_machine = rank_on_machine
+        self.timeout = timeout
+        self._store = store
+        self._calls = 0
+        self._beaten = 0.0
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes files and prints."""
+        return self.rank == 0
+
+    def blocks(self, weights: Sequence[float]) -> list[range]:
+        """Consecutive positions for each process, so that their sums of weights are about even.
+
+        Args:
+            weights: of each position; positive.
+        """
+        total = sum(weights)
+        middles = (end - weight / 2 for end, weight in zip(accumulate(weights), weights, strict=True))
+        owners = [min(self.count - 1, int(self.count * middle / total)) for middle in middles]
+        firsts = [sum(owner < rank for owner in owners) for rank in range(self.count + 1)]
+        return [range(first, end) for first, end in pairwise(firsts)]
+
+    def gathered(self, own: Tensor, blocks: Sequence[range]) -> Tensor:
+        """The rows of all processes, in the order of their positions.
+
+        Args:
+            own: this process's rows, one for each position of its block.
+            blocks: of each process.
+        """
+        if self.count == 1:
+            return own
+        padded = _padded(own, blocks)
+        parts = [torch.empty_like(padded) for _ in blocks]
+        self._exchange(lambda: dist.all_gather(list(map(_bytes, parts)), _bytes(padded), async_op=True), own)
+        return _joined(parts, blocks)
+
+    def collected(self, own: Tensor, blocks: Sequence[range]) -> Tensor | None:
+        """What `gathered` returns, on the CPU and in the first process only; None in the others.
+
+        Args:
+            own: this process's rows.
+            blocks: of each process.
+        """
+        own = own.detach().cpu()
+        if self.count == 1:
+            return own
+        padded = _padded(own, blocks)
+        parts = [torch.empty_like(padded) for _ in blocks] if self.first else None
+        into = parts and list(map(_bytes, parts))
+        self._exchange(lambda: dist.gather(_bytes(padded), into, async_op=True), own)
+        return _joined(parts, blocks) if parts else None
+
+    def broadcast(self, tensors: Tensors, source: int, device: torch.device) -> Tensors:
+        """The tensors of one process, in all.
+
+        Args:
+            tensors: by name; those of the other processes are ignored.
+            source: rank of that process.
+            device: of the tensors.
+        """
+        if self.count == 1:
+            return tensors
+        described = [
+            (name, str(each.dtype).removeprefix("torch."), tuple(each.shape))
+            for name, each in tensors.items()
+        ]
+        shapes = self.told(described if self.rank == source else None)[source]
+        found: Tensors = {}
+        for name, dtype, shape in shapes:
+            mine = tensors[name].to(device).contiguous() if self.rank == source else None
+            found[name] = (
+                torch.empty(shape, dtype=getattr(torch, dtype), device=device) if mine is None else mine
+            )
+        if not found:
+            return found
+        # In one call, because each costs as much as a kernel launch or a round trip.
+        block = torch.cat([_bytes(each) for each in found.values()])
+        self._exchange(lambda: dist.broadcast(block, source, async_op=True), block)
+        if self.rank == source:
+            return tensors
+        parts = block.split([each.nbytes for each in found.values()])
+        for each, part in zip(found.values(), parts, strict=True):
+            _bytes(each).copy_(part)
+        return found
+
+    def told(self, value: Any) -> list[Any]:
+        """The values of all processes, by rank.
+
+        Args:
+            value: this process's; anything that JSON holds. Floats come back unchanged.
+        """
+        if self.count == 1:
+            return [value]
+        own = torch.frombuffer(bytearray(json.dumps(value).encode()), dtype=torch.uint8)
+        lengths = [torch.zeros(1, dtype=torch.int64) for _ in range(self.count)]
+        self._exchange(lambda: dist.all_gather(lengths, torch.tensor([len(own)]), async_op=True), own)
+        padded = own.new_zeros(max(map(int, lengths)))
+        padded[: len(own)] = own
+        parts = [torch.empty_like(padded) for _ in lengths]
+        self._exchange(lambda: dist.all_gather(parts, padded, async_op=True), own)
+        texts = (part[: int(length)].numpy().tobytes() for part, length in zip(parts, lengths, strict=True))
+        return [json.loads(text) for text in texts]
+
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag, whether it is true in any process."""
+        if self.count == 1:
+            return flags
+        found = torch.tensor(flags, dtype=torch.uint8)
+        self._exchange(lambda: dist.all_reduce(found, dist.ReduceOp.MAX, async_op=True), found)
+        return tuple(map(bool, found.tolist()))
+
+    def mapped(self, compute: Callable[[T], Any], items: Sequence[T]) -> Iterator[Any]:
+        """What a function returns for each item, in their order; as many at a time as there are processes.
+
+        Args:
+            compute: called for each item in one process only; returns anything that JSON holds. `beat` tells
+                the others that it still works.
+            items: the same in all processes.
+        """
+        for first in range(0, len(items), self.count):
+            some = items[first : first + self.count]
+            own = compute(some[self.rank]) if self.rank < len(some) else None
+            self.meet()
+            yield from self.told(own)[: len(some)]
+
+    def beat(self) -> None:
+        """Tell those that wait in `meet` that this process still works."""
+        now = time.monotonic()
+        if self._store is not None and now - self._beaten >= BEAT_INTERVAL:
+            self._beaten = now
+            self._store.set(f"beat/{self.rank}", repr(now))
+
+    def meet(self) -> None:
+        """Wait for all processes, as long as those that are missing `beat`.
+
+        Before an exchange after work that takes some processes much longer than others.
+
+        Raises:
+            RunError: a process has failed, or has not beaten for `timeout`.
+        """
+        if self._store is None:
+            return
+        with self._call(f"meet/{self._calls}") as key:
+            self._store.add(key, 1)
+            beats, changed, pause = "", time.monotonic(), 1e-4
+            while self._store.add(key, 0) < self.count:
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                if pause < LONGEST_PAUSE:
+                    continue
+                self._refuse_failed()
+                now = str([self._read(f"beat/{rank}") for rank in self._late()])
+                if now != beats:
+                    beats, changed = now, time.monotonic()
+                elif time.monotonic() - changed > self.timeout.total_seconds():
+                    raise RuntimeError("timed out")
+
+    def failed(self, message: str) -> bool:
+        """Tell the others why this process ends.
+
+        Args:
+            message: the error's.
+
+        Returns:
+            Whether this is the first that fails.
+        """
+        if self._store is None:
+            return True
+        # The process that others wait in may be gone, and with it the store.
+        with suppress(RuntimeError):
+            if self._store.add("failures", 1) > 1:
+                return False
+            self._store.set("failure", f"{self.name()}: {message}")
+        return True
+
+    def name(self) -> str:
+        """This process in messages."""
+        return f"process {self.rank} of {self.count} on {socket.gethostname()}"
+
+    def _exchange(self, start: Callable[[], Any], like: Tensor) -> None:
+        """Start a call of torch.distributed, and wait until it is done."""
+        with self._call():
+            work = start()
+            if like.device.type != "cpu":
+                work.wait()
+                return
+            # Not `wait`, which would not answer to Ctrl-C.
+            pause = 1e-5
+            while not work.is_completed():
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            work.wait()
+
+    @contextmanager
+    def _call(self, key: str = "") -> Iterator[str]:
+        """Number a call that all processes make; say which others are late if it fails."""
+        assert self._store is not None, "several processes need a store"
+        self._calls += 1
+        self._store.set(f"call/{self.rank}", str(self._calls))
+        try:
+            yield key
+        except RunError:
+            raise
+        except RuntimeError as error:
+            self._refuse_failed()
+            late = ", ".join(map(str, self._late()))
+            who = f"process {late} of {self.count} does not answer" if late else "a process has ended"
+            minutes = self.timeout.total_seconds() / 60
+            raise RunError(
+                f"{who} (waited at most {minutes:g} minutes: {first_line(error)[:200]}); resume with --resume"
+            ) from error
+
+    def _late(self) -> list[int]:
+        """Ranks that have not made the call that this process is waiting in."""
+        calls = (int(self._read(f"call/{rank}") or 0) for rank in range(self.count))
+        return [rank for rank, made in enumerate(calls) if made < self._calls]
+
+    def _refuse_failed(self) -> None:
+        if message := self._read("failure"):
+            raise OtherProcessError(message)
+
+    def _read(self, key: str) -> str:
+        assert self._store is not None
+        with suppress(RuntimeError):
+            if self._store.check([key]):
+                return self._store.get(key).decode()
+        return ""
+
+
+def _padded(own: Tensor, blocks: Sequence[range]) -> Tensor:
+    # Blocks differ in length, and gathering needs equal ones.
+    padded = own.new_zeros(max(map(len, blocks)), *own.shape[1:])
+    padded[: len(own)] = own
+    return padded
+
+
+def _joined(parts: Sequence[Tensor], blocks: Sequence[range]) -> Tensor:
+    return torch.cat([part[: len(block)] for part, block in zip(parts, blocks, strict=True)])
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    # Not every backend knows every dtype.
+    return tensor.view(-1).view(torch.uint8)
