@@ -103,7 +103,7 @@ class Bench:
             uniforms: list[float] = []
             integers: list[int] = []
             batches: dict[int, tuple[Tensor, Tensor]] = {}
-            for label, inputs in enumerate(matching.draws(step, {})):
+            for label, inputs in matching.draws(matching.classes, step, {}).items():
                 draw = {name: tensor[0] for name, tensor in inputs.draws[0].parameters.items()}
                 uniforms += [
                     float(draw["brightness.offset"].double() + 0.5),

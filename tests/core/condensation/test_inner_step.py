@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from idc.condensation import inner_step as matching
 from idc.condensation.class_match import ClassMatch, Matched
 from idc.condensation.inner_step import FewerClasses, Matching
-from idc.condensation.loop import Condensation, condense
+from idc.condensation.loop import condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError, RunError
@@ -126,8 +126,9 @@ def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
 def test_a_class_draws_the_same_whatever_the_others_do() -> None:
     plan = small_pipeline()
     matched, _, _ = in_double(plan, 1)
-    seen, later = matched.draws(3, {}), matched.draws(4, {})
-    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in matched.draws(3, {})]
+    labels = range(6)
+    seen, again, later = (list(matched.draws(labels, step, {}).values()) for step in (3, 3, 4))
+    assert [each.real.tolist() for each in seen] == [each.real.tolist() for each in again]
     assert [len(each.real) for each in seen] == [8, 5, 8, 8, 5, 8]
     assert any(
         not torch.equal(a.draws[0].parameters[name], b.draws[0].parameters[name])
@@ -213,10 +214,10 @@ def test_the_order_of_the_classes_does_not_matter() -> None:
     split = toy_split(12, SPEC)
     data = RealData(split, split)
     pipeline = small_pipeline(iterations=1, inner_steps=1).model_copy(update={"model": ToyModel()})
-    run = Condensation(pipeline, data, torch.device("cpu"))
+    run = condense(pipeline, data, device="cpu")
     start = run.codes["images"].clone()
     next(run)
-    other = Condensation(pipeline, data, torch.device("cpu"))
+    other = condense(pipeline, data, device="cpu")
     other.codes = {"images": torch.cat([start[:5], torch.rand_like(start[5:])])}
     next(other)
     assert torch.equal(other.codes["images"][:5], run.codes["images"][:5])

@@ -183,7 +183,7 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
         "loss": loss,
     }
     if track.rate:
-        facts["images_per_second"] = round(track.rate * condensation.images_per_step, 1)
+        facts["images_per_second"] = round(track.rate * sum(map(sum, condensation.matching.sizes)), 1)
     if held := memory.used(condensation.device):
         facts["memory"] = held
     return facts

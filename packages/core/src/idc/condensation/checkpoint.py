@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, NamedTuple
 
@@ -18,21 +17,11 @@ from idc.data.fingerprint import digest
 from idc.errors import InputError, Notice, first_line
 from idc.files.atomic import replace_verified
 from idc.files.tensorfile import FileHeader, read_header, write_tensors
+from idc.network.packed import NetworkFacts, fitting, flat, nested, packed, unpacked
 from idc.seeding import Streams
 from idc.shapes import Tensors
+from idc.synset.codes import optimised
 from idc.synset.provenance import Computed, versions
-from idc.table import Table
-
-
-class NetworkFacts(Table):
-    """A network's state besides its tensors."""
-
-    address: tuple[str | int, ...]
-    """Address of its random streams."""
-    batches: Annotated[int, Field(ge=0)]
-    """Training batches seen."""
-    optimizer_steps: Annotated[int, Field(ge=0)]
-    """Steps since the state of its optimizer was reset."""
 
 
 class CheckpointHeader(FileHeader):
@@ -40,7 +29,7 @@ class CheckpointHeader(FileHeader):
 
     key: ClassVar[str] = "idc.checkpoint"
     what: ClassVar[str] = "checkpoint"
-    latest: ClassVar[int] = 3
+    latest: ClassVar[int] = 4
 
     pipeline: dict[str, Any]
     """The resolved pipeline."""
@@ -71,6 +60,8 @@ class Checkpoint(NamedTuple):
 def save(path: Path, condensation: Condensation, seconds: float) -> None:
     """Write a checkpoint and verify it before it replaces the previous one, which is kept.
 
+    All processes call it, and the first one writes.
+
     Args:
         path: the file.
         condensation: between two steps.
@@ -79,8 +70,11 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
     Raises:
         OSError: it cannot be written; an existing checkpoint is unchanged.
     """
-    state = condensation.state
-    tensors = dict(_named(state))
+    state = condensation.collected_state()
+    if state is None:
+        return
+    network = None if state.network is None else packed(state.network)
+    tensors = dict(_named(state, {} if network is None else network[0]))
     header = CheckpointHeader(
         format=CheckpointHeader.latest,
         pipeline=condensation.pipeline.table(),
@@ -88,12 +82,7 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
         test_fingerprint=condensation.data.test.fingerprint(),
         computed=condensation.computed,
         step=state.step,
-        network=state.network
-        and NetworkFacts(
-            address=state.network.streams.address,
-            batches=state.network.batches,
-            optimizer_steps=state.network.optimizer_steps,
-        ),
+        network=network and network[1],
         prepared=state.prepared is not None,
         seconds=round(seconds, 3),
         versions=versions(),
@@ -149,76 +138,43 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         part, _, rest = name.partition(".")
         # Positions selected by a sampler stay on the CPU.
         parts.setdefault(part, {})[rest] = tensor if part == "refreshed" else tensor.to(device, copy=True)
-    codes, of_codes = parts.get("codes", {}), parts.get("optimizer", {})
-    network = None
-    if header.network is not None:
-        streams = Streams(condensation.pipeline.seed, header.network.address)
-        network = condensation.pipeline.model.fresh(condensation.data.spec, streams, device)
-        weights, buffers = parts.get("network_weights", {}), parts.get("network_buffers", {})
-        state = _nested(parts.get("network_optimizer", {}))
-        network = replace(
-            network,
-            weights=_fitting(network.weights, weights),
-            buffers=_fitting(network.buffers, buffers),
-            optimizer={name: _fitting(network.weights, of_weights) for name, of_weights in state.items()},
-            optimizer_steps=header.network.optimizer_steps,
-            batches=header.network.batches,
-            companions=_nested(parts.get("network_companions", {})),
-            facts=parts.get("network_facts", {}),
-        )
-    elif header.step % condensation.pipeline.inner_steps:
+    whole, network = condensation.share.shapes(condensation.codes), None
+    try:
+        if header.network is not None:
+            like = condensation.pipeline.model.fresh(
+                condensation.data.spec, Streams(condensation.pipeline.seed), device
+            )
+            network = unpacked(parts.get("network", {}), header.network, like)
+        codes = fitting(whole, parts.get("codes", {}))
+        optimizer = {
+            name: fitting(optimised(condensation.pipeline.decoder, whole), each)
+            for name, each in nested(parts.get("optimizer", {})).items()
+        }
+        if optimizer.keys() != condensation.optimizer_state.keys():
+            raise ValueError("the optimizer has other buffers")
+    except ValueError:
+        raise InputError(
+            "--resume: the checkpoint's tensors do not fit this pipeline; start again with --overwrite"
+        ) from None
+    if network is None and header.step % condensation.pipeline.inner_steps:
         raise InputError(
             f"--resume: the checkpoint is damaged: it has no network, which step {header.step} needs; start "
             "again with --overwrite"
         )
-    codes = _fitting(condensation.codes, codes)
-    optimizer = _nested(_fitting(_flat(condensation.optimizer_state), of_codes))
     refreshed = {int(label): positions for label, positions in parts.get("refreshed", {}).items()}
     prepared = parts.get("prepared", {}) if header.prepared else None
-    remembered = {int(label): each for label, each in _nested(parts.get("remembered", {})).items()}
+    remembered = {int(label): each for label, each in nested(parts.get("remembered", {})).items()}
     condensation.restore(State(header.step, codes, optimizer, network, refreshed, prepared, remembered))
 
 
-def _named(state: State) -> Iterator[tuple[str, Tensor]]:
-    groups: dict[str, Tensors] = {
+def _named(state: State, network: Tensors) -> Iterator[tuple[str, Tensor]]:
+    tables: dict[str, Tensors] = {
         "codes": state.codes,
-        "optimizer": _flat(state.optimizer),
+        "optimizer": flat(state.optimizer),
         "refreshed": {str(label): positions for label, positions in state.refreshed.items()},
         "prepared": state.prepared or {},
-        "remembered": _flat({str(label): each for label, each in state.remembered.items()}),
+        "remembered": flat({str(label): each for label, each in state.remembered.items()}),
+        "network": network,
     }
-    if state.network is not None:
-        groups["network_weights"] = state.network.weights
-        groups["network_buffers"] = state.network.buffers
-        groups["network_optimizer"] = _flat(state.network.optimizer)
-        groups["network_companions"] = _flat(state.network.companions)
-        groups["network_facts"] = state.network.facts
-    for group, tensors in groups.items():
-        for name, tensor in tensors.items():
-            yield f"{group}.{name}", tensor.detach().cpu()
-
-
-def _flat(nested: dict[str, Tensors]) -> Tensors:
-    return {
-        f"{outer}.{name}": tensor for outer, tensors in nested.items() for name, tensor in tensors.items()
-    }
-
-
-def _nested(flat: Tensors) -> dict[str, Tensors]:
-    nested: dict[str, Tensors] = {}
-    for name, tensor in flat.items():
-        outer, _, inner = name.partition(".")
-        nested.setdefault(outer, {})[inner] = tensor
-    return nested
-
-
-def _fitting(wanted: Tensors, found: Tensors) -> Tensors:
-    """The tensors of a checkpoint in the order of those wanted; refuse others."""
-    if {name: (each.shape, each.dtype) for name, each in wanted.items()} != {
-        name: (each.shape, each.dtype) for name, each in found.items()
-    }:
-        raise InputError(
-            "--resume: the checkpoint's tensors do not fit this pipeline; start again with --overwrite"
-        )
-    # A file sorts them by name; objectives add over weights in the network's order, and sums are rounded.
-    return {name: found[name] for name in wanted}
+    for name, tensor in flat(tables).items():
+        yield name, tensor.detach().cpu()

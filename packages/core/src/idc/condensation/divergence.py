@@ -1,30 +1,29 @@
 """Divergence: which class's distance or codes are not finite, and the likely cause."""
 
-from collections.abc import Collection
-
 from jaxtyping import Bool
 from torch import Tensor
 
 from idc.condensation.inner_step import Distances
+from idc.condensation.share import Share
 from idc.config.pipeline import Pipeline
 from idc.network.network import Network
 from idc.shapes import Codes
 from idc.spec import ImageSpec
 
 
-def not_finite(distances: Distances, codes: Codes, shared: Collection[str]) -> Bool[Tensor, " classes"]:
+def not_finite(distances: Distances, codes: Codes, share: Share) -> Bool[Tensor, " classes"]:
     """The classes whose distance or codes are not finite, on their device.
 
     Args:
         distances: of each class.
-        codes: of all classes, after the update; not finite if their gradient was not.
-        shared: names of the codes without a class axis.
+        codes: of this process's classes, after the update; not finite if their gradient was not.
+        share: of the classes among processes.
     """
-    fine = distances.isfinite()
+    fine = share.rows_of(distances).isfinite()
     for name, code in codes.items():
         finite = code.isfinite()
-        fine = fine & (finite.all() if name in shared else finite.reshape(len(finite), -1).all(1))
-    return ~fine
+        fine = fine & (finite.all() if name in share.decoder.shared else finite[..., None].flatten(1).all(1))
+    return share.gathered(~fine)
 
 
 def diverged(

@@ -1,6 +1,6 @@
 """What an inner step draws for each class: images and augmentations, and what the objective asks for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from idc.config.pipeline import Pipeline
@@ -43,25 +43,37 @@ class Draws:
         self._streams = streams
         self._decoded = decoded
 
-    def refresh(self, network: Network, step: int) -> dict[int, Indices]:
-        """What the sampler's `refresh` returns for each class, before this inner step."""
+    def sizes(self) -> list[tuple[int, int]]:
+        """Number of real and of synthetic images in a match of each class."""
+        found: list[tuple[int, int]] = []
+        for label, members in enumerate(self._train.members):
+            streams = self._streams.child("sampler", label)
+            kept = self._plan.sampler.synthetic(self._decoded, 0, streams)
+            real = self._plan.sampler.real(members, 0, streams)
+            found.append((len(real), self._decoded if kept is None else len(kept)))
+        return found
+
+    def refresh(self, network: Network, step: int, labels: Iterable[int]) -> dict[int, Indices]:
+        """What the sampler's `refresh` returns for each of these classes, before this inner step."""
         return {
             label: self._plan.sampler.refresh(
-                members, self._train, network, step, self._streams.child("sampler", label)
+                self._train.members[label], self._train, network, step, self._streams.child("sampler", label)
             )
-            for label, members in enumerate(self._train.members)
+            for label in labels
         }
 
-    def __call__(self, step: int, refreshed: Mapping[int, Indices], sweep: int = 0) -> list[MatchInputs]:
-        """Inputs of every class's match, on the device.
+    def __call__(
+        self, labels: Iterable[int], step: int, refreshed: Mapping[int, Indices], sweep: int = 0
+    ) -> dict[int, MatchInputs]:
+        """Inputs of the matches of some classes, on the device.
 
         Args:
+            labels: of the classes.
             step: inner steps since the beginning of the run.
             refreshed: what `refresh` returned last.
             sweep: number of the sweep within the inner step. Each has the same images and its own draws.
         """
-        labels = range(len(self._train.spec.classes))
-        drawn = [self._drawn(label, step, refreshed, sweep) for label in labels]
+        drawn = {label: self._drawn(label, step, refreshed, sweep) for label in labels}
         return moved_together(drawn, self._train.device)
 
     def of_objective(self, label: int, step: int, sweep: int, prepared: Tensors) -> Tensors:

@@ -25,7 +25,7 @@ from idc.runtime.execution import current_execution
 from idc.runtime.memory import peak
 from idc.seeding import Streams
 from idc.shapes import Batch, ClassNumbers, Codes, Indices, Pixels, Tensors
-from idc.synset.codes import labels_of_class, of_class
+from idc.synset.codes import labels_of_class, of_class, optimised
 from idc.training.preprocessing import Preprocessing
 
 Distances = Float[Tensor, " classes"]
@@ -39,8 +39,8 @@ class Sweep(NamedTuple):
     """The matches of all classes in one sweep."""
 
     gradients: Codes
-    """Of each class's distance with respect to its codes that are not fixed, class axis first; for shared
-    codes their sum."""
+    """Of each class's distance with respect to its codes that are not fixed, class axis first, also of shared
+    codes."""
     distances: Distances
     remembered: dict[int, Tensors]
     """What the objective remembers of each class, which is nothing except in the last sweep."""
@@ -79,18 +79,17 @@ class Matching:
         """What an inner step draws."""
         self.decoded = decoded
         """Number of training images that a class's codes decode to."""
+        self.sizes = self.draws.sizes()
+        """Number of real and of synthetic images in a match of each class."""
+        self.classes = range(len(self.sizes))
+        """Consecutive classes that are matched here, to which the rows of codes belong; all at first."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
-    def images(self) -> tuple[int, int]:
-        """Number of real and of synthetic images in one inner step, all classes together."""
-        drawn = self.draws(0, {})
-        synthetic = (len(each.kept[0]) if each.kept else self.decoded for each in drawn)
-        return sum(len(each.real) for each in drawn), sum(synthetic)
-
     def operations(self, network: Network) -> float:
-        """Floating-point operations of one inner step, approximately."""
-        passes = zip(self._plan.objective.passes(), self.images(), strict=True)
+        """Floating-point operations of one inner step of all classes, approximately."""
+        images = map(sum, zip(*self.sizes, strict=True))
+        passes = zip(self._plan.objective.passes(), images, strict=True)
         return sum(each * images for each, images in passes) * network.operations(self._train.spec.shape)
 
     def __call__(
@@ -103,11 +102,11 @@ class Matching:
         sweep: int = 0,
         remembered: Mapping[int, Tensors] = MappingProxyType({}),
     ) -> Sweep:
-        """Match every class.
+        """Match every one of `classes`.
 
         Args:
             network: the network being matched.
-            codes: of all classes.
+            codes: of `classes`.
             step: inner steps since the beginning of the run; determines the draws.
             prepared: what `Objective.prepare` returned.
             refreshed: what `Draws.refresh` returned last.
@@ -118,14 +117,14 @@ class Matching:
             RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
-        inputs = self.draws(step, refreshed, sweep)
+        inputs = self.draws(self.classes, step, refreshed, sweep)
         alike: dict[Any, list[int]] = {}
-        for label, each in enumerate(inputs):
+        for label, each in inputs.items():
             alike.setdefault(_shapes(each), []).append(label)
         results: dict[int, Matched] = {}
         for labels in alike.values():
             # Each shape needs its own graph, which is not worth compiling for a few small classes.
-            rare = len(labels) * MAX_SHAPES < len(inputs)
+            rare = self.sizes.count(self.sizes[labels[0]]) * MAX_SHAPES < len(self.sizes)
             execution = current_execution().eager() if rare else current_execution()
             while labels:
                 chunk = labels[: self.at_once]
@@ -139,22 +138,28 @@ class Matching:
                     continue
                 results.update(zip(chunk, matched, strict=True))
                 labels = labels[len(chunk) :]
-        in_order = [results[label] for label in range(len(inputs))]
-        gradients = {
-            name: torch.stack([each.gradients[name] for each in in_order]) for name in in_order[0].gradients
+        in_order, decoder = [results[label] for label in self.classes], self._plan.decoder
+        kept = {label: each.remembered for label, each in results.items() if each.remembered}
+        if in_order:
+            gradients = {name: [each.gradients[name] for each in in_order] for name in in_order[0].gradients}
+            distances = torch.stack([each.distance for each in in_order])
+            return Sweep({name: torch.stack(each) for name, each in gradients.items()}, distances, kept)
+        # A process without classes still takes part in sums over all of them.
+        none = {
+            name: code.new_zeros(0, *(code.shape if name in decoder.shared else code.shape[1:]))
+            for name, code in optimised(decoder, codes).items()
         }
-        shared = self._plan.decoder.shared & gradients.keys()
-        gradients.update({name: gradients[name].sum(0) for name in shared})
-        kept = {label: each.remembered for label, each in enumerate(in_order) if each.remembered}
-        return Sweep(gradients, torch.stack([each.distance for each in in_order]), kept)
+        return Sweep(none, next(iter(none.values())).new_zeros(0), kept)
 
     def memory(self, network: Network, codes: Codes, prepared: Tensors) -> int | None:
         """Peak bytes of matching one class in eager mode, besides data, weights and codes.
 
-        None if a stage's computation depends on values.
+        None if a stage's computation depends on values, or no class is matched here.
         """
-        inputs = self.draws(0, {})
-        largest = max(range(len(inputs)), key=lambda label: len(inputs[label].real))
+        if not self.classes:
+            return None
+        largest = max(self.classes, key=lambda label: self.sizes[label])
+        inputs = self.draws([largest], 0, {})
         # Each sweep may be another loss, through another network.
         sweeps = (
             self._work(network, codes, [largest], inputs, 0, prepared, sweep)
@@ -169,20 +174,20 @@ class Matching:
     def batches(
         self, codes: Codes, step: int, refreshed: Mapping[int, Indices]
     ) -> Iterator[tuple[Batch, Batch]]:
-        """Each class's real and synthetic images as the network sees them in an inner step.
+        """The real and synthetic images of each of `classes` as the network sees them in an inner step.
 
         Within the iteration, random layers are seeded as in the class's match.
 
         Args:
-            codes: of all classes.
+            codes: of `classes`.
             step: the inner step's number; determines the draws.
             refreshed: what `Draws.refresh` returned last.
         """
         plan = self._plan
-        for label, inputs in enumerate(self.draws(step, refreshed)):
+        for label, inputs in self.draws(self.classes, step, refreshed).items():
             with self._layers(step, label):
                 yield self._match.seen(
-                    of_class(plan.decoder, codes, label),
+                    self._of_class(codes, label),
                     labels_of_class(codes, label, plan.images_per_class),
                     self._train.batch(inputs.real),
                     inputs.draws,
@@ -199,7 +204,7 @@ class Matching:
         network: Network,
         codes: Codes,
         labels: list[int],
-        inputs: list[MatchInputs],
+        inputs: Mapping[int, MatchInputs],
         step: int,
         prepared: Tensors,
         sweep: int,
@@ -219,7 +224,7 @@ class Matching:
         network: Network,
         codes: Codes,
         labels: list[int],
-        inputs: list[MatchInputs],
+        inputs: Mapping[int, MatchInputs],
         step: int,
         prepared: Tensors,
         sweep: int,
@@ -262,10 +267,13 @@ class Matching:
             real = train.at(inputs[label].real)
             images = stored, real.pixels, real.labels, inputs[label]
             drawn = self.draws.of_objective(label, step, sweep, prepared)
-            own.append((of_class(plan.decoder, codes, label), *images, drawn, remembered.get(label, {})))
+            own.append((self._of_class(codes, label), *images, drawn, remembered.get(label, {})))
         stacked = pytree.tree_map(lambda *each: torch.stack(each), *own) if mapped else own[0]
         state = (network.weights, network.buffers, network.companions, network.facts)
         return matched, (*state, prepared, *stacked)
+
+    def _of_class(self, codes: Codes, label: int) -> Codes:
+        return of_class(self._plan.decoder, codes, label - self.classes.start)
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Match fewer classes at once after an error; raise it if there was only one class."""

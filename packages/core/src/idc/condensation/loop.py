@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -10,13 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from idc.condensation.classes_at_once import classes_that_fit
+from idc.condensation.classes_at_once import classes_that_fit, memory_of_a_match
 from idc.condensation.divergence import diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
+from idc.condensation.matched_networks import MatchedNetworks
 from idc.condensation.pretraining import pretrain
+from idc.condensation.share import Share
 from idc.condensation.soft_labels import with_soft_labels
-from idc.condensation.state import State, Step
+from idc.condensation.state import State, Step, collected, part
 from idc.condensation.sweeps import swept
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
@@ -25,15 +26,13 @@ from idc.errors import InputError, RunError
 from idc.network.network import Network
 from idc.runtime import device as devices
 from idc.runtime.execution import Execution
+from idc.runtime.processes import Processes
 from idc.seeding import Streams
 from idc.shapes import Codes, Indices, Tensors
 from idc.synset.codes import decode, decode_class, optimised
 from idc.synset.provenance import Computed
 from idc.synset.synset import Synset
 from idc.training.preprocessing import Preprocessing
-
-MEMORY_CHECK_THRESHOLD = 1e12
-"""Floating-point operations of an inner step from which its memory is determined before the run."""
 
 
 def condense(
@@ -43,6 +42,7 @@ def condense(
     root: str | Path = "data",
     device: str = "auto",
     classes_at_once: int | Literal["auto"] = 1,
+    processes: Processes | None = None,
 ) -> "Condensation":
     """Prepare a condensation: create the initial codes, and try every stage on a few images.
 
@@ -53,6 +53,8 @@ def condense(
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
         classes_at_once: classes matched in one call, which needs more memory and is no faster on a CPU;
             ``auto`` for as many as fit into a GPU's free memory.
+        processes: those that compute the run together, each of which calls this and makes the same steps; by
+            default this one alone. The result does not depend on how many there are.
 
     Returns:
         An iterator over `Step`: every ``next`` makes one inner step, and a new loop continues where the last
@@ -67,7 +69,11 @@ def condense(
             f"classes_at_once: {classes_at_once} is not allowed; it must be 'auto' or at least 1"
         )
     return Condensation(
-        pipeline, data or pipeline.dataset.load(Path(root)), devices.choose(device), classes_at_once
+        pipeline,
+        data or pipeline.dataset.load(Path(root)),
+        devices.choose(device),
+        classes_at_once,
+        processes or Processes(),
     )
 
 
@@ -79,7 +85,8 @@ class Condensation:
         pipeline: Pipeline,
         data: RealData,
         device: torch.device,
-        classes_at_once: int | Literal["auto"] = 1,
+        classes_at_once: int | Literal["auto"],
+        processes: Processes,
     ) -> None:
         self.pipeline = pipeline
         self.data = data.to(device)
@@ -95,26 +102,30 @@ class Condensation:
                 pipeline, self.data, self._preprocessing, self._streams, device
             )
             """An untrained network, and what `Objective.prepare` returned for a few images of each class."""
-            self.codes: Codes = pipeline.init.codes(
+            whole = pipeline.init.codes(
                 pipeline.decoder,
                 pipeline.images_per_class,
                 self.data.train,
                 pipeline.model,
                 self._streams.child("init"),
             )
-        self.optimizer_state = pipeline.optimizer.initial_state(optimised(pipeline.decoder, self.codes))
         self._refreshed: dict[int, Indices] = {}
         self._prepared: Tensors | None = None
         self._remembered: dict[int, Tensors] = {}
-        decoded = len(decode_class(pipeline.decoder, self.codes, 0, pipeline.images_per_class, data.spec))
+        decoded = len(decode_class(pipeline.decoder, whole, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
+        self.share = Share(processes, processes.blocks(list(map(sum, self.matching.sizes))), pipeline.decoder)
+        """Which process matches which classes."""
+        self.matching.classes = self.share.own
+        self.codes: Codes = self.share.part(whole)
+        """Of the classes that this process matches: all if it is alone."""
+        self.optimizer_state = pipeline.optimizer.initial_state(optimised(pipeline.decoder, self.codes))
+        self._networks = MatchedNetworks(pipeline, self.data.train, self._streams, processes)
         operations = self.matching.operations(self.trial_network)
         self.execution = self.execution.decided(len(self) * operations)
-        large = self.execution.compiled or operations > MEMORY_CHECK_THRESHOLD or classes_at_once == "auto"
-        with self.execution.eager().active():
-            trial = (self.trial_network, self.codes, self.trial_prepared)
-            self.memory = self.matching.memory(*trial) if large and len(self) else None
+        trial = (self.trial_network, self.codes, self.trial_prepared)
+        self.memory = memory_of_a_match(self.matching, *trial, self.execution, len(self), classes_at_once)
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = classes_that_fit(self.memory, classes_at_once, device)
         self._network: Network | None = None
@@ -140,15 +151,21 @@ class Condensation:
 
     @property
     def state(self) -> State:
-        """The state to `restore`; only between two steps."""
+        """The state between two steps, with the codes of the classes that this process matches."""
         iteration, begun = divmod(self.steps_done, self.pipeline.inner_steps)
-        needed = begun or self.pipeline.networks.reuses_network(iteration)
-        network = self._network if needed else None
+        network = self._network if begun or self.pipeline.networks.reuses_network(iteration) else None
         held = self._refreshed, self._prepared, self._remembered
         return State(self.steps_done, self.codes, self.optimizer_state, network, *held)
 
+    def collected_state(self) -> State | None:
+        """The state to `restore`, in the first process; None in the others. All call it between two steps."""
+        return collected(self.state, self.share)
+
     def restore(self, state: State) -> None:
-        """Continue from a state of a condensation of the same pipeline and data."""
+        """Continue from a state of a condensation of the same pipeline and data, with all classes."""
+        self._continue_from(part(state, self.share))
+
+    def _continue_from(self, state: State) -> None:
         self.steps_done, self.codes, self.optimizer_state = state.step, state.codes, state.optimizer
         self._network, self._refreshed, self._prepared = state.network, state.refreshed, state.prepared
         self._remembered, self._finite, self._suspects = state.remembered, state, None
@@ -182,29 +199,21 @@ class Condensation:
 
         ``progress`` gets the fraction done, 0 to 1. What is returned says what was trained; None: nothing.
         """
-        unfinished = self.steps_done < len(self)
-        return pretrain(self.pipeline, self.data.train, progress, unfinished=unfinished)
+        return pretrain(self.pipeline, self.data.train, progress, unfinished=self.steps_done < len(self))
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
         self.pretrain()
         if self._prepared is None and self.steps_done < len(self):
             self._prepared = prepare(plan, train, self._streams)
+        networks = self._networks.following(self.steps_done, self._network, self.synthetic)
         while self.steps_done < len(self):
             iteration, inner_step = divmod(self.steps_done, plan.inner_steps)
             if inner_step == 0:
                 self.codes = plan.decoder.project(self.codes, self.data.spec)
-                streams = self._streams.child("networks", iteration)
-                network = plan.networks.start(iteration, self._network, plan.model, train, streams)
-            else:
-                network = self._network
-                assert network is not None, "a state within an outer iteration has a network"
-            # Trained right before it is matched again, so that no training is wasted.
-            if network is self._network:
-                network = plan.networks.train(network, train, self.synthetic)
-            refreshed = self._refreshed
+            network, refreshed = next(networks), self._refreshed
             if plan.sampler.refreshes(self.steps_done):
-                refreshed = self.matching.draws.refresh(network, self.steps_done)
+                refreshed = self.matching.draws.refresh(network, self.steps_done, self.share.own)
             distances = self.inner_step(network, self.steps_done, refreshed)
             # Before the yield, so that the caller sees the step as done.
             self._network, self._refreshed, self.steps_done = network, refreshed, self.steps_done + 1
@@ -216,6 +225,8 @@ class Condensation:
     ) -> Synset:
         """The current codes as a synset, projected onto the value range and as stored, on the CPU.
 
+        If there are several processes, all call it, and all get the synset.
+
         Args:
             seconds: wall-clock seconds of the condensation, for the header.
             commit: git commit of the working directory, for the header.
@@ -223,7 +234,7 @@ class Condensation:
         """
         decoder = self.pipeline.decoder
         # Before the labels, which belong to the images that are loaded.
-        codes = decoder.for_storage(decoder.project(self.codes, self.data.spec))
+        codes = decoder.for_storage(decoder.project(self.share.whole(self.codes), self.data.spec))
         if labelled and self.pipeline.labels.soft:
             codes = with_soft_labels(self.pipeline, codes, self.data.train)
         return Synset.of(
@@ -242,12 +253,7 @@ class Condensation:
         if self._network is None:
             return None
         with self.execution.eager().active():
-            return gradient_norms(self.matching, self._network, self.state)
-
-    @cached_property
-    def images_per_step(self) -> int:
-        """Number of real and synthetic images in an inner step."""
-        return sum(self.matching.images())
+            return gradient_norms(self.matching, self.share, self._network, self.state)
 
     def inner_step(
         self, network: Network, step: int, refreshed: Mapping[int, Indices] = MappingProxyType({})
@@ -264,7 +270,7 @@ class Condensation:
         """
         before = replace(self.state, step=step, refreshed=dict(refreshed))
         with self.execution.active():
-            now, distances = swept(self.pipeline, self.data.spec, self.matching, network, before)
+            now, distances = swept(self.pipeline, self.data.spec, self.matching, self.share, network, before)
         # In one assignment, so that an interruption does not separate the codes from their state.
         self.codes, self.optimizer_state, self._remembered = now.codes, now.optimizer, now.remembered
         return distances
@@ -272,7 +278,7 @@ class Condensation:
     def synthetic(self) -> Split:
         """The current images as networks are trained on them between inner steps, on the device."""
         plan, spec = self.pipeline, self.data.spec
-        batch = decode(plan.decoder, self.codes, plan.images_per_class, spec)
+        batch = decode(plan.decoder, self.share.whole(self.codes), plan.images_per_class, spec)
         return Split(batch.images, batch.labels, spec)
 
     def _refuse_infinite(self, distances: Distances) -> None:
@@ -281,14 +287,13 @@ class Condensation:
         Checked only once per outer iteration on a GPU, because a check synchronises it.
         """
         plan = self.pipeline
-        bad = not_finite(distances, self.codes, plan.decoder.shared)
+        bad = not_finite(distances, self.codes, self.share)
         self._suspects = bad if self._suspects is None else self._suspects | bad
         if self.steps_done % plan.inner_steps and self.device.type != "cpu":
             return
         if bool(self._suspects.any()):
             message = diverged(plan, self.data.spec, self._suspects, self._network, self.steps_done)
-            self.restore(self._finite)
-            raise RunError(
-                f"{message}. The codes were reset to step {self.steps_done}, where they were finite"
-            )
+            self._continue_from(self._finite)
+            reset = f"The codes were reset to step {self.steps_done}, where they were finite"
+            raise RunError(f"{message}. {reset}")
         self._finite = self.state

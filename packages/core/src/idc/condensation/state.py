@@ -1,8 +1,10 @@
 """The state of a condensation, and the result of each step."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from idc.condensation.share import Share
 from idc.network.network import Network
+from idc.network.packed import flat, nested
 from idc.shapes import Codes, Indices, OptimizerState, Scalar, Tensors
 
 
@@ -22,6 +24,37 @@ class State:
     """What `Objective.prepare` returned; None before the first step."""
     remembered: dict[int, Tensors] = field(default_factory=dict)
     """What `Objective.remember` returned last, by class; empty for objectives that remember nothing."""
+
+
+def part(whole: State, share: Share) -> State:
+    """This process's part of a state with all classes."""
+    return replace(
+        whole,
+        codes=share.part(whole.codes),
+        optimizer={name: share.part(buffer) for name, buffer in whole.optimizer.items()},
+        refreshed={label: whole.refreshed[label] for label in share.own if label in whole.refreshed},
+        remembered={label: whole.remembered[label] for label in share.own if label in whole.remembered},
+    )
+
+
+def collected(own: State, share: Share) -> State | None:
+    """The state with all classes, on the CPU, in the first process; None in the others. All call it.
+
+    One tensor after another, so that little more than the whole is in memory.
+    """
+    codes = share.collected(own.codes)
+    buffers = {name: share.collected(buffer) for name, buffer in own.optimizer.items()}
+    refreshed = share.merged({str(label): each for label, each in own.refreshed.items()})
+    remembered = share.merged(flat({str(label): each for label, each in own.remembered.items()}))
+    if codes is None:
+        return None
+    return replace(
+        own,
+        codes=codes,
+        optimizer={name: buffer for name, buffer in buffers.items() if buffer is not None},
+        refreshed={int(label): each for label, each in refreshed.items()},
+        remembered={int(label): each for label, each in nested(remembered).items()},
+    )
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,11 @@ def _matching(condensation: Condensation) -> float:
                 network = plan.networks.train(network, train, condensation.synthetic)
             condensation.inner_step(network, 0, refreshed)
 
-    refreshed = condensation.matching.draws.refresh(network, 0) if plan.sampler.refreshes(0) else {}
+    refreshed = (
+        condensation.matching.draws.refresh(network, 0, condensation.share.own)
+        if plan.sampler.refreshes(0)
+        else {}
+    )
     first = _seconds(step, wait)
     return first + (len(condensation) - 1) * _seconds(step, wait) + _refreshing(condensation)
 
@@ -198,7 +202,9 @@ def _refreshing(condensation: Condensation) -> float:
     if not times:
         return 0.0
     network, wait = condensation.trial_network, _waiting(condensation.device)
-    return times * _seconds(lambda: condensation.matching.draws.refresh(network, 0), wait)
+    return times * _seconds(
+        lambda: condensation.matching.draws.refresh(network, 0, condensation.share.own), wait
+    )
 
 
 def _scoring(synset: Synset, condensation: Condensation) -> float:

@@ -8,7 +8,7 @@ import torch
 from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.loop import Condensation
 from idc.condensation.state import Step
-from idc.errors import Notice, first_line
+from idc.errors import Notice, RunError, first_line
 from idc.experiment.report import Iteration
 from idc.shapes import Scalar
 
@@ -64,6 +64,8 @@ def scalars(iteration: Iteration) -> dict[str, float]:
 def _norms(condensation: Condensation) -> GradientNorms | None:
     try:
         return condensation.gradient_norms()
+    except RunError:
+        raise
     except RuntimeError as error:
         # Unused weights or too little memory must not end a run.
         warnings.warn(f"gradient norms cannot be computed ({first_line(error)}); continuing", Notice, 2)

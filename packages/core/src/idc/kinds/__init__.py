@@ -22,7 +22,7 @@ from idc.kinds.labeller import Labeller
 from idc.kinds.model import Model
 from idc.kinds.networks import Networks
 from idc.kinds.objective import Objective
-from idc.kinds.optimizer import Optimizer
+from idc.kinds.optimizer import Optimizer, Rows
 from idc.kinds.sampler import Sampler
 from idc.kinds.stage import Stage
 from idc.spec import ImageSpec
@@ -83,6 +83,7 @@ __all__ = [
     "PixelDecoder",
     "RawDataset",
     "RealData",
+    "Rows",
     "Sampler",
     "Scalar",
     "Split",

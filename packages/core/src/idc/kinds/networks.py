@@ -24,6 +24,10 @@ class Networks(Stage):
     such as ``trained`` for the end of the training that the network is from."""
     facts: ClassVar[frozenset[str]] = frozenset()
     """Names of the facts about each network (`Network.facts`), such as ``accuracy``."""
+    independent: ClassVar[bool] = False
+    """Whether networks follow from the data and the seed alone, and never from synthetic images or from the
+    network of an earlier outer iteration unless `reuses_network`. Several processes train such networks of
+    several outer iterations at the same time. Worthwhile only for networks that `train` changes."""
 
     @abstractmethod
     def refuse_unfit(self, model: Model, real: "Split") -> None:

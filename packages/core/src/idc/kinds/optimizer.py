@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -36,6 +36,15 @@ class Schedule(Table):
         return rising * self.decay ** sum(number >= milestone for milestone in self.milestones)
 
 
+class Rows(NamedTuple):
+    """Which classes the rows of codes belong to: consecutive ones of all that an inner step matches."""
+
+    first: int
+    """Position of the first row's class, from 0."""
+    classes: int
+    """Number of all classes."""
+
+
 class Optimizer(Stage):
     """The step on the codes: a pure function from codes, state and gradients to codes and state."""
 
@@ -60,7 +69,12 @@ class Optimizer(Stage):
         """The state before the first update: by buffer name a tensor for each of the codes, of its shape."""
 
     def before_gradients(
-        self, codes: "Codes", state: "OptimizerState", number: int, shared: Collection[str] = ()
+        self,
+        codes: "Codes",
+        state: "OptimizerState",
+        number: int,
+        shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> "Codes":
         """Codes at which an update's gradients are taken; the codes themselves by default.
 
@@ -69,6 +83,7 @@ class Optimizer(Stage):
             state: as the last update left it.
             number: updates since the beginning of the run, this one excluded.
             shared: names of the codes without a class axis.
+            rows: which classes the class axis holds, because several processes divide them; None for all.
         """
         return codes
 
@@ -80,8 +95,11 @@ class Optimizer(Stage):
         gradients: "Codes",
         number: int,
         shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> tuple["Codes", "OptimizerState"]:
         """Codes and state after an update, with the learning rate ``rate(number)``.
+
+        A class's row must not depend on which other rows there are.
 
         Args:
             codes: as `before_gradients` returned them.
@@ -89,4 +107,5 @@ class Optimizer(Stage):
             gradients: each class's gradient at ``codes``; for a shared tensor the sum over classes.
             number: updates since the beginning of the run, this one excluded.
             shared: names of the codes without a class axis.
+            rows: which classes the class axis holds; None for all.
         """

@@ -22,11 +22,8 @@ T = TypeVar("T")
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for another that shows no progress."""
 
-LONGEST_PAUSE = 0.01
-"""Seconds between two looks at whether others have arrived; fewer at first."""
-
-BEAT_INTERVAL = 1.0
-"""Seconds between two signs of progress."""
+LONGEST_PAUSE, BEAT_INTERVAL = 0.01, 1.0
+"""Seconds between two looks at whether others have arrived, and between two signs of progress."""
 
 
 class OtherProcessError(RunError):
@@ -68,7 +65,7 @@ class Processes:
         """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
-    def blocks(self, weights: Sequence[float]) -> list[range]:
+    def blocks(self, weights: Sequence[int]) -> list[range]:
         """Consecutive positions for each process, so that their sums of weights are about even.
 
         Args:
@@ -110,38 +107,39 @@ class Processes:
         self._exchange(lambda: dist.gather(_bytes(padded), into, async_op=True), own)
         return _joined(parts, blocks) if parts else None
 
-    def broadcast(self, tensors: Tensors, source: int, device: torch.device) -> Tensors:
-        """The tensors of one process, in all.
+    def broadcast(
+        self, tensors: Tensors, source: int, device: torch.device, note: Any = None
+    ) -> tuple[Tensors, Any]:
+        """The tensors and a note of one process, in all.
 
         Args:
             tensors: by name; those of the other processes are ignored.
             source: rank of that process.
             device: of the tensors.
+            note: anything that JSON holds.
         """
         if self.count == 1:
-            return tensors
-        described = [
-            (name, str(each.dtype).removeprefix("torch."), tuple(each.shape))
-            for name, each in tensors.items()
+            return tensors, note
+        own = self.rank == source
+        shapes = [
+            (name, str(each.dtype).removeprefix("torch."), each.shape) for name, each in tensors.items()
         ]
-        shapes = self.told(described if self.rank == source else None)[source]
-        found: Tensors = {}
-        for name, dtype, shape in shapes:
-            mine = tensors[name].to(device).contiguous() if self.rank == source else None
-            found[name] = (
-                torch.empty(shape, dtype=getattr(torch, dtype), device=device) if mine is None else mine
-            )
-        if not found:
-            return found
-        # In one call, because each costs as much as a kernel launch or a round trip.
-        block = torch.cat([_bytes(each) for each in found.values()])
-        self._exchange(lambda: dist.broadcast(block, source, async_op=True), block)
-        if self.rank == source:
-            return tensors
-        parts = block.split([each.nbytes for each in found.values()])
-        for each, part in zip(found.values(), parts, strict=True):
-            _bytes(each).copy_(part)
-        return found
+        shapes, note = self.told([shapes, note] if own else None)[source]
+        if not own:
+            tensors = {
+                name: torch.empty(shape, dtype=getattr(torch, dtype), device=device)
+                for name, dtype, shape in shapes
+            }
+        if tensors:
+            # In one call, because each costs as much as a kernel launch or a round trip.
+            sizes = [each.nbytes for each in tensors.values()]
+            empty = torch.empty(sum(sizes), dtype=torch.uint8, device=device)
+            block = torch.cat([_bytes(each.contiguous()) for each in tensors.values()]) if own else empty
+            self._exchange(lambda: dist.broadcast(block, source, async_op=True), block)
+            for each, part in zip(tensors.values(), block.split(sizes), strict=True):
+                if not own:
+                    _bytes(each).copy_(part)
+        return tensors, note
 
     def told(self, value: Any) -> list[Any]:
         """The values of all processes, by rank.
@@ -158,8 +156,8 @@ class Processes:
         padded[: len(own)] = own
         parts = [torch.empty_like(padded) for _ in lengths]
         self._exchange(lambda: dist.all_gather(parts, padded, async_op=True), own)
-        texts = (part[: int(length)].numpy().tobytes() for part, length in zip(parts, lengths, strict=True))
-        return [json.loads(text) for text in texts]
+        both = zip(parts, lengths, strict=True)
+        return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in both]
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """For each flag, whether it is true in any process."""
@@ -226,11 +224,11 @@ class Processes:
         """
         if self._store is None:
             return True
-        # The process that others wait in may be gone, and with it the store.
+        # The store may be gone with the first process.
         with suppress(RuntimeError):
-            if self._store.add("failures", 1) > 1:
-                return False
-            self._store.set("failure", f"{self.name()}: {message}")
+            if first := self._store.add("failures", 1) == 1:
+                self._store.set("failure", f"{self.name()}: {message}")
+            return first
         return True
 
     def name(self) -> str:
@@ -265,10 +263,10 @@ class Processes:
             self._refuse_failed()
             late = ", ".join(map(str, self._late()))
             who = f"process {late} of {self.count} does not answer" if late else "a process has ended"
-            minutes = self.timeout.total_seconds() / 60
-            raise RunError(
-                f"{who} (waited at most {minutes:g} minutes: {first_line(error)[:200]}); resume with --resume"
-            ) from error
+            waited = (
+                f"waited at most {self.timeout.total_seconds() / 60:g} minutes: {first_line(error)[:200]}"
+            )
+            raise RunError(f"{who} ({waited}); resume with --resume") from error
 
     def _late(self) -> list[int]:
         """Ranks that have not made the call that this process is waiting in."""

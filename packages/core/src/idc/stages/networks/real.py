@@ -24,6 +24,7 @@ class Real(Networks):
     """
 
     facts: ClassVar[frozenset[str]] = frozenset({"accuracy"})
+    independent: ClassVar[bool] = True
 
     type: Literal["real"] = "real"
     images: Annotated[int, Field(ge=0)] = 500

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Codes, Optimizer, OptimizerState
+from idc.kinds import Codes, Optimizer, OptimizerState, Rows
 
 MEAN, SQUARE = "exp_avg", "exp_avg_sq"
 
@@ -45,11 +45,16 @@ class AdamSteps(Optimizer, ABC):
         }
 
     def before_gradients(
-        self, codes: Codes, state: OptimizerState, number: int, shared: Collection[str] = ()
+        self,
+        codes: Codes,
+        state: OptimizerState,
+        number: int,
+        shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> Codes:
         """Codes after a step without a gradient for each of the classes before their own."""
         return {
-            name: self._coasted(x, state[MEAN][name], state[SQUARE][name], number)
+            name: self._coasted(x, state[MEAN][name], state[SQUARE][name], number, rows or Rows(0, len(x)))
             if self._by_class(name, shared)
             else x
             for name, x in codes.items()
@@ -62,6 +67,7 @@ class AdamSteps(Optimizer, ABC):
         gradients: Codes,
         number: int,
         shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> tuple[Codes, OptimizerState]:
         """One step, with bias correction; by class also a step without a gradient for each class after it."""
         beta1, beta2 = self.betas
@@ -69,13 +75,13 @@ class AdamSteps(Optimizer, ABC):
         for name, code in codes.items():
             gradient = gradients[name]
             mean, square = state[MEAN][name], state[SQUARE][name]
-            by_class = self._by_class(name, shared)
+            by_class, held = self._by_class(name, shared), rows or Rows(0, len(code))
             if by_class:
-                mean, square = self._decayed(mean, beta1), self._decayed(square, beta2)
+                mean, square = self._decayed(mean, beta1, held), self._decayed(square, beta2, held)
             mean = beta1 * mean + (1 - beta1) * gradient
             square = beta2 * square + (1 - beta2) * gradient**2
             if by_class:
-                moved[name] = self._own_and_coasted(code, mean, square, number)
+                moved[name] = self._own_and_coasted(code, mean, square, number, held)
             else:
                 moved[name] = self._moved(code, mean, square, number + 1, self.rate(number))
             means[name], squares[name] = mean, square
@@ -92,34 +98,36 @@ class AdamSteps(Optimizer, ABC):
         kept = x if decay == 0.0 else x * (1 - rate * decay)
         return kept - rate * (mean / correction1) / denominator
 
-    def _coasted(self, x: Tensor, mean: Tensor, square: Tensor, number: int) -> Tensor:
+    def _coasted(self, x: Tensor, mean: Tensor, square: Tensor, number: int, rows: Rows) -> Tensor:
         x, mean, square = x.clone(), mean.clone(), square.clone()
         beta1, beta2 = self.betas
-        for step in range(1, len(x)):
-            mean[step:] *= beta1
-            square[step:] *= beta2
-            x[step:] = self._moved(
-                x[step:], mean[step:], square[step:], number * len(x) + step, self.rate(number)
+        for step in range(1, rows.classes):
+            later = slice(max(step - rows.first, 0), None)
+            mean[later] *= beta1
+            square[later] *= beta2
+            x[later] = self._moved(
+                x[later], mean[later], square[later], number * rows.classes + step, self.rate(number)
             )
         return x
 
-    def _own_and_coasted(self, x: Tensor, mean: Tensor, square: Tensor, number: int) -> Tensor:
+    def _own_and_coasted(self, x: Tensor, mean: Tensor, square: Tensor, number: int, rows: Rows) -> Tensor:
         """Codes from each class's own step on; later steps decay the running means in place."""
         x = x.clone()
         beta1, beta2 = self.betas
-        for step in range(1, len(x) + 1):
-            mean[: step - 1] *= beta1
-            square[: step - 1] *= beta2
-            x[:step] = self._moved(
-                x[:step], mean[:step], square[:step], number * len(x) + step, self.rate(number)
+        for step in range(1, rows.classes + 1):
+            before, until = (slice(max(position - rows.first, 0)) for position in (step - 1, step))
+            mean[before] *= beta1
+            square[before] *= beta2
+            x[until] = self._moved(
+                x[until], mean[until], square[until], number * rows.classes + step, self.rate(number)
             )
         return x
 
-    def _decayed(self, buffer: Tensor, beta: float) -> Tensor:
+    def _decayed(self, buffer: Tensor, beta: float, rows: Rows) -> Tensor:
         """A running mean after the steps without a gradient that come before each class's own."""
         buffer = buffer.clone()
-        for step in range(1, len(buffer)):
-            buffer[step:] *= beta
+        for step in range(1, rows.classes):
+            buffer[max(step - rows.first, 0) :] *= beta
         return buffer
 
 

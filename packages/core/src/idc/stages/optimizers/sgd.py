@@ -19,7 +19,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.kinds import Codes, Optimizer, OptimizerState
+from idc.kinds import Codes, Optimizer, OptimizerState, Rows
 from idc.runtime.device import constant
 
 VELOCITY = "velocity"
@@ -40,14 +40,21 @@ class SGD(Optimizer):
         return {VELOCITY: {name: torch.zeros_like(code) for name, code in codes.items()}}
 
     def before_gradients(
-        self, codes: Codes, state: OptimizerState, number: int, shared: Collection[str] = ()
+        self,
+        codes: Codes,
+        state: OptimizerState,
+        number: int,
+        shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> Codes:
         """Codes after moving by their velocity while earlier classes are matched."""
         if self.step == "joint":
             return dict(codes)
         velocity, rate = state[VELOCITY], self.rate(number)
         return {
-            name: x if name in shared else x - self._per_class(x, self._coasted_before, rate) * velocity[name]
+            name: x
+            if name in shared
+            else x - self._per_class(x, self._coasted_before, rate, rows) * velocity[name]
             for name, x in codes.items()
         }
 
@@ -58,6 +65,7 @@ class SGD(Optimizer):
         gradients: Codes,
         number: int,
         shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> tuple[Codes, OptimizerState]:
         """Codes after their own step, and moving by their velocity while later classes are matched."""
         velocity, moved, speed = state[VELOCITY], dict[str, Tensor](), dict[str, Tensor]()
@@ -67,8 +75,8 @@ class SGD(Optimizer):
                 speed[name] = self.momentum * velocity[name] + gradients[name]
                 moved[name] = x - rate * speed[name]
             else:
-                speed[name] = self.momentum ** len(x) * velocity[name] + gradients[name]
-                moved[name] = x - self._per_class(x, self._coasted_after, rate) * speed[name]
+                speed[name] = self.momentum ** _all(x, rows).classes * velocity[name] + gradients[name]
+                moved[name] = x - self._per_class(x, self._coasted_after, rate, rows) * speed[name]
         return moved, {VELOCITY: speed}
 
     def _coasted_before(self, position: int, classes: int) -> float:
@@ -77,6 +85,13 @@ class SGD(Optimizer):
     def _coasted_after(self, position: int, classes: int) -> float:
         return (1 - self.momentum ** (classes - position)) / (1 - self.momentum)
 
-    def _per_class(self, x: Tensor, factor: Callable[[int, int], float], rate: float) -> Tensor:
-        steps = tuple(rate * factor(position, len(x)) for position in range(len(x)))
+    def _per_class(
+        self, x: Tensor, factor: Callable[[int, int], float], rate: float, rows: Rows | None
+    ) -> Tensor:
+        first, classes = _all(x, rows)
+        steps = tuple(rate * factor(position, classes) for position in range(first, first + len(x)))
         return constant(steps, x.dtype, x.device).view(-1, *(1,) * (x.ndim - 1))
+
+
+def _all(x: Tensor, rows: Rows | None) -> Rows:
+    return rows or Rows(0, len(x))
