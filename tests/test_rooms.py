@@ -35,7 +35,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"experiment"},
     ],
     "idc_cli": [
-        {"allocator", "interruption", "run_folder", "terminal"},
+        {"allocator", "interruption", "launch", "run_folder", "terminal"},
         {"app", "report", "runner"},
         {"commands"},
         {"main"},
@@ -56,6 +56,7 @@ ALSO_WITHOUT_TORCH = (
     "idc.data.cache",
     "idc.experiment.report",
     "idc.runtime.options",
+    "idc.runtime.place",
     "idc.synset.header",
     "idc.training.pool_files",
 )

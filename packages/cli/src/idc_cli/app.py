@@ -27,7 +27,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
         # Not at the top: it imports pydantic, which `idc --help` does not need.
-        from idc.errors import InputError, Notice, RunError
+        from idc.errors import InputError, Notice, OtherProcessError, RunError
 
         show_warning = warnings.showwarning
 
@@ -45,6 +45,8 @@ class Commands(TyperGroup):
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
+        except OtherProcessError:
+            raise typer.Exit(1) from None
         except RunError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(1) from None
@@ -78,6 +80,18 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProcessCount = Annotated[
+    str,
+    typer.Option(
+        "--processes",
+        metavar="N|auto",
+        help="Processes to start on this machine; auto: one for each GPU or core.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", metavar="MINUTES", help="Longest wait for a process that shows no progress."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print the outcome only, no progress.")]
 
 

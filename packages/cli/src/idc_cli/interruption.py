@@ -12,14 +12,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Within the block, the first signal only makes what is yielded return true; the next one interrupts."""
+def stop_requested(*, says: bool = True) -> Iterator[Callable[[], bool]]:
+    """Within the block, the first signal only makes what is yielded return true; the next one interrupts.
+
+    Args:
+        says: whether a message is printed at the first signal.
+    """
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
         if received:
             raise KeyboardInterrupt
         received.append(number)
+        if not says:
+            return
         # Not print: the signal may have come in the middle of printing.
         os.write(2, b"stopping after this inner step; press Ctrl-C again to exit immediately\n")
 

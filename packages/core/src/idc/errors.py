@@ -42,6 +42,14 @@ class RunError(RuntimeError):
     """A run failed after it had started; the loss diverged, for example. Exit code 1."""
 
 
+class LostProcessError(RunError):
+    """Of several processes another does not answer any more, so that nothing can be exchanged."""
+
+
+class OtherProcessError(LostProcessError):
+    """Of several processes another has failed, and says why."""
+
+
 class Notice(UserWarning):
     """A warning that does not affect the result, such as a slower run."""
 

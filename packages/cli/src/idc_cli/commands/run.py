@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from idc_cli.app import Data, Device, Download, Json, PipelineFile, Quiet, Set
+from idc_cli.app import Data, Device, Download, Json, PipelineFile, ProcessCount, Quiet, Set, Timeout
 
 if TYPE_CHECKING:
     from idc_cli.run_folder.folder import RunFolder
@@ -43,6 +43,8 @@ def run(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Also write the curves for TensorBoard, if it is installed.")
     ] = False,
+    processes: ProcessCount = "1",
+    timeout: Timeout = 30.0,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
@@ -52,6 +54,9 @@ def run(
     """
     import time
 
+    from idc_cli.launch import start
+
+    start(processes)
     from idc.condensation import checkpoint
     from idc.condensation.loop import condense
     from idc.config.overrides import parse_assignments
@@ -64,85 +69,105 @@ def run(
     from idc_cli.runner.interval import Interval
     from idc_cli.runner.load import load
     from idc_cli.runner.score import draw_baselines, report_of, score_run
+    from idc_cli.runner.together import refuse_differences, together
     from idc_cli.terminal.progress import Display
     from idc_cli.terminal.scores import show_report
 
-    if resume and overwrite:
-        raise InputError("--resume and --overwrite exclude each other; give one of them")
-    display = Display(quiet=quiet, json=json)
-    at_once, interval = _count_or_auto(classes_at_once), Interval.parse(checkpoint_every)
-    settings = parse_assignments(assignments or [])
-    if tensorboard and not dry_run:
-        refuse_without_tensorboard()
-    plan = Pipeline.load(pipeline, settings)
-    path = out or default_folder(plan.name, settings)
-    if dry_run:
-        if not (resume or overwrite):
-            _mention_earlier_run(RunFolder(path, plan), display)
-        show_estimate(plan, data, device, download=download, trial=False, display=display)
-        return
-
-    chosen = devices.choose(device)
-    with RunFolder(path, plan) as folder:
-        if not overwrite and (report := folder.finished()):
-            if not (folder / PAGE).exists():
-                _write_page(folder, display)
-            show_report(report, json=json)
-            display.say(f"{path} holds this run, finished; --overwrite runs it again")
+    with together(timeout) as joined:
+        display = Display(quiet=quiet, json=json, silent=not joined.first)
+        if resume and overwrite:
+            raise InputError("--resume and --overwrite exclude each other; give one of them")
+        at_once, interval = _count_or_auto(classes_at_once), Interval.parse(checkpoint_every)
+        settings = parse_assignments(assignments or [])
+        if tensorboard and not dry_run:
+            refuse_without_tensorboard()
+        plan = Pipeline.load(pipeline, settings)
+        path = out or default_folder(plan.name, settings)
+        if dry_run:
+            if not (resume or overwrite):
+                _mention_earlier_run(RunFolder(path, plan), display)
+            show_estimate(
+                plan, data, device, download=download, trial=False, display=display, processes=joined
+            )
             return
-        earlier = folder.checkpoint() if resume else None
-        if not (resume or overwrite):
-            folder.refuse_earlier()
 
-        # Once, rather than for every baseline and every score.
-        real = load(plan.dataset, data, download=download, display=display).to(chosen)
-        condensation = condense(plan, real, device=str(chosen), classes_at_once=at_once)
-        if earlier is not None:
-            checkpoint.restore(earlier, condensation)
-        # Before anything is written, because a baseline may not fit the data either.
-        baselines = draw_baselines(plan, real, str(chosen), display)
-        spent = 0.0
-        if earlier is None:
-            folder.start(replace=resume or overwrite)
-        else:
-            spent = earlier.header.seconds
-            folder.resume(condensation.iteration)
-            done, total = condensation.steps_done, len(condensation)
-            iterations = f"{condensation.iteration:,} of {plan.iterations:,} iterations are done"
-            display.say(f"resuming at inner step {done:,} of {total:,}; {iterations}")
-        if condensation.memory is not None:
-            how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
-            held = f"{condensation.memory / 1e9:.2g} GB"
-            display.mention(
-                f"condense: {len(condensation):,} inner steps, {how}; matching takes {held} of memory at most"
-            )
+        chosen = devices.choose(device, joined.rank_on_machine)
+        with RunFolder(path, plan, writes=joined.first) as folder:
+            report = None if overwrite else folder.finished()
+            # As the first process sees it, before it writes anything.
+            if joined.told(report is not None)[0]:
+                if report is not None and joined.first:
+                    if not (folder / PAGE).exists():
+                        _write_page(folder, display)
+                    show_report(report, json=json)
+                    display.say(f"{path} holds this run, finished; --overwrite runs it again")
+                return
+            earlier = folder.checkpoint() if resume else None
+            if not (resume or overwrite):
+                folder.refuse_earlier()
 
-        again = _resume_line(folder, data, str(chosen), classes_at_once, interval, tensorboard=tensorboard)
-        try:
-            synset, spent = condense_in_folder(
-                condensation, folder, interval, spent, display, tensorboard=tensorboard
+            # Once, rather than for every baseline and every score.
+            real = load(plan.dataset, data, download=download, display=display, processes=joined).to(chosen)
+            begun = earlier.header.tensors if earlier is not None else "none"
+            refuse_differences(joined, plan, real, checkpoint=begun)
+            condensation = condense(plan, real, device=str(chosen), classes_at_once=at_once, processes=joined)
+            if earlier is not None:
+                checkpoint.restore(earlier, condensation)
+            # Before anything is written, because a baseline may not fit the data either.
+            baselines = draw_baselines(plan, real, str(chosen), display)
+            spent = 0.0
+            if earlier is None:
+                folder.start(replace=resume or overwrite)
+            else:
+                spent = earlier.header.seconds
+                folder.resume(condensation.iteration)
+                done, total = condensation.steps_done, len(condensation)
+                iterations = f"{condensation.iteration:,} of {plan.iterations:,} iterations are done"
+                display.say(f"resuming at inner step {done:,} of {total:,}; {iterations}")
+            if condensation.memory is not None:
+                how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
+                held = f"{condensation.memory / 1e9:.2g} GB"
+                display.mention(
+                    f"condense: {len(condensation):,} inner steps, {how}; matching takes {held} of memory "
+                    "at most"
+                )
+
+            again = _resume_line(
+                folder,
+                data,
+                str(chosen) if joined.count == 1 else device,
+                classes_at_once,
+                interval,
+                processes,
+                tensorboard=tensorboard,
             )
-            started = time.monotonic()
-            contenders = [*(drawn.synset() for drawn in baselines), synset]
-            scores = score_run(contenders, real, plan, str(chosen), folder, display)
-        except KeyboardInterrupt:
-            display.say(f"resume with: {again}")
-            raise
-        pretraining = folder.log.pretraining_seconds()
-        seconds = {"pretrain": pretraining} if pretraining else {}
-        seconds |= {"condense": spent, "evaluate": time.monotonic() - started}
-        report = report_of(condensation, synset, seconds, *scores)
-        try:
-            report.save(folder / REPORT)
-        except OSError as error:
-            raise RunError(
-                f"{folder / REPORT} cannot be written ({error.strerror}); free some space and resume with: "
-                f"{again}"
-            ) from None
-        _write_page(folder, display)
-        show_report(report, json=json)
-        if not json:
-            print(f"saved in {path}")
+            try:
+                synset, spent = condense_in_folder(
+                    condensation, folder, interval, spent, display, tensorboard=tensorboard
+                )
+                started = time.monotonic()
+                contenders = [*(drawn.synset() for drawn in baselines), synset]
+                scores = score_run(contenders, real, plan, str(chosen), folder, display)
+            except KeyboardInterrupt:
+                display.say(f"resume with: {again}")
+                raise
+            pretraining = folder.log.pretraining_seconds()
+            seconds = {"pretrain": pretraining} if pretraining else {}
+            seconds |= {"condense": spent, "evaluate": time.monotonic() - started}
+            if not joined.first:
+                return
+            report = report_of(condensation, synset, seconds, *scores)
+            try:
+                report.save(folder / REPORT)
+            except OSError as error:
+                raise RunError(
+                    f"{folder / REPORT} cannot be written ({error.strerror}); free some space and resume "
+                    f"with: {again}"
+                ) from None
+            _write_page(folder, display)
+            show_report(report, json=json)
+            if not json:
+                print(f"saved in {path}")
 
 
 def _count_or_auto(text: str) -> int | Literal["auto"]:
@@ -173,6 +198,7 @@ def _resume_line(
     device: str,
     classes_at_once: str,
     checkpoint_every: object,
+    processes: str,
     *,
     tensorboard: bool,
 ) -> str:
@@ -181,6 +207,7 @@ def _resume_line(
 
     words = ["idc", "run", folder / PIPELINE, "--out", folder.path, "--data", data, "--device", device]
     words += ["--classes-at-once", classes_at_once]
+    words += ["--processes", processes] if processes != "1" else []
     words += ["--tensorboard"] if tensorboard else []
     return shell_line([*words, "--checkpoint-every", checkpoint_every, "--resume"])
 

@@ -74,19 +74,21 @@ class RunFolder:
     Args:
         path: the folder; created by `start`.
         pipeline: of the run.
+        writes: whether this process writes to it; of several that compute a run, the first does.
     """
 
-    def __init__(self, path: Path, pipeline: Pipeline) -> None:
+    def __init__(self, path: Path, pipeline: Pipeline, *, writes: bool = True) -> None:
         self.path = path
+        self.writes = writes
         self._pipeline = pipeline
-        self.log = Log(path)
+        self.log = Log(path, writes=writes)
         self._lock = Lock(path)
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
 
     def __enter__(self) -> Self:
-        if self.path.is_dir():
+        if self.writes and self.path.is_dir():
             self._lock.acquire()
         return self
 
@@ -130,6 +132,8 @@ class RunFolder:
             InputError: the folder cannot be written to, another process writes to it, or it holds a run
                 that may not be deleted.
         """
+        if not self.writes:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self._lock.acquire()
@@ -180,6 +184,8 @@ class RunFolder:
         Raises:
             InputError: the folder cannot be written to.
         """
+        if not self.writes:
+            return
         try:
             for file in [self / REPORT, self / PAGE, *self._leftovers()]:
                 file.unlink(missing_ok=True)
@@ -196,7 +202,7 @@ class RunFolder:
         return self / SNAPSHOTS / f"{iteration:06d}.safetensors"
 
     def save_checkpoint(self, condensation: "Condensation", seconds: float) -> None:
-        """Write a checkpoint; if that fails, warn and let the run continue.
+        """Write a checkpoint; if that fails, warn and let the run continue. All processes of the run call it.
 
         Args:
             condensation: as far as it has come.
@@ -208,7 +214,8 @@ class RunFolder:
         from idc.condensation import checkpoint
 
         try:
-            self._restore_if_removed()
+            if self.writes:
+                self._restore_if_removed()
             checkpoint.save(self / CHECKPOINT, condensation, seconds)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -21,10 +21,16 @@ EVALUATIONS = TypeAdapter(list[Evaluation])
 
 
 class Log:
-    """The log in a run folder; the file need not exist."""
+    """The log in a run folder; the file need not exist.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: of the run.
+        writes: whether this process appends to it.
+    """
+
+    def __init__(self, folder: Path, *, writes: bool = True) -> None:
         self._path = folder / LOG
+        self._writes = writes
 
     def add_pretraining(self, outcome: str, seconds: float) -> None:
         """Append what was trained before the first iteration.
@@ -95,6 +101,8 @@ class Log:
         write_text(self._path, text)
 
     def _append(self, entry: dict[str, Any]) -> None:
+        if not self._writes:
+            return
         try:
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry) + "\n")

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from idc.condensation.divergence import DivergenceError
 from idc.condensation.loop import Condensation
 from idc.errors import InputError, RunError
 from idc.experiment.history import recorded, scalars
@@ -17,6 +18,10 @@ from idc_cli.interruption import stop_requested
 from idc_cli.run_folder.folder import PICTURE, SYNSET, TENSORBOARD, RunFolder
 from idc_cli.runner.interval import Interval
 from idc_cli.terminal.progress import Display, Fact, Track
+
+
+class AgreedInterruption(KeyboardInterrupt):
+    """All processes of a run stop after the same inner step."""
 
 
 def refuse_without_tensorboard() -> None:
@@ -76,7 +81,7 @@ def condense_in_folder(
             finished is kept.
         KeyboardInterrupt: the run was interrupted; the codes so far are saved too.
     """
-    started = time.monotonic() - spent
+    started, alone = time.monotonic() - spent, condensation.share.processes.count == 1
     try:
         outcome = pretrain(condensation, display)
         if outcome is not None:
@@ -84,15 +89,20 @@ def condense_in_folder(
         started = time.monotonic() - spent
         try:
             _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
-        # Such as a pool that vanished during the run.
-        except InputError as error:
-            _save(condensation, folder, time.monotonic() - started, stopped=True)
-            raise RunError(f"{error}; the codes so far are in {folder / SYNSET}") from error
-        except RunError as error:
+        except DivergenceError as error:
             _save(condensation, folder, time.monotonic() - started, stopped=True)
             raise RunError(f"{error}, and are in {folder / SYNSET}") from error
-    except KeyboardInterrupt:
+        # Such as a pool that vanished during the run.
+        except (InputError, RunError) as error:
+            if not alone:
+                raise
+            _save(condensation, folder, time.monotonic() - started, stopped=True)
+            raise RunError(f"{error}; the codes so far are in {folder / SYNSET}") from error
+    except KeyboardInterrupt as interruption:
         done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
+        if not (alone or isinstance(interruption, AgreedInterruption)):
+            display.say(f"interrupted after {done}; the last checkpoint is kept")
+            raise
         _save(condensation, folder, time.monotonic() - started, stopped=True)
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
@@ -100,6 +110,8 @@ def condense_in_folder(
     # So that the run can be extended, and that resuming an interrupted evaluation need not condense again.
     folder.save_checkpoint(condensation, spent)
     synset = _save(condensation, folder, spent)
+    if not folder.writes:
+        return synset, spent
     # Not at the top: torchvision takes seconds to import, which the first iteration need not wait for.
     from idc.synset import pictures
 
@@ -140,14 +152,14 @@ def _iterate(
     *,
     tensorboard: bool,
 ) -> None:
-    before = condensation.steps_done
+    before, processes = condensation.steps_done, condensation.share.processes
     due = checkpoint_every.started(condensation.iteration)
     if not before:
         _save_snapshot(condensation, folder, 0.0, display)
     with (
         display.track("condense", max(len(condensation), 1), before) as track,
-        _curves(folder / TENSORBOARD if tensorboard else None) as draw,
-        stop_requested() as stopping,
+        _curves(folder / TENSORBOARD if tensorboard and folder.writes else None) as draw,
+        stop_requested(says=processes.first) as stopping,
     ):
         for step, finished in recorded(condensation):
             if track.advance(condensation.steps_done):
@@ -157,11 +169,12 @@ def _iterate(
                 folder.log.add_iteration(finished, spent)
                 draw(finished)
                 _save_snapshot(condensation, folder, spent, display)
-            stop = stopping()
-            if due(condensation.iteration) or stop:
+            # Agreed, because a signal or a clock need not reach all processes between the same two steps.
+            stop, save = processes.any(stopping(), processes.first and due(condensation.iteration))
+            if save or stop:
                 folder.save_checkpoint(condensation, time.monotonic() - started)
             if stop:
-                raise KeyboardInterrupt
+                raise AgreedInterruption
 
 
 def _save_snapshot(condensation: Condensation, folder: RunFolder, seconds: float, display: Display) -> None:
@@ -170,8 +183,10 @@ def _save_snapshot(condensation: Condensation, folder: RunFolder, seconds: float
     if every is None or condensation.iteration % every:
         return
     path = folder.snapshot(condensation.iteration)
+    synset = condensation.synset(seconds, commit())
     try:
-        condensation.synset(seconds, commit()).save(path)
+        if folder.writes:
+            synset.save(path)
     except OSError as error:
         display.say(f"note: {path} cannot be written ({error.strerror}); the run continues")
 
@@ -196,7 +211,8 @@ def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stop
         labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
-        synset.save(folder / SYNSET)
+        if folder.writes:
+            synset.save(folder / SYNSET)
     except OSError as error:
         raise RunError(
             f"{folder / SYNSET} cannot be written ({error.strerror}); free some space and use --resume"

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from idc.data.split import RealData
 from idc.kinds import Dataset
+from idc.runtime.processes import Processes
 from idc_cli.terminal.progress import Display, Track
 
 
-def load(dataset: Dataset, root: Path, *, download: bool, display: Display) -> RealData:
+def load(
+    dataset: Dataset, root: Path, *, download: bool, display: Display, processes: Processes | None = None
+) -> RealData:
     """Load both splits; progress is shown only if images have to be read one by one, or are downloaded.
 
     Args:
@@ -17,6 +20,7 @@ def load(dataset: Dataset, root: Path, *, download: bool, display: Display) -> R
         root: folder with the dataset's files.
         download: whether a public dataset may be downloaded.
         display: for the progress.
+        processes: of the command. One of each machine reads and caches the images, which the others then map.
 
     Raises:
         InputError: the files are missing or cannot be read.
@@ -24,12 +28,19 @@ def load(dataset: Dataset, root: Path, *, download: bool, display: Display) -> R
     if not display.live:
         # torchvision shows downloads with tqdm, which reads this when it is imported.
         os.environ.setdefault("TQDM_DISABLE", "1")
+    together = processes or Processes()
+    if together.rank_on_machine:
+        together.meet()
     with ExitStack() as shown:
         tracks: list[Track] = []
 
         def progress(fraction: float) -> None:
+            together.beat()
             if not tracks:
                 tracks.append(shown.enter_context(display.track(f"read {dataset.type}")))
             tracks[0].update(fraction)
 
-        return dataset.load(root, download=download, progress=progress)
+        data = dataset.load(root, download=download, progress=progress)
+    if not together.rank_on_machine:
+        together.meet()
+    return data

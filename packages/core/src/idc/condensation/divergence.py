@@ -6,9 +6,14 @@ from torch import Tensor
 from idc.condensation.inner_step import Distances
 from idc.condensation.share import Share
 from idc.config.pipeline import Pipeline
+from idc.errors import RunError
 from idc.network.network import Network
 from idc.shapes import Codes
 from idc.spec import ImageSpec
+
+
+class DivergenceError(RunError):
+    """Numbers are not finite; all processes of a run raise it after the same step."""
 
 
 def not_finite(distances: Distances, codes: Codes, share: Share) -> Bool[Tensor, " classes"]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from idc.condensation.classes_at_once import classes_that_fit, memory_of_a_match
-from idc.condensation.divergence import diverged, not_finite
+from idc.condensation.divergence import DivergenceError, diverged, not_finite
 from idc.condensation.gradient_norms import GradientNorms, gradient_norms
 from idc.condensation.inner_step import Distances, Matching
 from idc.condensation.matched_networks import MatchedNetworks
@@ -22,7 +22,7 @@ from idc.condensation.sweeps import swept
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.errors import InputError, RunError
+from idc.errors import InputError
 from idc.network.network import Network
 from idc.runtime import device as devices
 from idc.runtime.execution import Execution
@@ -183,7 +183,8 @@ class Condensation:
         """Make one inner step.
 
         Raises:
-            RunError: a distance or the codes are not finite; the codes are then the last finite ones.
+            DivergenceError: a distance or the codes are not finite; the codes are the last finite ones.
+            LostProcessError: another process of the run does not answer.
         """
         try:
             return next(self._steps)
@@ -295,5 +296,5 @@ class Condensation:
             message = diverged(plan, self.data.spec, self._suspects, self._network, self.steps_done)
             self._continue_from(self._finite)
             reset = f"The codes were reset to step {self.steps_done}, where they were finite"
-            raise RunError(f"{message}. {reset}")
+            raise DivergenceError(f"{message}. {reset}")
         self._finite = self.state

@@ -13,17 +13,21 @@ from idc.errors import InputError, first_line
 Tree = TypeVar("Tree")
 
 
-def choose(name: str = "auto") -> torch.device:
+def choose(name: str = "auto", rank_on_machine: int = 0) -> torch.device:
     """The device of a name.
 
     Args:
         name: ``auto`` (a CUDA GPU if there is one, else the CPU) or an argument of ``torch.device``.
+        rank_on_machine: of this process among several; without a number in ``name``, each gets its own GPU as
+            far as there are enough.
 
     Raises:
         InputError: the name is unknown, or the device is not available.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and rank_on_machine:
+        name = f"cuda:{rank_on_machine % max(1, torch.cuda.device_count())}"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()

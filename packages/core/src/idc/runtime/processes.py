@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
-from idc.errors import RunError, first_line
+from idc.errors import LostProcessError, OtherProcessError, RunError, first_line
 from idc.shapes import Tensors
 
 T = TypeVar("T")
@@ -22,12 +22,9 @@ T = TypeVar("T")
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for another that shows no progress."""
 
-LONGEST_PAUSE, BEAT_INTERVAL = 0.01, 1.0
-"""Seconds between two looks at whether others have arrived, and between two signs of progress."""
-
-
-class OtherProcessError(RunError):
-    """Another process failed, and has said why."""
+LONGEST_PAUSE, BEAT_INTERVAL, FIRST_SAYS_IT = 0.01, 1.0, 1.0
+"""Seconds between two looks at whether others have arrived, between two signs of progress, and for which the
+others leave it to the first process to report an error."""
 
 
 class Processes:
@@ -156,8 +153,8 @@ class Processes:
         padded[: len(own)] = own
         parts = [torch.empty_like(padded) for _ in lengths]
         self._exchange(lambda: dist.all_gather(parts, padded, async_op=True), own)
-        both = zip(parts, lengths, strict=True)
-        return [json.loads(part[: int(length)].numpy().tobytes()) for part, length in both]
+        cut = (part[: int(length)] for part, length in zip(parts, lengths, strict=True))
+        return [json.loads(part.numpy().tobytes()) for part in cut]
 
     def any(self, *flags: bool) -> tuple[bool, ...]:
         """For each flag, whether it is true in any process."""
@@ -214,21 +211,24 @@ class Processes:
                     raise RuntimeError("timed out")
 
     def failed(self, message: str) -> bool:
-        """Tell the others why this process ends.
+        """Tell the others why this process ends, unless another has done so.
 
         Args:
             message: the error's.
 
         Returns:
-            Whether this is the first that fails.
+            Whether this process is the one that should say it. All find the same error in bad input.
         """
         if self._store is None:
             return True
         # The store may be gone with the first process.
         with suppress(RuntimeError):
-            if first := self._store.add("failures", 1) == 1:
-                self._store.set("failure", f"{self.name()}: {message}")
-            return first
+            until = time.monotonic() + (0.0 if self.first else FIRST_SAYS_IT)
+            while time.monotonic() < until and not self._read("failure"):
+                time.sleep(LONGEST_PAUSE)
+            if self._store.add("failures", 1) > 1:
+                return False
+            self._store.set("failure", message)
         return True
 
     def name(self) -> str:
@@ -266,7 +266,7 @@ class Processes:
             waited = (
                 f"waited at most {self.timeout.total_seconds() / 60:g} minutes: {first_line(error)[:200]}"
             )
-            raise RunError(f"{who} ({waited}); resume with --resume") from error
+            raise LostProcessError(f"{who} ({waited}); resume with --resume") from error
 
     def _late(self) -> list[int]:
         """Ranks that have not made the call that this process is waiting in."""
@@ -278,9 +278,8 @@ class Processes:
             raise OtherProcessError(message)
 
     def _read(self, key: str) -> str:
-        assert self._store is not None
         with suppress(RuntimeError):
-            if self._store.check([key]):
+            if self._store is not None and self._store.check([key]):
                 return self._store.get(key).decode()
         return ""
 

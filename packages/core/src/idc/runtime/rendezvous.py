@@ -1,10 +1,9 @@
 """Joining the processes that torchrun, srun or ``idc run --processes`` have started."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -15,50 +14,9 @@ from torch.distributed import (
 )
 from torch.distributed.rendezvous import rendezvous
 
-from idc.errors import InputError, first_line
+from idc.errors import InputError, LostProcessError, OtherProcessError, RunError, first_line
+from idc.runtime.place import FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
-
-FILE = "IDC_RENDEZVOUS"
-"""Environment variable with the path of a file through which processes of one machine find each other, which
-needs no port."""
-
-
-class Place(NamedTuple):
-    """This process among those that were started together."""
-
-    rank: int
-    ranks: int
-    """Number of processes."""
-    on_machine: int
-    """Rank among those of its machine."""
-
-
-def place(environment: Mapping[str, str] = os.environ) -> Place:
-    """The place in torchrun's variables or in those of a SLURM step; by default of a single process.
-
-    Args:
-        environment: variables.
-
-    Raises:
-        InputError: a variable is no number, or one is missing.
-    """
-    for names in (
-        ("RANK", "WORLD_SIZE", "LOCAL_RANK"),
-        ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID"),
-    ):
-        found = [environment.get(name) for name in names]
-        if found[1] is None or found[1] == "1":
-            continue
-        for name, value in zip(names, found, strict=True):
-            if value is None or not value.isdecimal():
-                raise InputError(
-                    f"{name}: {value!r} is not allowed beside {names[1]}={found[1]}; start with torchrun"
-                )
-        rank, ranks, on_machine = (int(value or 0) for value in found)
-        if rank >= ranks:
-            raise InputError(f"{names[0]}: {rank} is not allowed; it must be less than {names[1]}={ranks}")
-        return Place(rank, ranks, on_machine)
-    return Place(0, 1, 0)
 
 
 @contextmanager
@@ -70,6 +28,7 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
 
     Raises:
         InputError: the variables that describe them are wrong, a port is taken, or some do not come.
+        OtherProcessError: instead of an error that another process reports.
     """
     here = place()
     if here.ranks == 1:
@@ -90,8 +49,17 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
             f"the {here.ranks} processes cannot be connected ({first_line(error)}); check that all were "
             "started and that their machines reach each other (GLOO_SOCKET_IFNAME names the network)"
         ) from error
+    processes = Processes(*here, store=PrefixStore("idc", store), timeout=timeout)
     try:
-        yield Processes(*here, store=PrefixStore("idc", store), timeout=timeout)
+        yield processes
+    except OtherProcessError:
+        raise
+    except (InputError, RunError) as error:
+        if not processes.failed(str(error)):
+            raise OtherProcessError(str(error)) from error
+        if processes.first or isinstance(error, LostProcessError):
+            raise
+        raise type(error)(f"{processes.name()}: {error}") from error
     finally:
         dist.destroy_process_group()
 
