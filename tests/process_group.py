@@ -3,6 +3,7 @@
 One interpreter imports what is called and forks for each process, because importing torch takes seconds.
 """
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -88,9 +89,18 @@ def _be(function: Callable[..., Any], rank: int, count: int, folder: Path, secon
     os._exit(0)
 
 
+def _import_stages() -> None:
+    from small import small_pipeline
+
+    small_pipeline()
+    # What the digits are read with.
+    importlib.import_module("sklearn.datasets")
+
+
 def _load(file: str, name: str) -> Callable[..., Any]:
     spec = importlib.util.spec_from_file_location("called", file)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules["called"] = module
     spec.loader.exec_module(module)
@@ -100,5 +110,6 @@ def _load(file: str, name: str) -> Callable[..., Any]:
 if __name__ == "__main__":
     file, name, folder, seconds, *counts = sys.argv[1:]
     called = _load(file, name)
+    _import_stages()
     for each in map(int, counts):
         _fork_group(called, each, Path(folder) / str(each), int(seconds))

@@ -76,7 +76,7 @@ class Evaluator(Stage):
     """What `score` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
     on the device, or the stored ``codes``. It gets nothing else."""
     trains_networks: ClassVar[bool] = True
-    """Whether `score` trains a network; if not, a synset is scored once, and `models` and `runs` are ignored."""
+    """Whether `score` trains a network; if not, a synset is scored once, whatever `models` and `runs` are."""
     outside_protocol: ClassVar[frozenset[str]] = frozenset({"type", "models", "runs"})
     """Fields that choosing another ``protocol`` leaves as they are, for evaluators that have protocols."""
 
