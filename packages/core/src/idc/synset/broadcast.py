@@ -15,12 +15,14 @@ def broadcast(synset: Synset | None, processes: Processes) -> Synset | None:
         synset: those of the other processes are ignored.
         processes: each of which calls this.
     """
-    if processes.count == 1:
-        return synset
-    text = processes.told(synset and synset.header.metadata()[Header.key])[0]
-    if text is None:
-        return None
-    codes = synset.codes if synset and processes.first else {}
-    codes = processes.broadcast(codes, 0, torch.device("cpu"))
+    own = synset if processes.first else None
+    codes, text = processes.broadcast(
+        own.codes if own is not None else {},
+        0,
+        torch.device("cpu"),
+        own and own.header.metadata()[Header.key],
+    )
+    if own is not None or text is None:
+        return own
     header = Header.model_validate_json(text)
     return Synset(header, Decoder.model_validate(header.pipeline["decoder"]), codes)
