@@ -10,7 +10,7 @@ import pytest
 
 from command_line import idc, names, refused, succeeded
 from idc.experiment.report import Report
-from idc.experiment.score import evaluate as scores_of
+from idc.experiment.score import Scored, evaluate_all
 from idc.kinds.evaluation import Evaluation
 from idc_cli.run_folder.lock import Lock
 
@@ -107,11 +107,11 @@ def test_scores_that_cannot_be_saved_are_printed_all_the_same(run: Path) -> None
 def test_scores_that_are_complete_at_an_interruption_are_kept(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(*arguments: Any, **named: Any) -> Iterator[Evaluation]:
-        yield next(scores_of(*arguments, **named))
+    def interrupted(*arguments: Any, **named: Any) -> Iterator[Scored]:
+        yield next(evaluate_all(*arguments, **named))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("idc_cli.runner.rescore.evaluate", interrupted)
+    monkeypatch.setattr("idc_cli.runner.rescore.evaluate_all", interrupted)
     done = idc("evaluate", str(run), "--models", "mlp,convnet", *QUICK)
     assert done.exit_code == 130
     assert [each.model for each in Report.load(run).evaluations][-1] == "mlp"

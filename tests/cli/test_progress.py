@@ -57,6 +57,16 @@ def test_quiet_says_only_what_comes_of_it(clock: list[float], capsys: pytest.Cap
     assert capsys.readouterr().err == "stopped\n"
 
 
+def test_silent_says_nothing_because_another_process_says_it(
+    clock: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for json_lines in (False, True):
+        display = Display(json=json_lines, silent=True)
+        display.say("stopped")
+        tracked(display, clock)
+    assert capsys.readouterr().err == ""
+
+
 def test_durations_for_people() -> None:
     assert [duration(each) for each in (0.4, 119, 120, 7_199, 7_200, 172_799, 172_800)] == [
         *("0 s", "119 s", "2 min", "120 min", "2 h", "48 h", "2 days"),

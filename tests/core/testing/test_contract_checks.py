@@ -1,7 +1,8 @@
 """The checks of samplers that look, prepared objectives, soft labels, optimizers and evaluators' needs notice
 when a promise is broken."""
 
-from collections.abc import Callable, Collection, Iterator
+import math
+from collections.abc import Callable, Collection
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -12,7 +13,6 @@ from idc.kinds import (
     Batch,
     ClassNumbers,
     Codes,
-    Evaluation,
     Evaluator,
     EvaluatorInputs,
     ImageSpec,
@@ -196,17 +196,20 @@ def test_broken_optimizers_are_noticed() -> None:
 class Size(Evaluator):
     type: Literal["size"] = "size"
     needs: ClassVar[frozenset[Need]] = frozenset({"codes"})
+    trains_networks: ClassVar[bool] = False
     uses: Literal["codes", "train", "test"] = "codes"
+    fault: Literal["none", "metric", "infinite", "progress"] = "none"
 
     def refuse_unfit(self, spec: ImageSpec) -> None:
         pass
 
-    def evaluate(
+    def score(
         self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
-    ) -> Iterator[Evaluation]:
+    ) -> dict[str, float]:
         used = getattr(inputs, self.uses)
-        progress(1.0)
-        yield Evaluation(type="size", protocol="", model="", metric="things", values=(float(len(used)),))
+        progress(2.0 if self.fault == "progress" else 0.5)
+        metric = f"things {streams.address}" if self.fault == "metric" else "things"
+        return {metric: math.inf if self.fault == "infinite" else float(len(used))}
 
 
 def test_an_evaluator_is_given_what_it_declares_and_nothing_else() -> None:
@@ -215,6 +218,20 @@ def test_an_evaluator_is_given_what_it_declares_and_nothing_else() -> None:
     for undeclared in ("train", "test"):
         with pytest.raises(TypeError, match=undeclared):
             testing.check_evaluator(Size.model_validate({"uses": undeclared}), synset, data)
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [("metric", "other metrics"), ("infinite", "not finite"), ("progress", "between 0 and 1")],
+)
+def test_evaluators_that_score_wrongly_are_noticed(fault: str, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        testing.check_evaluator(Size.model_validate({"fault": fault}), *toy_synset())
+
+
+def test_what_an_evaluator_changes_is_named_beside_its_type() -> None:
+    assert Size(runs=2).protocol_as_run() == "size"
+    assert Size(runs=2, uses="test").protocol_as_run() == "size (uses=test)"
 
 
 def test_models_and_runs_are_fields_of_every_evaluator() -> None:

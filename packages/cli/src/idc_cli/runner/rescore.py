@@ -1,13 +1,13 @@
 """Score a finished synset again."""
 
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.experiment.report import pooled
-from idc.experiment.score import evaluate
+from idc.experiment.score import evaluate_all
 from idc.kinds.evaluation import Evaluation
+from idc.runtime.processes import Processes
 from idc.synset.synset import Synset
 from idc_cli.terminal.progress import Display
 from idc_cli.terminal.text import operations
@@ -24,14 +24,15 @@ class Rescoring:
 
     def __init__(self, synsets: Sequence[Synset], data: RealData, pipeline: Pipeline) -> None:
         self._synsets, self._data, self._pipeline = synsets, data, pipeline
-        self._taken: list[list[Evaluation]] = []
+        self._taken: list[list[Evaluation]] = [[] for _ in synsets]
 
-    def run(self, device: str, display: Display) -> None:
+    def run(self, device: str, display: Display, processes: Processes | None = None) -> None:
         """Score all synsets; what is complete at an interruption is kept.
 
         Args:
             device: to compute on.
             display: for the progress.
+            processes: that divide the networks among them, each of which calls this; by default one alone.
         """
         plan, data = self._pipeline, self._data
         work = sum(
@@ -42,14 +43,14 @@ class Rescoring:
         if work:
             display.mention(f"evaluate: {operations(work)} of arithmetic; fewer epochs or runs take less")
         with display.track("evaluate", len(self._synsets)) as track:
-            for done, synset in enumerate(self._synsets):
 
-                def progress(fraction: float, done: int = done, name: str = synset.name) -> None:
-                    track.update(done + fraction, of=name)
+            def progress(fraction: float, synset: Synset) -> None:
+                track.update(fraction * len(self._synsets), of=synset.name)
 
-                self._taken.append([])
-                for evaluation in evaluate(synset, data, plan, device=device, progress=progress):
-                    self._taken[-1].append(evaluation)
+            for scored in evaluate_all(
+                self._synsets, data, plan, device=device, processes=processes, progress=progress
+            ):
+                self._taken[scored.synset] += scored.evaluations
 
     def complete(self) -> list[Evaluation]:
         """The complete evaluations, with the draws of a baseline pooled.
@@ -57,11 +58,10 @@ class Rescoring:
         One that some draws of a baseline still lack is left out: the others would stand for all of them.
         """
         least: dict[str, int] = {}
-        for synset, found in zip_longest(self._synsets, self._taken, fillvalue=[]):
-            assert isinstance(synset, Synset)
+        for synset, found in zip(self._synsets, self._taken, strict=True):
             least[synset.name] = min(least.get(synset.name, len(found)), len(found))
         return pooled(
-            found[: least[synset.name]] for synset, found in zip(self._synsets, self._taken, strict=False)
+            found[: least[synset.name]] for synset, found in zip(self._synsets, self._taken, strict=True)
         )
 
 

@@ -7,11 +7,14 @@ from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import InputError
 from idc.experiment.report import Report, pooled
-from idc.experiment.score import drawn_baselines, evaluate
+from idc.experiment.score import drawn_baselines, evaluate_all
 from idc.kinds.evaluation import Evaluation
+from idc.runtime.processes import Processes
+from idc.synset.broadcast import broadcast
 from idc.synset.provenance import versions
 from idc.synset.synset import Synset
 from idc_cli.run_folder.folder import RunFolder
+from idc_cli.run_folder.log import EVALUATIONS
 from idc_cli.terminal.progress import Display
 
 
@@ -50,6 +53,7 @@ def score_run(
     device: str,
     folder: RunFolder,
     display: Display,
+    processes: Processes | None = None,
 ) -> tuple[list[Evaluation], list[Evaluation]]:
     """Score all synsets of a run that its log has no scores of.
 
@@ -58,31 +62,40 @@ def score_run(
         data: on the device to compute on.
         pipeline: whose evaluators score.
         device: to compute on.
-        folder: with the snapshots, and the scores so far in its log.
+        folder: with the snapshots, and the scores so far in its log; that of the first process.
         display: for the progress.
+        processes: that divide the networks among them, each of which calls this; by default one alone.
 
     Returns:
-        The evaluations of the contenders, with the draws of a baseline pooled, and those of the snapshots.
+        The evaluations of the contenders, with the draws of a baseline pooled, and those of the snapshots; in
+        all processes.
     """
+    processes = processes or Processes()
     if not pipeline.evaluate:
         display.say('nothing is scored: the pipeline has no [[evaluate]]; add one with type = "retrain"')
         return [], []
-    snapshots = _snapshots(folder, pipeline, len(contenders), display)
+    snapshots = _snapshots(folder, pipeline, len(contenders), display, processes)
     synsets = dict(enumerate(contenders)) | snapshots
-    found = {number: scored for number, scored in folder.log.scores().items() if number in synsets}
+    found = {number: scored for number, scored in _logged(folder, processes).items() if number in synsets}
+    missing = [number for number in synsets if number not in found]
     try:
         with display.track("evaluate", len(synsets), len(found)) as track:
-            for number, synset in synsets.items():
-                if number in found:
+
+            def progress(fraction: float, synset: Synset, before: int = len(found)) -> None:
+                track.update(before + fraction * len(missing), of=synset.name)
+
+            taken: list[Evaluation] = []
+            wanted = [synsets[number] for number in missing]
+            for scored in evaluate_all(
+                wanted, data, pipeline, device=device, processes=processes, progress=progress
+            ):
+                taken += scored.evaluations
+                if not scored.complete:
                     continue
-                done = len(found)
-
-                def progress(fraction: float, done: int = done, name: str = synset.name) -> None:
-                    track.update(done + fraction, of=name)
-
-                scored = list(evaluate(synset, data, pipeline, device=device, progress=progress))
-                found[number] = scored
-                folder.log.add_scores(number, scored)
+                number = missing[scored.synset]
+                found[number], taken = taken, []
+                if processes.first:
+                    folder.log.add_scores(number, found[number])
     except KeyboardInterrupt:
         display.say(
             f"the synset is complete, in {folder.path}; {len(found)} of {len(synsets)} synsets are scored"
@@ -130,14 +143,28 @@ def report_of(
     )
 
 
-def _snapshots(folder: RunFolder, pipeline: Pipeline, first: int, display: Display) -> dict[int, Synset]:
+def _logged(folder: RunFolder, processes: Processes) -> dict[int, list[Evaluation]]:
+    """The scores in the first process's log, in all processes."""
+    logged = folder.log.scores() if processes.first else {}
+    rows = [[number, EVALUATIONS.dump_python(scored, mode="json")] for number, scored in logged.items()]
+    return {number: EVALUATIONS.validate_python(scored) for number, scored in processes.told(rows)[0]}
+
+
+def _snapshots(
+    folder: RunFolder, pipeline: Pipeline, first: int, display: Display, processes: Processes
+) -> dict[int, Synset]:
     """The snapshots, numbered from ``first``; the numbers of the others stay the same if one is missing."""
     found: dict[int, Synset] = {}
     if pipeline.snapshot_every is None:
         return found
     for number, iteration in enumerate(range(0, pipeline.iterations, pipeline.snapshot_every), first):
-        try:
-            found[number] = Synset.load(folder.snapshot(iteration))
-        except InputError as error:
-            display.say(f"note: the synset after {iteration} iterations is not scored ({error})")
+        loaded: Synset | None = None
+        # The others may see no such folder, or one in which the file is damaged.
+        if processes.first:
+            try:
+                loaded = Synset.load(folder.snapshot(iteration))
+            except InputError as error:
+                display.say(f"note: the synset after {iteration} iterations is not scored ({error})")
+        if (snapshot := broadcast(loaded, processes)) is not None:
+            found[number] = snapshot
     return found

@@ -39,12 +39,11 @@ class Display:
     Args:
         quiet: print no progress.
         json: print an object in each line instead of text.
-        silent: print nothing at all, for all processes of a command but the first.
+        silent: print nothing at all, because another process prints the same.
     """
 
     def __init__(self, *, quiet: bool = False, json: bool = False, silent: bool = False) -> None:
         self.console = Console(stderr=True, quiet=silent)
-        self.silent = silent
         self.quiet = quiet or silent
         self.json = json
 

@@ -1,18 +1,42 @@
 """Scores of the condensed synset and the baselines, with the same evaluators and seeds."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice, zip_longest
+from typing import NamedTuple
 
 import torch
 
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
-from idc.data.split import RealData
+from idc.data.split import RealData, Split
 from idc.errors import within
-from idc.kinds import Evaluation, EvaluatorInputs
+from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, Model
 from idc.runtime import device as devices
 from idc.runtime.execution import Execution
+from idc.runtime.processes import Processes
 from idc.seeding import Streams
 from idc.synset.synset import Synset
+
+
+class Scored(NamedTuple):
+    """The evaluations of a synset with one architecture of one evaluator."""
+
+    synset: int
+    """Its position among the synsets that are scored."""
+    evaluations: list[Evaluation]
+    """One for each metric, with the synset's name."""
+    complete: bool
+    """Whether these are the last of the synset."""
+
+
+class _Networks(NamedTuple):
+    """The networks of a `Scored`."""
+
+    synset: int
+    evaluator: int
+    model: Model
+    runs: int
 
 
 def evaluate(
@@ -21,6 +45,7 @@ def evaluate(
     pipeline: Pipeline | None = None,
     *,
     device: str = "auto",
+    processes: Processes | None = None,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Iterator[Evaluation]:
     """Score a synset with every evaluator of a pipeline.
@@ -31,42 +56,119 @@ def evaluate(
         pipeline: the source of evaluators, seed, precision and compile; the synset's own by default. With the
             same pipeline, synsets are scored with the same initial weights and draws.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
-        progress: called now and then with the fraction done, 0 to 1.
+        processes: that divide the networks among them, each of which calls this; by default one alone.
+        progress: called now and then in the first process with the fraction done, 0 to 1.
 
     Returns:
-        Evaluations with the synset's name, each as soon as it is complete.
+        Evaluations with the synset's name, each as soon as it is complete; in all processes.
     """
-    plan = pipeline or synset.pipeline
-    for evaluator in plan.evaluate:
+    for scored in evaluate_all(
+        [synset],
+        data,
+        pipeline or synset.pipeline,
+        device=device,
+        processes=processes,
+        progress=lambda fraction, _: progress(fraction),
+    ):
+        yield from scored.evaluations
+
+
+def evaluate_all(
+    synsets: Sequence[Synset],
+    data: RealData,
+    pipeline: Pipeline,
+    *,
+    device: str = "auto",
+    processes: Processes | None = None,
+    progress: Callable[[float, Synset], None] = lambda fraction, synset: None,
+) -> Iterator[Scored]:
+    """Score several synsets with every evaluator of a pipeline, with the same initial weights and draws.
+
+    Args:
+        synsets: to score, one after the other.
+        data: the real data to test on.
+        pipeline: the source of evaluators, seed, precision and compile.
+        device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
+        processes: that divide the networks of all synsets among them, each of which calls this; by default
+            one alone.
+        progress: called now and then in the first process with the fraction done, 0 to 1, and the synset
+            that it is scoring.
+
+    Returns:
+        What is complete, as soon as it is; the same in all processes.
+    """
+    processes = processes or Processes()
+    for evaluator in pipeline.evaluate:
         evaluator.refuse_unfit(data.spec)
-        if synset.header.labels == "soft":
+        if any(synset.header.labels == "soft" for synset in synsets):
             evaluator.refuse_soft_labels()
     chosen = devices.choose(device)
-    execution = Execution.on(chosen, plan.precision, plan.compile)
-    synthetic, real = synset.split().to(chosen), on_device(data, plan, chosen)
-    matched = synset.matched_per_class
-    for index, evaluator in enumerate(plan.evaluate):
-        streams = Streams(plan.seed).child("evaluate", index)
+    execution = Execution.on(chosen, pipeline.precision, pipeline.compile)
+    real = on_device(data, pipeline, chosen)
+    rows = [
+        _Networks(position, number, model, evaluator.runs if evaluator.trains_networks else 1)
+        for position in range(len(synsets))
+        for number, evaluator in enumerate(pipeline.evaluate)
+        for model in (evaluator.trains_networks and evaluator.models) or (pipeline.model,)
+    ]
+    networks = [(row, run) for row in rows for run in range(row.runs)]
 
-        def overall(fraction: float, index: int = index) -> None:
-            progress((index + fraction) / len(plan.evaluate))
+    # The last one alone, because decoded images may fill the device.
+    @lru_cache(maxsize=1)
+    def decoded(position: int) -> tuple[Split, int]:
+        synset = synsets[position]
+        return synset.split().to(chosen), synset.matched_per_class
 
-        inputs = EvaluatorInputs(synthetic, matched, real, synset.codes, evaluator.needs)
-        scores = evaluator.evaluate(inputs, plan.model, streams, overall)
-        for evaluation in execution.during(scores):
-            yield evaluation.model_copy(
-                update={
-                    "synset": synset.name,
-                    "budget": synset.header.budget,
-                    "labels": synset.header.labels,
-                }
-            )
+    def score(number: int) -> dict[str, float]:
+        row, run = networks[number]
+        synset, evaluator = synsets[row.synset], pipeline.evaluate[row.evaluator]
+
+        def share(fraction: float) -> None:
+            processes.beat()
+            if processes.first:
+                # The others are about as far with theirs.
+                at_once = min(processes.count, len(networks) - number)
+                progress((number + fraction * at_once) / len(networks), synset)
+
+        inputs = EvaluatorInputs(*decoded(row.synset), real, synset.codes, evaluator.needs)
+        streams = Streams(pipeline.seed).child("evaluate", row.evaluator, run)
+        with execution.active():
+            scores = evaluator.score(inputs, row.model, streams, share)
+        share(1.0)
+        return scores
+
+    scores = processes.mapped(score, range(len(networks)))
+    for row, following in zip_longest(rows, rows[1:]):
+        runs = list(islice(scores, row.runs))
+        with execution.active():
+            evaluations = _evaluations(pipeline.evaluate[row.evaluator], row.model, runs)
+        header = synsets[row.synset].header
+        named = {"synset": synsets[row.synset].name, "budget": header.budget, "labels": header.labels}
+        yield Scored(
+            row.synset,
+            [evaluation.model_copy(update=named) for evaluation in evaluations],
+            following is None or following.synset != row.synset,
+        )
+
+
+def _evaluations(evaluator: Evaluator, model: Model, runs: Sequence[Mapping[str, float]]) -> list[Evaluation]:
+    """One for each metric, of a synset that is not named yet."""
+    return [
+        Evaluation(
+            type=evaluator.type,
+            protocol=evaluator.protocol_as_run(),
+            model=model.label() if evaluator.trains_networks else "none",
+            metric=metric,
+            values=tuple(run[metric] for run in runs),
+        )
+        for metric in runs[0]
+    ]
 
 
 def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
     """The data, with the splits that a pipeline's evaluators need on a device.
 
-    `evaluate` does this for each synset; do it once before scoring several.
+    `evaluate` does this each time; do it once before scoring several synsets one by one.
     """
     needs = frozenset[str]().union(*(evaluator.needs for evaluator in plan.evaluate))
     return RealData(

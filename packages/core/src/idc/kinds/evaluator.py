@@ -1,12 +1,11 @@
 """The kind of stage that scores a synthetic dataset."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from idc.kinds.evaluation import Evaluation
 from idc.kinds.model import Model
 from idc.kinds.stage import Stage
 
@@ -74,8 +73,10 @@ class Evaluator(Stage):
     default_type: ClassVar[str | None] = "retrain"
 
     needs: ClassVar[frozenset[Need]] = frozenset({"test"})
-    """What `evaluate` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
+    """What `score` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
     on the device, or the stored ``codes``. It gets nothing else."""
+    trains_networks: ClassVar[bool] = True
+    """Whether `score` trains a network; if not, a synset is scored once, whatever `models` and `runs` are."""
     outside_protocol: ClassVar[frozenset[str]] = frozenset({"type", "models", "runs"})
     """Fields that choosing another ``protocol`` leaves as they are, for evaluators that have protocols."""
 
@@ -100,7 +101,7 @@ class Evaluator(Stage):
         """
 
     def operations(self, images: int, matched_per_class: int, spec: "ImageSpec", model: Model) -> float:
-        """Floating-point operations of one evaluation, approximately; for estimates only.
+        """Floating-point operations of all networks, approximately; for estimates only.
 
         Args:
             images: number of decoded training images.
@@ -110,19 +111,34 @@ class Evaluator(Stage):
         """
         return 0.0
 
+    def protocol_as_run(self) -> str:
+        """How a network is scored: only scores for which this is the same are compared.
+
+        Returns:
+            By default the type and the fields that differ from their defaults, without `models` and `runs`.
+        """
+        defaults = {name: type(self).model_fields[name].default for name in ("models", "runs")}
+        return self.model_copy(update=defaults).label()
+
     @abstractmethod
-    def evaluate(
+    def score(
         self,
         inputs: EvaluatorInputs,
         model: Model,
         streams: "Streams",
         progress: "Callable[[float], None]",
-    ) -> "Iterator[Evaluation]":
-        """Score a synthetic dataset, yielding each evaluation as soon as it is complete.
+    ) -> dict[str, float]:
+        """Score one network: one run of one architecture.
+
+        Networks are scored in any order and by several processes at once, so a score must follow from the
+        arguments alone.
 
         Args:
             inputs: the decoded images, and what `needs` declares.
-            model: the pipeline's, for evaluators that name no `models`.
-            streams: where random draws come from.
+            model: its architecture; the pipeline's if the evaluator names no `models`.
+            streams: where random draws come from; each run has its own, the same for all architectures.
             progress: called now and then with the fraction done, 0 to 1.
+
+        Returns:
+            By metric, the main one first; the same metrics in the same order for every network.
         """

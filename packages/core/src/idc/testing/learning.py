@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import product
+from math import isfinite
 
 import torch
 from torch import Generator, Tensor
@@ -189,7 +190,7 @@ def check_optimizer(optimizer: Optimizer) -> None:
 
 
 def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> None:
-    """Scores are finite and reproducible, and progress is between 0 and 1.
+    """Scores are finite, reproducible and of the same metrics in each run; progress is between 0 and 1.
 
     The evaluator gets only what it declares in `needs`.
     """
@@ -199,12 +200,13 @@ def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> Non
     matched = len(synset) // len(data.spec.classes)
     inputs = EvaluatorInputs(synset.split(), matched, data, synset.codes, evaluator.needs)
     with global_generator_untouched():
-        first, second = (
-            list(evaluator.evaluate(inputs, ToyModel(), STREAMS, fractions.append)) for _ in range(2)
+        first, again, other = (
+            evaluator.score(inputs, ToyModel(), STREAMS.child(run), fractions.append) for run in (0, 0, 1)
         )
-    assert first, "there is no evaluation"
-    assert first == second, "the same streams give different scores"
-    assert all(torch.tensor(each.values).isfinite().all() for each in first), "a score is not finite"
+    assert first, "there is no score"
+    assert first == again, "the same streams give different scores"
+    assert list(first) == list(other), "another run has other metrics, or in another order"
+    assert all(map(isfinite, (*first.values(), *other.values()))), "a score is not finite"
     assert all(0 <= fraction <= 1 for fraction in fractions), "progress is not between 0 and 1"
 
 

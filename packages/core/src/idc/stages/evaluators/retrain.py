@@ -1,13 +1,13 @@
 """The field's standard evaluation: train new networks on the synset alone and test them on real images."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, cast, final
 
 from pydantic import ConfigDict, Field, model_validator
 
 from idc.errors import refused, within
-from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, ImageSpec, InputError, Model, Streams
+from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, InputError, Model, Streams
 from idc.runtime.execution import current_execution
 from idc.stages.evaluators.protocols import PROTOCOLS, epochs_by_images
 from idc.table import merged
@@ -121,53 +121,20 @@ class Retrain(Evaluator):
             return epochs_by_images(min(images // classes, matched_per_class), classes)
         return self.epochs
 
-    def evaluate(
+    def score(
         self,
         inputs: EvaluatorInputs,
         model: Model,
         streams: Streams,
         progress: Callable[[float], None],
-    ) -> Iterator[Evaluation]:
-        """One evaluation per architecture and metric.
+    ) -> dict[str, float]:
+        """Accuracy of a new network on the test split, and with `best` the best of those measured.
 
         Raises:
             InputError: the synset's images or classes differ from the dataset's.
         """
-        _refuse_other_images(inputs.synthetic.spec, inputs.test.spec)
-        models = self.models or (model,)
-        for position, architecture in enumerate(models):
-            runs = [
-                self._run(
-                    inputs,
-                    architecture,
-                    streams.child(run),
-                    lambda fraction, done=position * self.runs + run: progress(
-                        (done + fraction) / (self.runs * len(models))
-                    ),
-                )
-                for run in range(self.runs)
-            ]
-            scores = {"accuracy": [accuracies[-1] for accuracies in runs]}
-            if self.best:
-                scores["best accuracy on the test split"] = [max(accuracies) for accuracies in runs]
-            for metric, values in scores.items():
-                yield Evaluation(
-                    type=self.type,
-                    protocol=self.protocol_as_run(),
-                    model=architecture.label(),
-                    metric=metric,
-                    values=tuple(values),
-                )
-
-    def _run(
-        self,
-        inputs: EvaluatorInputs,
-        model: Model,
-        streams: Streams,
-        progress: Callable[[float], None],
-    ) -> list[float]:
-        """Accuracies of one network on the test split: those for `best`, then the final one."""
         split = inputs.synthetic
+        _refuse_other_images(split.spec, inputs.test.spec)
         epochs = self._epochs(len(split), inputs.matched_per_class, split.spec)
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
         network = model.fresh(split.spec, streams, split.device)
@@ -184,7 +151,11 @@ class Retrain(Evaluator):
             if epoch + 1 in tested:
                 accuracies.append(accuracy(network, inputs.test, split.spec))
             progress((epoch + 1) / epochs)
-        return [*accuracies, accuracy(network, inputs.test, split.spec)]
+        accuracies.append(accuracy(network, inputs.test, split.spec))
+        scores = {"accuracy": accuracies[-1]}
+        if self.best:
+            scores["best accuracy on the test split"] = max(accuracies)
+        return scores
 
 
 def _refuse_other_images(of_synset: ImageSpec, of_data: ImageSpec) -> None:
