@@ -187,9 +187,6 @@ class Silent(Networks):
     type: str = "silent"
     companions: ClassVar[frozenset[str]] = frozenset({"trained"})
 
-    def refuse_unfit(self, model: Model, real: Any) -> None:
-        pass
-
     def start(self, iteration: int, previous: Any, model: Model, real: Any, streams: Streams) -> Network:
         return model.fresh(real.spec, streams)
 

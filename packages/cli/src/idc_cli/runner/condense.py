@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from idc.condensation.loop import Condensation
+from idc.condensation.pretraining import Pretraining
 from idc.errors import InputError, RunError
 from idc.experiment.history import recorded, scalars
 from idc.experiment.report import Iteration
@@ -193,7 +194,7 @@ def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stop
     plan, real = condensation.pipeline, condensation.data.train
     # A run that was stopped must not train the networks of its soft labels first.
     with condensation.execution.active():
-        labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
+        labelled = not (stopped and Pretraining.of(plan, real, unfinished=False).missing())
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         synset.save(folder / SYNSET)
