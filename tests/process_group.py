@@ -1,50 +1,113 @@
-"""Real processes that compute together, for tests."""
+"""Several processes that compute something together, for tests.
 
+One interpreter imports what is called and forks for each process, because importing torch takes seconds.
+"""
+
+import importlib.util
+import inspect
 import json
 import os
+import signal
 import subprocess
 import sys
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
-from idc.runtime.rendezvous import FILE
-
-LONGEST = 120.0
-"""Seconds after which processes are killed; importing torch takes several."""
+LONGEST = 100
+"""Seconds after which every process is killed."""
 
 
-def outputs_of(program: str, *arguments: str, processes: int) -> list[Any]:
-    """The last line, as JSON, that each process prints.
+def run_together(
+    function: Callable[..., Any], counts: Sequence[int], folder: Path, seconds: int = LONGEST
+) -> list[list[Any]]:
+    """What a function returns in each process of groups of several.
 
     Args:
-        program: Python that every process runs.
-        arguments: in ``sys.argv``.
-        processes: how many are started.
+        function: at the top of a module; called with the `Processes` and a folder of its group, and returns
+            anything that JSON holds.
+        counts: of processes, of each group; one group comes after the other.
+        folder: where the groups' folders are made, by their counts.
+        seconds: after which the processes of a group are killed.
+
+    Returns:
+        For each group, what its processes returned, by rank.
+
+    Raises:
+        AssertionError: a process failed, or did not end in time.
     """
-    with TemporaryDirectory() as folder:
-        started: list[subprocess.Popen[str]] = []
-        for rank in range(processes):
-            place = {"RANK": rank, "WORLD_SIZE": processes, "LOCAL_RANK": rank, "OMP_NUM_THREADS": 1}
-            environment = {
-                **os.environ,
-                **{name: str(value) for name, value in place.items()},
-                FILE: str(Path(folder) / "rendezvous"),
-            }
-            started.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", program, *arguments],
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-        try:
-            said = [process.communicate(timeout=LONGEST) for process in started]
-        finally:
-            for process in started:
-                process.kill()
-    for process, (_, errors) in zip(started, said, strict=True):
-        assert process.returncode == 0, errors
-    return [json.loads(output.splitlines()[-1]) for output, _ in said]
+    for count in counts:
+        (folder / str(count)).mkdir()
+    words = [inspect.getfile(function), function.__name__, str(folder), str(seconds), *map(str, counts)]
+    done = subprocess.run(
+        [sys.executable, __file__, *words], env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False
+    )
+    assert done.returncode == 0, "a process failed; see above"
+    return [
+        [json.loads((folder / str(count) / f"returned-{rank}.json").read_text()) for rank in range(count)]
+        for count in counts
+    ]
+
+
+def _fork_group(function: Callable[..., Any], count: int, folder: Path, seconds: int) -> None:
+    """Run the processes of a group, and exit if one of them fails."""
+    running: set[int] = set()
+    for rank in range(count):
+        process = os.fork()
+        if not process:
+            _be(function, rank, count, folder, seconds)
+        running.add(process)
+    while running:
+        process, status = os.wait()
+        running.discard(process)
+        if status:
+            for other in running:
+                os.kill(other, signal.SIGKILL)
+            sys.exit(f"of {count} processes one ended with {os.waitstatus_to_exitcode(status)}")
+
+
+def _be(function: Callable[..., Any], rank: int, count: int, folder: Path, seconds: int) -> NoReturn:
+    """Be one process of a group."""
+    from idc.runtime.rendezvous import FILE, joined
+
+    # Ends the process wherever it hangs, in torch too.
+    signal.alarm(seconds)
+    place = {"RANK": rank, "WORLD_SIZE": count, "LOCAL_RANK": rank, FILE: folder / "rendezvous"}
+    os.environ.update({name: str(value) for name, value in place.items()})
+    try:
+        with joined(timedelta(seconds=seconds)) as processes:
+            returned = function(processes, folder)
+            (folder / f"returned-{rank}.json").write_text(json.dumps(returned))
+            # A process that goes takes its store along.
+            processes.meet()
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+
+def _import_stages() -> None:
+    import sklearn.datasets  # noqa: F401 (the digits')
+
+    from small import small_pipeline
+
+    small_pipeline()
+
+
+def _load(file: str, name: str) -> Callable[..., Any]:
+    spec = importlib.util.spec_from_file_location("called", file)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["called"] = module
+    spec.loader.exec_module(module)
+    return getattr(module, name)
+
+
+if __name__ == "__main__":
+    file, name, folder, seconds, *counts = sys.argv[1:]
+    called = _load(file, name)
+    _import_stages()
+    for each in map(int, counts):
+        _fork_group(called, each, Path(folder) / str(each), int(seconds))

@@ -1,7 +1,9 @@
 """Training what stages declare: once, divided over processes, with one account of it."""
 
+import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -13,13 +15,14 @@ from idc.errors import InputError
 from idc.experiment.estimate import estimate
 from idc.kinds import RealData
 from idc.network.network import Network
+from idc.runtime.processes import Processes
 from idc.testing import ToyModel, toy_split
 from idc.training import pool_files
 from idc.training.pool import Pool
 from idc.training.recipe import Training
 from messages import assert_names
 from pools import pretrained
-from process_group import outputs_of
+from process_group import run_together
 from small import small_pipeline
 
 DATA = RealData(toy_split(), toy_split(seed=1))
@@ -148,57 +151,65 @@ def test_what_another_run_made_meanwhile_is_kept() -> None:
     assert [file.read_bytes() for file in files()] == content, "the same networks have the same bytes"
 
 
-DIVIDED = """
-import json, os, sys
-from idc.condensation import pretraining
-from idc.condensation.pretraining import Pretraining
-from idc.errors import InputError
-from idc.runtime.rendezvous import joined
-from idc.testing import ToyModel, toy_split
-from idc.training.pool import Pool
+def divided(processes: Processes, folder: Path) -> dict[str, Any]:
+    """Make a pool in a cache folder that all processes share, and then in one of each process."""
+    begun: list[int] = []
+    fractions: list[float] = []
+    train = Pool.train
 
-pretraining.VISIBLE_AFTER = 0.5
-pool = Pool.model_validate(json.loads(sys.argv[1]))
-if len(sys.argv) > 2:
-    os.environ["IDC_CACHE"] += os.environ["RANK"]
-begun, fractions, train = [], [], Pool.train
+    def counted(self: Pool, number: int, *rest: Any) -> None:
+        begun.append(number)
+        train(self, number, *rest)
 
-def counted(self, number, *rest):
-    begun.append(number)
-    train(self, number, *rest)
-
-Pool.train = counted
-with joined() as processes:
-    needed = Pretraining((("networks", pool),), ToyModel(), toy_split())
-    try:
-        said, again = (needed.train(fractions.append, processes) for _ in range(2))
-        print(json.dumps([begun, fractions == sorted(fractions[:-1]) + [1.0], said, again]))
-    except InputError as error:
-        print(json.dumps([begun, str(error)]))
-"""
+    pretraining.VISIBLE_AFTER = 0.5
+    needed = Pretraining((("networks", pool(networks=3)),), ToyModel(), toy_split())
+    with patch.object(Pool, "train", counted):
+        os.environ[cache.VARIABLE] = str(folder / "cache")
+        said = [needed.train(fractions.append, processes) for _ in range(2)]
+        shared = {"begun": begun.copy(), "fractions": fractions, "said": said}
+        os.environ[cache.VARIABLE] = str(folder / f"cache-{processes.rank}")
+        begun.clear()
+        with pytest.raises(InputError) as error:
+            needed.train(lambda fraction: None, processes)
+    return {"shared": shared, "begun": begun, "refused": str(error.value)}
 
 
-def test_two_processes_make_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For `divided`."""
+    return tmp_path_factory.mktemp("divided")
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder: Path) -> list[Any]:
+    """What `divided` returned in each of two processes."""
+    return run_together(divided, [2], folder)[0]
+
+
+def test_two_processes_make_the_same_bytes(outcomes: list[Any], folder: Path) -> None:
     pretrained(pool(networks=3))
-    alone = [file.read_bytes() for file in files()]
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
-    outputs = outputs_of(DIVIDED, pool(networks=3).model_dump_json(), processes=2)
-    assert [file.read_bytes() for file in files()] == alone
-    where = f"pool in {files()[0].parent}: networks trained"
-    said = [f"{where}: 3, there already: 0"], [f"{where}: 0, there already: 3"]
-    assert outputs == [[[0, 2], True, *said], [[1], True, *said]], "each trains its share, and all know"
+    together = sorted((folder / "2" / "cache").rglob("network-*"))
+    assert [file.name for file in together] == [file.name for file in files()]
+    assert [file.read_bytes() for file in together] == [file.read_bytes() for file in files()]
+    where = f"pool in {together[0].parent}: networks trained"
+    for outcome, begun in zip(outcomes, ([0, 2], [1]), strict=True):
+        assert outcome["shared"]["begun"] == begun, "each trains its share"
+        assert outcome["shared"]["said"] == [
+            [f"{where}: 3, there already: 0"],
+            [f"{where}: 0, there already: 3"],
+        ]
+        fractions = outcome["shared"]["fractions"]
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == 1
 
 
-def test_a_process_that_does_not_see_the_files_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(cache.VARIABLE, str(tmp_path / "cache"))
-    first, second = outputs_of(DIVIDED, pool(networks=3).model_dump_json(), "apart", processes=2)
-    assert (first[0], second[0]) == ([0], [1]), "nothing more is trained"
-    assert first[1] == second[1], "all say the same"
-    missing = str(Path(f"{tmp_path}/cache0"))
-    assert_names(first[1], "networks: pool.path: process 0 of 2 on ", missing, "network-1.safetensors")
-    assert_names(first[1], "set IDC_CACHE, or pool.path, to a folder that all machines share")
+def test_a_process_that_does_not_see_the_files_is_refused(outcomes: list[Any], folder: Path) -> None:
+    first, second = outcomes
+    assert (first["begun"], second["begun"]) == ([0], [1]), "nothing more is trained"
+    assert first["refused"] == second["refused"], "all say the same"
+    own = str(folder / "2" / "cache-0")
+    assert_names(first["refused"], "networks: pool.path: process 0 of 2 on ", own, "network-1.safetensors")
+    assert_names(first["refused"], "set IDC_CACHE, or pool.path, to a folder that all machines share")
 
 
 def test_a_process_alone_does_not_look_for_the_files_of_others(monkeypatch: pytest.MonkeyPatch) -> None:

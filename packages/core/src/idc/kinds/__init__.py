@@ -23,7 +23,7 @@ from idc.kinds.model import Model
 from idc.kinds.networks import Networks
 from idc.kinds.objective import Objective
 from idc.kinds.optimizer import Optimizer, Rows
-from idc.kinds.pretrained import Pretrained
+from idc.kinds.pretrained import Pretrained, PretrainedStage
 from idc.kinds.sampler import Sampler
 from idc.kinds.stage import Stage
 from idc.spec import ImageSpec
@@ -83,6 +83,7 @@ __all__ = [
     "OptimizerState",
     "PixelDecoder",
     "Pretrained",
+    "PretrainedStage",
     "RawDataset",
     "RealData",
     "Rows",

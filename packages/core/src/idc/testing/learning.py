@@ -8,8 +8,16 @@ import torch
 from torch import Generator, Tensor
 
 from idc.data.split import RealData, Split
-from idc.kinds import Evaluator, EvaluatorInputs, Labeller, Model, Networks, Objective, Optimizer
-from idc.kinds.pretrained import PretrainedStage
+from idc.kinds import (
+    Evaluator,
+    EvaluatorInputs,
+    Labeller,
+    Model,
+    Networks,
+    Objective,
+    Optimizer,
+    PretrainedStage,
+)
 from idc.network.network import FeatureNetwork, MapNetwork, Network
 from idc.network.view import NetworkView
 from idc.seeding import Streams
