@@ -3,6 +3,7 @@
 One interpreter imports what is called and forks for each process, because importing torch takes seconds.
 """
 
+import importlib
 import importlib.util
 import inspect
 import json
@@ -89,16 +90,17 @@ def _be(function: Callable[..., Any], rank: int, count: int, folder: Path, secon
 
 
 def _import_stages() -> None:
-    import sklearn.datasets  # noqa: F401 (the digits')
-
     from small import small_pipeline
 
     small_pipeline()
+    # What the digits are read with.
+    importlib.import_module("sklearn.datasets")
 
 
 def _load(file: str, name: str) -> Callable[..., Any]:
     spec = importlib.util.spec_from_file_location("called", file)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules["called"] = module
     spec.loader.exec_module(module)
