@@ -242,6 +242,7 @@ def pools(given: argparse.Namespace) -> None:
     """Make every pool that a case uses, and print its CPU time."""
     import torch
 
+    from idc.condensation.pretraining import Pretraining
     from idc.runtime.execution import Execution
 
     torch.set_num_threads(1)
@@ -249,14 +250,14 @@ def pools(given: argparse.Namespace) -> None:
         for case in [*grid(), *variants(), *best()]:
             plan = pipeline(Job(case, dataset, 1, 0, 0.0, str(given.data)))
             real = plan.dataset.load(given.data)
-            for stage in (plan.networks, plan.labels):
-                with Execution.on(torch.device("cpu"), plan.precision, plan.compile).active():
-                    if images := stage.untrained_images(plan.model, real.train):
-                        began = time.process_time()
-                        stage.pretrain(plan.model, real.train, lambda fraction: None)
-                        took = time.process_time() - began
-                        said = f"{images:,} images of pretraining in {took:.0f} CPU seconds"
-                        print(f"{dataset}: {case.name}: {said}", flush=True)
+            with Execution.on(torch.device("cpu"), plan.precision, plan.compile).active():
+                needed = Pretraining.of(plan, real.train)
+                if images := sum(images for _, images in needed.untrained()):
+                    began = time.process_time()
+                    needed.train(lambda fraction: None)
+                    took = time.process_time() - began
+                    said = f"{images:,} images of pretraining in {took:.0f} CPU seconds"
+                    print(f"{dataset}: {case.name}: {said}", flush=True)
 
 
 def summary(values: Iterable[float]) -> str:

@@ -20,6 +20,7 @@ from idc.training.preprocessing import Preprocessing
 from idc.training.recipe import Training
 from idc.training.soft_labels import teacher_logits
 from messages import assert_names
+from pools import pretrained
 from small import small_pipeline
 
 MODEL, SPLIT = ToyModel(), toy_split()
@@ -33,13 +34,14 @@ def teacher(**fields: Any) -> Teacher:
 
 
 def given_by(**fields: Any) -> torch.Tensor:
+    pretrained(*teacher(**fields).pools())
     return teacher(**fields).logits(SPLIT.batch(), MODEL, SPLIT)
 
 
 def votes() -> torch.Tensor:
     """Logits of each network of the pool at its last age, (networks, images, classes)."""
     pool = Pool.model_validate(POOL)
-    pool.make(MODEL, SPLIT, lambda fraction: None)
+    pretrained(pool)
     images = Preprocessing(SPLIT.spec, device=SPLIT.device)(SPLIT.images())
     found: list[torch.Tensor] = []
     for pooled in pool.load(MODEL, SPLIT):
@@ -83,6 +85,7 @@ def test_wrong_guesses_are_kept_or_one_hot() -> None:
     labels = SPLIT.labels.clone()
     labels[::2] = 1 - labels[::2]
     batch = Batch(SPLIT.batch().images, labels)
+    pretrained(*teacher().pools())
     kept = teacher().logits(batch, MODEL, SPLIT)
     torch.testing.assert_close(kept, given_by())
     wrong = kept.argmax(1) != labels

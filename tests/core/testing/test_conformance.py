@@ -1,5 +1,7 @@
 """Every installed stage keeps the promises of its kind, and the checks notice when one does not."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +24,7 @@ from idc.kinds import (
     Objective,
     PixelDecoder,
     Sampler,
+    Split,
     registry,
 )
 from idc.kinds.stage import Stage
@@ -30,6 +33,7 @@ from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Draw
 from idc.spec import ImageSpec
 from idc.testing import SPEC
+from idc.training.pool import Pool
 
 FIELDS: dict[str, dict[str, Any]] = {
     "dataset.image-folder": {"path": "pets", "size": 16},
@@ -187,9 +191,6 @@ class Silent(Networks):
     type: str = "silent"
     companions: ClassVar[frozenset[str]] = frozenset({"trained"})
 
-    def refuse_unfit(self, model: Model, real: Any) -> None:
-        pass
-
     def start(self, iteration: int, previous: Any, model: Model, real: Any, streams: Streams) -> Network:
         return model.fresh(real.spec, streams)
 
@@ -200,6 +201,59 @@ class Silent(Networks):
 def test_networks_without_what_they_declare_are_noticed() -> None:
     with pytest.raises(AssertionError, match="companions differ from those declared"):
         testing.check_networks(Silent())
+
+
+class Careless(Pool):
+    """A pool that breaks the promise its field names."""
+
+    promise: str
+
+    def fingerprint(self, model: Model, real: Split) -> str:
+        return "same" if self.promise == "fingerprint" else super().fingerprint(model, real)
+
+    def training_images(self, real: Split) -> int:
+        return 0 if self.promise == "images" else super().training_images(real)
+
+    def try_training(self, model: Model, real: Split) -> int:
+        if self.promise == "kept":
+            self.train(0, model, real, lambda fraction: None)
+        return 0 if self.promise == "tried" else super().try_training(model, real)
+
+    def train(self, number: int, model: Model, real: Split, progress: Callable[[float], None]) -> None:
+        progress(2.0 if self.promise == "progress" else 1.0)
+        if self.promise == "drawn":
+            torch.rand(1)
+        if self.promise != "written":
+            super().train(number, model, real, lambda fraction: None)
+        if self.promise == "same":
+            with self.files(model, real)[number].open("ab") as file:
+                file.write(os.urandom(8))
+
+
+class Started(Silent):
+    type: str = "started"
+    promise: str
+
+    def pools(self) -> tuple[Pool]:
+        return (Careless(networks=1, epochs=(1.0,), promise=self.promise),)
+
+
+@pytest.mark.parametrize(
+    ("promise", "complaint"),
+    [
+        ("fingerprint", "does not depend on the data"),
+        ("images", "nothing would be trained"),
+        ("kept", "try_training.* has kept a network"),
+        ("tried", "no image was tried"),
+        ("progress", "progress is not between 0 and 1"),
+        ("drawn", "global generator"),
+        ("written", r"train\(0, …\) does not write .*network-0"),
+        ("same", "trained again has another file"),
+    ],
+)
+def test_broken_pools_are_noticed(promise: str, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        testing.check_networks(Started(promise=promise))
 
 
 @pytest.mark.parametrize("stage", installed("evaluate"), ids=by_type)

@@ -23,6 +23,7 @@ from idc.training.pool import Pool
 from idc.training.pool_files import PoolHeader
 from idc.training.pooled_network import PooledNetwork
 from idc.training.recipe import Training
+from pools import pretrained
 
 MODEL = ToyModel()
 """Of 48 images: three batches of 20, 20 and 8 in an epoch."""
@@ -35,8 +36,12 @@ def pool(**fields: Any) -> Pool:
 
 def made(wanted: Pool, real: Split | None = None) -> tuple[PooledNetwork, ...]:
     real = real or toy_split()
-    wanted.make(MODEL, real, lambda share: None)
+    pretrained(wanted, real=real)
     return wanted.load(MODEL, real)
+
+
+def missing(wanted: Pool, real: Split | None = None) -> int:
+    return sum(not file.is_file() for file in wanted.files(MODEL, real or toy_split()))
 
 
 def flat(network: Network) -> torch.Tensor:
@@ -51,11 +56,7 @@ def refused(wanted: Pool, *parts: str, real: Split | None = None) -> None:
     """Everything that may look at the files refuses them, in order of what a user would see first."""
     real = real or toy_split()
     pattern = ".*".join(map(re.escape, parts))
-    for look in (
-        wanted.refuse_unfit,
-        wanted.load,
-        lambda model, data: wanted.make(model, data, lambda share: None),
-    ):
+    for look in (wanted.refuse_unfit, wanted.load):
         with pytest.raises(InputError, match=pattern):
             look(MODEL, real)
 
@@ -63,10 +64,9 @@ def refused(wanted: Pool, *parts: str, real: Split | None = None) -> None:
 def test_networks_are_kept_at_their_ages() -> None:
     real = toy_split()
     shares: list[float] = []
-    said = pool().make(MODEL, real, shares.append)
-    assert said == f"pool in {files()[0].parent}: networks trained: 2, there already: 0"
-    assert shares == sorted(shares)
-    assert shares[-1] == 1.0
+    for number in range(2):
+        pool().train(number, MODEL, real, shares.append)
+    assert shares == pytest.approx([(batch + 1) / 7 for batch in range(7)] * 2)
     first, second = pool().load(MODEL, real)
     assert first.epochs == (0.0, 1.0, 2.4)
     recipe = Training.model_validate(RECIPE)
@@ -128,13 +128,12 @@ def test_ages_that_are_the_same_batch_are_refused() -> None:
 def test_a_small_pool_is_part_of_a_large_one() -> None:
     few = made(pool())
     kept = [file.stat().st_mtime_ns for file in files()]
-    assert pool(networks=3).missing(MODEL, toy_split()) == 1
-    assert pool(networks=3).untrained_images(MODEL, toy_split()) == 2 * 48 + 20
+    assert missing(pool(networks=3)) == 1
+    assert pool(networks=3).training_images(toy_split()) == 2 * 48 + 20
     many = made(pool(networks=3))
     assert [file.stat().st_mtime_ns for file in files()][:2] == kept
     for one, same in zip(few, many, strict=False):
         assert torch.equal(flat(one.networks[-1]), flat(same.networks[-1]))
-    assert pool(networks=3).untrained_images(MODEL, toy_split()) == 0
 
 
 def test_what_determines_the_networks_names_their_folder() -> None:
@@ -146,14 +145,17 @@ def test_what_determines_the_networks_names_their_folder() -> None:
         pool(networks=1, decay=0.5),
     ]
     for each in wanted:
-        assert each.missing(MODEL, toy_split()) == 1
+        assert missing(each) == 1
         made(each)
-    assert pool(networks=1).missing(MODEL, toy_split(seed=1)) == 1
+    assert missing(pool(networks=1), toy_split(seed=1)) == 1
     another_mean = SPEC.model_copy(update={"mean": (0.1, 0.1, 0.1)})
-    assert pool(networks=1).missing(MODEL, toy_split(spec=another_mean)) == 1
+    assert missing(pool(networks=1), toy_split(spec=another_mean)) == 1
     with Execution("bf16").active():
-        assert pool(networks=1).missing(MODEL, toy_split()) == 1
+        assert missing(pool(networks=1)) == 1
     assert len({file.parent for file in files()}) == len(wanted)
+    assert [each.fingerprint(MODEL, toy_split()) for each in wanted] == [
+        each.files(MODEL, toy_split())[0].parent.name for each in wanted
+    ]
 
 
 def test_a_folder_of_its_own_is_for_one_pool_only(tmp_path: Path) -> None:
@@ -202,45 +204,6 @@ def test_files_of_another_kind_or_network_are_refused() -> None:
         pool().load(MODEL, toy_split())
 
 
-def test_an_interruption_loses_one_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Training.step_and_hits
-
-    def interrupted(recipe: Training, network: Network, *rest: Any) -> Any:
-        if network.streams.address[-1] == 1 and network.batches == 4:
-            raise KeyboardInterrupt
-        return original(recipe, network, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "step_and_hits", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            made(pool(networks=3))
-    assert [file.name for file in files()] == ["network-0.safetensors"]
-    assert pool(networks=3).missing(MODEL, toy_split()) == 2
-    with pytest.raises(InputError, match=r"pool\.path: there is no file .*network-1.*idc pretrain"):
-        pool(networks=3).load(MODEL, toy_split())
-    assert "networks trained: 2, there already: 1" in pool(networks=3).make(
-        MODEL, toy_split(), lambda part: None
-    )
-
-
-def test_what_another_process_made_meanwhile_is_kept() -> None:
-    made(pool())
-    content = [file.read_bytes() for file in files()]
-    for file in files():
-        file.unlink()
-
-    def meanwhile(share: float) -> None:
-        files_of_both = pool_files.file_of(folder, 1)
-        if not files_of_both.exists():
-            files_of_both.parent.mkdir(exist_ok=True)
-            files_of_both.write_bytes(content[1])
-
-    (folder,) = pool_files.folder().iterdir()
-    said = pool().make(MODEL, toy_split(), meanwhile)
-    assert "networks trained: 1, there already: 1" in said
-    assert [file.read_bytes() for file in files()] == content, "the same networks have the same bytes"
-
-
 def test_a_network_that_diverges_is_not_kept() -> None:
     with pytest.raises(RunError, match=r"pool\.training: .*network 0 is not finite.*learning_rate"):
         made(pool(training={**RECIPE, "learning_rate": 1e30}))
@@ -251,6 +214,12 @@ def test_a_folder_that_cannot_be_written_ends_the_run(monkeypatch: pytest.Monkey
     monkeypatch.setenv(cache.VARIABLE, "/proc/idc")
     with pytest.raises(RunError, match=r"/proc/idc/pools/.* cannot be written .*IDC_CACHE"):
         made(pool())
+
+
+def test_a_network_that_is_missing_is_named() -> None:
+    pool().train(0, MODEL, toy_split(), lambda share: None)
+    with pytest.raises(InputError, match=r"pool\.path: there is no file .*network-1.*idc pretrain"):
+        pool().load(MODEL, toy_split())
 
 
 def test_files_are_read_once_and_mapped() -> None:

@@ -18,20 +18,23 @@ def pretrain(
     Only for pipelines with a pool of networks. A run does it by itself; networks that exist already are not
     trained again.
     """
+    from idc.condensation.pretraining import Pretraining
     from idc.config.overrides import parse_assignments
     from idc.config.pipeline import Pipeline
+    from idc.errors import InputError
     from idc.runtime import device as devices
     from idc.runtime.execution import Execution
     from idc_cli.runner.load import load
     from idc_cli.terminal.progress import Display
 
     plan, display = Pipeline.load(pipeline, parse_assignments(assignments or [])), Display(quiet=quiet)
+    if not (plan.networks.pools() or plan.labels.pools()):
+        raise InputError(
+            f"networks: there is nothing to pretrain, because {plan.networks.type!r} has no pool; add "
+            "pool = {epochs = [2]} to [networks] of type 'real', or [labels] with type = 'teacher'"
+        )
     chosen = devices.choose(device)
     real = load(plan.dataset, data, download=download, display=display).to(chosen)
     with display.track("pretrain") as track, Execution.on(chosen, plan.precision, plan.compile).active():
-        needed = [plan.labels] if plan.labels.soft else []
-        # Networks that need none say so, unless the labels need some.
-        if not needed or plan.networks.untrained_images(plan.model, real.train):
-            needed = [plan.networks, *needed]
-        outcomes = [stage.pretrain(plan.model, real.train, track.update) for stage in needed]
-    print("\n".join(outcomes))
+        said = Pretraining.of(plan, real.train).train(track.update)
+    print("\n".join(said))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from idc.condensation.divergence import DivergenceError
 from idc.condensation.loop import Condensation
+from idc.condensation.pretraining import Pretraining
 from idc.errors import InputError, RunError
 from idc.experiment.history import recorded, scalars
 from idc.experiment.report import Iteration
@@ -208,7 +209,7 @@ def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stop
     plan, real = condensation.pipeline, condensation.data.train
     # A run that was stopped must not train the networks of its soft labels first.
     with condensation.execution.active():
-        labelled = not (stopped and plan.labels.untrained_images(plan.model, real))
+        labelled = not (stopped and Pretraining.of(plan, real, unfinished=False).missing())
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         if folder.writes:

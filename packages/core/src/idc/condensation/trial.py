@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import torch
 
+from idc.condensation.pretraining import Pretraining
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError
@@ -37,6 +38,7 @@ def try_stages(
     preprocessing.refuse_unfit()
     plan.networks.refuse_unfit(plan.model, data.train)
     plan.labels.refuse_unfit(plan.model, data.train)
+    Pretraining.of(plan, data.train).refuse_unfit()
     for evaluator in plan.evaluate:
         evaluator.refuse_unfit(spec)
         if plan.labels.soft or plan.decoder.soft_labels():

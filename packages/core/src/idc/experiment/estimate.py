@@ -7,9 +7,11 @@ from dataclasses import replace
 import torch
 
 from idc.condensation.loop import Condensation
+from idc.condensation.pretraining import Pretraining
 from idc.config.pipeline import Pipeline
 from idc.errors import within
 from idc.experiment.score import evaluate
+from idc.kinds import Pretrained
 from idc.runtime.execution import computes_bf16
 from idc.seeding import Streams
 from idc.spec import ImageSpec
@@ -78,7 +80,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
     soft = count * len(spec.classes) if plan.labels.soft else 0
     matched_per_class = condensation.matching.decoded
-    untrained = _untrained_images(condensation)
+    untrained = _untrained(condensation)
     scored = _scored(plan, spec, count, matched_per_class) if plan.evaluate else []
     scoring = sum(
         evaluator.operations(images, matched, spec, plan.model)
@@ -96,7 +98,7 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         bytes=stored_bytes(synset.codes) + soft * torch.float32.itemsize,
         steps=len(condensation),
         # A training step is a forward pass, and twice as much for the backward pass.
-        pretrain_operations=3 * untrained * each,
+        pretrain_operations=3 * sum(images for _, images in untrained) * each,
         condense_operations=matched + 3 * trained * each,
         evaluate_operations=scoring,
         synsets=len(scored),
@@ -129,29 +131,29 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
     return found
 
 
-def _untrained_images(condensation: Condensation) -> int:
+def _untrained(condensation: Condensation) -> list[tuple[Pretrained, int]]:
+    """Pools of which networks are missing, and the images that these are to be trained on."""
     plan, train = condensation.pipeline, condensation.data.train
     with condensation.execution.active():
-        of_networks = plan.networks.untrained_images(plan.model, train) if len(condensation) else 0
-        # The labels' pool is usually the networks', which is trained once.
-        return max(of_networks, plan.labels.untrained_images(plan.model, train))
+        return Pretraining.of(plan, train, unfinished=len(condensation) > 0).untrained()
 
 
-def _pretraining(condensation: Condensation, images: int) -> float:
-    if not images:
-        return 0.0
-    plan, train, seen = condensation.pipeline, condensation.data.train, 0
+def _pretraining(condensation: Condensation, untrained: list[tuple[Pretrained, int]]) -> float:
+    """Seconds of training what is missing, by those of a few batches for each pool."""
+    plan, train, wait = condensation.pipeline, condensation.data.train, _waiting(condensation.device)
+    total = 0.0
+    for pool, images in untrained:
+        seen = 0
 
-    def tried() -> None:
-        nonlocal seen
-        with condensation.execution.active():
-            stage = plan.networks if plan.networks.untrained_images(plan.model, train) else plan.labels
-            seen = stage.try_pretraining(plan.model, train)
+        def tried(pool: Pretrained = pool) -> None:
+            nonlocal seen
+            with condensation.execution.active():
+                seen = pool.try_training(plan.model, train)
 
-    wait = _waiting(condensation.device)
-    # The first time it may compile.
-    _seconds(tried, wait)
-    return images / seen * _seconds(tried, wait)
+        # The first time it may compile.
+        _seconds(tried, wait)
+        total += images / seen * _seconds(tried, wait)
+    return total
 
 
 def _matching(condensation: Condensation) -> float:

@@ -23,6 +23,7 @@ from idc.kinds.model import Model
 from idc.kinds.networks import Networks
 from idc.kinds.objective import Objective
 from idc.kinds.optimizer import Optimizer, Rows
+from idc.kinds.pretrained import Pretrained, PretrainedStage
 from idc.kinds.sampler import Sampler
 from idc.kinds.stage import Stage
 from idc.spec import ImageSpec
@@ -81,6 +82,8 @@ __all__ = [
     "Optimizer",
     "OptimizerState",
     "PixelDecoder",
+    "Pretrained",
+    "PretrainedStage",
     "RawDataset",
     "RealData",
     "Rows",

@@ -4,9 +4,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from idc.errors import InputError
 from idc.kinds.model import Model
-from idc.kinds.stage import Stage
+from idc.kinds.pretrained import PretrainedStage
 
 if TYPE_CHECKING:
     from idc.data.split import Split
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from idc.seeding import Streams
 
 
-class Networks(Stage):
+class Networks(PretrainedStage):
     """Which networks are matched, and what they are trained on between inner steps."""
 
     group: ClassVar[str] = "idc.networks"
@@ -28,46 +27,6 @@ class Networks(Stage):
     """Whether networks follow from the data and the seed alone, and never from synthetic images or from the
     network of an earlier outer iteration unless `reuses_network`. Several processes train such networks of
     several outer iterations at the same time. Worthwhile only for networks that `train` changes."""
-
-    @abstractmethod
-    def refuse_unfit(self, model: Model, real: "Split") -> None:
-        """Refuse fields that do not fit such networks or data; called before a run begins.
-
-        Raises:
-            InputError: which field, and what is allowed.
-        """
-
-    def pretrain(self, model: Model, real: "Split", progress: "Callable[[float], None]") -> str:
-        """Train what `start` needs and keep it outside the run; most need nothing.
-
-        Called before the first iteration if there are `untrained_images`, and by ``idc pretrain``.
-
-        Args:
-            model: the architecture.
-            real: the training split.
-            progress: called with the fraction done, 0 to 1.
-
-        Returns:
-            A sentence: what was trained, and what was there already.
-
-        Raises:
-            InputError: there is nothing to pretrain, or what is there does not fit.
-        """
-        raise InputError(f"networks: {self.type!r} needs no pretrained networks")
-
-    def untrained_images(self, model: Model, real: "Split") -> int:
-        """Images that `pretrain` would train on; 0 if everything is there."""
-        return 0
-
-    def try_pretraining(self, model: Model, real: "Split") -> int:
-        """Train as `pretrain` does on a few images, without keeping anything, to measure the time.
-
-        Called only if there are `untrained_images`.
-
-        Returns:
-            Number of images.
-        """
-        return 0
 
     @abstractmethod
     def start(

@@ -17,7 +17,7 @@ from idc.table import Table
 class Stage(Table, ABC):
     """Base of every table that has a ``type``.
 
-    A direct subclass that sets `group` is a *kind* (`idc.kinds`). Validating a mapping as a kind reads its
+    A subclass that sets `group` is a *kind* (`idc.kinds`). Validating a mapping as a kind reads its
     ``type``, imports that one entry point and validates with the class found there: a field declared as
     ``objective: Objective`` accepts whatever is installed.
     """

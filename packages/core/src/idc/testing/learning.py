@@ -9,7 +9,16 @@ import torch
 from torch import Generator, Tensor
 
 from idc.data.split import RealData, Split
-from idc.kinds import Evaluator, EvaluatorInputs, Labeller, Model, Networks, Objective, Optimizer
+from idc.kinds import (
+    Evaluator,
+    EvaluatorInputs,
+    Labeller,
+    Model,
+    Networks,
+    Objective,
+    Optimizer,
+    PretrainedStage,
+)
 from idc.network.network import FeatureNetwork, MapNetwork, Network
 from idc.network.view import NetworkView
 from idc.seeding import Streams
@@ -131,13 +140,7 @@ def check_networks(networks: Networks) -> None:
     split = toy_split()
     networks.refuse_unfit(ToyModel(), split)
     before = split.pixels.clone()
-    if networks.untrained_images(ToyModel(), split):
-        with global_generator_untouched():
-            assert networks.try_pretraining(ToyModel(), split) > 0, "no image was tried, so time is unknown"
-            said = networks.pretrain(ToyModel(), split, lambda share: None)
-        assert said, "pretrain() does not say what it did"
-        left = networks.untrained_images(ToyModel(), split)
-        assert left == 0, f"{left} images are left after pretrain()"
+    _check_pools(networks, split)
 
     def synthetic() -> Split:
         return split
@@ -217,16 +220,43 @@ def check_labeller(labeller: Labeller) -> None:
     labeller.refuse_unfit(ToyModel(), split)
     if not labeller.soft:
         return
-    if labeller.untrained_images(ToyModel(), split):
-        assert labeller.try_pretraining(ToyModel(), split) > 0, "no image was tried, so time is unknown"
-        assert labeller.pretrain(ToyModel(), split, lambda fraction: None), "pretrain() says nothing"
+    _check_pools(labeller, split)
     with global_generator_untouched():
         logits, again = (labeller.logits(split.batch(), ToyModel(), split) for _ in range(2))
     expected = (len(split), len(split.spec.classes))
     assert logits.shape == expected, f"the logits have the shape {tuple(logits.shape)}, not {expected}"
     assert bool(logits.isfinite().all()), "a logit is not finite"
     assert torch.equal(logits, again), "the same images get different logits"
-    assert labeller.untrained_images(ToyModel(), split) == 0, "networks are still to be trained"
+
+
+def _check_pools(stage: PretrainedStage, split: Split) -> None:
+    """Train what a stage needs as the engine does, in another order and each network twice."""
+    model = ToyModel()
+    for pool in stage.pools():
+        pool.refuse_unfit(model, split)
+        files = list(pool.files(model, split))
+        assert files, "a pool has no networks"
+        assert files == list(pool.files(model, split)), "files() gives other files the second time"
+        determined_by = pool.fingerprint(model, split)
+        assert determined_by == pool.fingerprint(model, split), "fingerprint() differs the second time"
+        other = pool.fingerprint(model, toy_split(seed=1))
+        assert determined_by != other, "fingerprint() does not depend on the data"
+        assert pool.training_images(split) > 0, "training_images() is 0, so nothing would be trained"
+        before = [file.is_file() for file in files]
+        with global_generator_untouched():
+            assert pool.try_training(model, split) > 0, "no image was tried, so time is unknown"
+        assert [file.is_file() for file in files] == before, "try_training() has kept a network"
+        for number, file in reversed(list(enumerate(files))):
+            fractions: list[float] = []
+            contents: list[bytes] = []
+            for _ in range(2):
+                with global_generator_untouched():
+                    pool.train(number, model, split, fractions.append)
+                assert file.is_file(), f"train({number}, …) does not write {file}"
+                contents.append(file.read_bytes())
+            assert contents[0] == contents[1], "a network trained again has another file"
+            assert all(0 <= fraction <= 1 for fraction in fractions), "progress is not between 0 and 1"
+        pool.refuse_unfit(model, split)
 
 
 def _of_one_class(count: int, generator: Generator) -> Batch:

@@ -87,51 +87,37 @@ class Pool(Table):
                 if file.is_file():
                     read(file, recipe, number)
 
-    def missing(self, model: Model, real: Split) -> int:
-        """Number of networks that are not trained yet."""
-        return sum(not file.is_file() for file in self._files(self._recipe(model, real)))
+    def fingerprint(self, model: Model, real: Split) -> str:
+        """A hash of everything that determines the networks, except how many there are."""
+        return self._recipe(model, real).fingerprint()
 
-    def untrained_images(self, model: Model, real: Split) -> int:
-        """Images that the missing networks are still to be trained on."""
+    def files(self, model: Model, real: Split) -> list[Path]:
+        """The file of each network in the order of their numbers, whether or not it exists."""
+        return self._files(self._recipe(model, real))
+
+    def training_images(self, real: Split) -> int:
+        """Images that each network is trained on, counted once for each time."""
         epochs, rest = divmod(self._batches(real)[-1], self.training.batches_per_epoch(real))
-        return self.missing(model, real) * (epochs * len(real) + rest * self.training.batch_size)
+        return epochs * len(real) + rest * self.training.batch_size
 
-    def make(self, model: Model, real: Split, progress: Callable[[float], None]) -> str:
-        """Train and write the networks that are missing.
+    def train(self, number: int, model: Model, real: Split, progress: Callable[[float], None]) -> None:
+        """Train a network and write its file, in place of one that is there.
 
-        Each is written when it is finished, so an interruption loses at most one. Other processes may make
-        the same pool at the same time: they write the same networks.
+        Several processes may do so at the same time: they write the same bytes.
 
         Args:
+            number: of the network, from 0.
             model: the architecture.
             real: the training split.
             progress: called with the fraction done, 0 to 1.
 
-        Returns:
-            A sentence: how many were trained, how many were there, and where.
-
         Raises:
-            InputError: an existing file is damaged or of another pool.
-            RunError: a network diverged, or its file cannot be written.
+            RunError: the network diverged, or its file cannot be written.
         """
-        self.refuse_unfit(model, real)
         recipe = self._recipe(model, real)
-        files = self._files(recipe)
-        absent = [number for number, file in enumerate(files) if not file.is_file()]
-        trained = 0
-        for done, number in enumerate(absent):
-            # Another process may have made it in the meantime.
-            if not files[number].is_file():
-                grown = self._trained(
-                    number, model, real, lambda part, done=done: progress((done + part) / len(absent))
-                )
-                source = f"{model.label()}, {self.epochs[-1]:g} epochs"
-                write(files[number], number, grown, recipe, source)
-                trained += 1
-            progress((done + 1) / len(absent))
-        return (
-            f"pool in {files[0].parent}: networks trained: {trained}, there already: {len(files) - trained}"
-        )
+        trained = self._trained(number, model, real, progress)
+        source = f"{model.label()}, {self.epochs[-1]:g} epochs"
+        write(self._files(recipe)[number], number, trained, recipe, source)
 
     def load(self, model: Model, real: Split) -> tuple[PooledNetwork, ...]:
         """The networks, on the split's device; files are read once per process, and mapped on a CPU.

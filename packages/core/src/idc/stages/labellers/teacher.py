@@ -1,6 +1,6 @@
 """Soft labels by networks trained on the real data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Literal, final
 
 import torch
@@ -36,37 +36,24 @@ class Teacher(Labeller):
     in NCFM's public code, whose softmax is nearly uniform."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Check the pool.
+        """Check that so many networks can vote.
 
         Raises:
-            InputError: `networks` is larger than the pool, or the pool does not fit.
+            InputError: `networks` is larger than the pool.
         """
         if self.networks is not None and self.networks > self.pool.networks:
             raise InputError(
                 f"labels.networks: {self.networks} is more than the pool has (labels.pool.networks = "
                 f"{self.pool.networks}); set it to at most {self.pool.networks}"
             )
-        with within("labels"):
-            self.pool.refuse_unfit(model, real)
 
-    def pretrain(self, model: Model, real: Split, progress: Callable[[float], None]) -> str:
-        """Train the networks of the pool that are missing, and say how many."""
-        with within("labels"):
-            return self.pool.make(model, real, progress)
-
-    def untrained_images(self, model: Model, real: Split) -> int:
-        """Those of the pool's missing networks."""
-        return self.pool.untrained_images(model, real)
-
-    def try_pretraining(self, model: Model, real: Split) -> int:
-        """Train a network as those of the pool are, on a few batches."""
-        return self.pool.try_training(model, real)
+    def pools(self) -> tuple[Pool]:
+        """The pool."""
+        return (self.pool,)
 
     def logits(self, images: Batch, model: Model, real: Split) -> Logits:
-        """The networks' mean logits without augmentation; missing networks are trained first."""
+        """The networks' mean logits without augmentation."""
         with within("labels"):
-            if self.pool.missing(model, real):
-                self.pool.make(model, real, lambda fraction: None)
             voters = self.pool.load(model, real)[: self.networks]
         preprocessing = Preprocessing(real.spec, device=real.device)
         mean = _mean_logits(voters, preprocessing(images.images.to(real.device)))

@@ -45,23 +45,9 @@ class Between(Networks):
     perturbation: Perturbation | None = None
     """Move the weights in between at random."""
 
-    def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Check the pool."""
-        with within("networks"):
-            self.pool.refuse_unfit(model, real)
-
-    def pretrain(self, model: Model, real: Split, progress: Callable[[float], None]) -> str:
-        """Train the networks of the pool that are missing, and say how many."""
-        with within("networks"):
-            return self.pool.make(model, real, progress)
-
-    def untrained_images(self, model: Model, real: Split) -> int:
-        """Those of the pool's missing networks."""
-        return self.pool.untrained_images(model, real)
-
-    def try_pretraining(self, model: Model, real: Split) -> int:
-        """Train a network as those of the pool are, on a few batches."""
-        return self.pool.try_training(model, real)
+    def pools(self) -> tuple[Pool]:
+        """The pool."""
+        return (self.pool,)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams

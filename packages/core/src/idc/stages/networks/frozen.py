@@ -12,9 +12,6 @@ class Frozen(Networks):
 
     type: Literal["frozen"] = "frozen"
 
-    def refuse_unfit(self, model: Model, real: Split) -> None:
-        """No effect: there are no fields."""
-
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
     ) -> Network:

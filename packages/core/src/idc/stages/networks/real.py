@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 
 from idc.errors import within
-from idc.kinds import InputError, Model, Network, Networks, Split, Streams
+from idc.kinds import Model, Network, Networks, Split, Streams
 from idc.stages.networks.perturbation import Perturbation
 from idc.training.pool import Pool
 from idc.training.recipe import Training
@@ -41,28 +41,13 @@ class Real(Networks):
     """Training recipe."""
 
     def refuse_unfit(self, model: Model, real: Split) -> None:
-        """Check the augmentations and the pool."""
+        """Check the augmentations."""
         with within("networks"):
             self.training.refuse_unfit(real.spec)
-            if self.pool is not None:
-                self.pool.refuse_unfit(model, real)
 
-    def pretrain(self, model: Model, real: Split, progress: Callable[[float], None]) -> str:
-        """Train the networks of the pool that are missing, and say how many."""
-        if self.pool is None:
-            raise InputError(
-                "networks: there is nothing to pretrain; add pool = {epochs = [2]} to [networks]"
-            )
-        with within("networks"):
-            return self.pool.make(model, real, progress)
-
-    def untrained_images(self, model: Model, real: Split) -> int:
-        """Those of the pool's missing networks."""
-        return 0 if self.pool is None else self.pool.untrained_images(model, real)
-
-    def try_pretraining(self, model: Model, real: Split) -> int:
-        """Train a network as those of the pool are, on a few batches."""
-        return 0 if self.pool is None else self.pool.try_training(model, real)
+    def pools(self) -> tuple[Pool, ...]:
+        """The pool, if there is one."""
+        return () if self.pool is None else (self.pool,)
 
     def start(
         self, iteration: int, previous: Network | None, model: Model, real: Split, streams: Streams
