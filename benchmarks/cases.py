@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from idc.condensation.loop import Condensation
+from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.network.network import Network
@@ -47,7 +47,7 @@ def random_images(spec: ImageSpec, per_class: int) -> Split:
 
 def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Condensation, Network]:
     """A condensation that has not begun, and a fresh network."""
-    condensation = Condensation(plan, RealData(split, split), device)
+    condensation = condense(plan, RealData(split, split), device=str(device))
     return condensation, plan.model.fresh(split.spec, Streams(0), device)
 
 

@@ -71,7 +71,8 @@ def _fork_group(function: Callable[..., Any], count: int, folder: Path, seconds:
 
 def _be(function: Callable[..., Any], rank: int, count: int, folder: Path, seconds: int) -> NoReturn:
     """Be one process of a group."""
-    from idc.runtime.rendezvous import FILE, joined
+    from idc.runtime.place import FILE
+    from idc.runtime.rendezvous import joined
 
     # Ends the process wherever it hangs, in torch too.
     signal.alarm(seconds)

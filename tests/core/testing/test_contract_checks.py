@@ -24,6 +24,7 @@ from idc.kinds import (
     Optimizer,
     OptimizerState,
     PixelDecoder,
+    Rows,
     Sampler,
     Scalar,
     Split,
@@ -167,7 +168,7 @@ def test_soft_labels_are_probabilities() -> None:
 
 class Descent(Optimizer):
     type: Literal["descent"] = "descent"
-    fault: Literal["none", "ascent", "in place", "shape"] = "none"
+    fault: Literal["none", "ascent", "in place", "shape", "mixed rows"] = "none"
 
     def initial_state(self, codes: Codes) -> OptimizerState:
         return {"none": {name: torch.zeros(()) for name in codes}} if self.fault == "shape" else {}
@@ -179,8 +180,11 @@ class Descent(Optimizer):
         gradients: Codes,
         number: int,
         shared: Collection[str] = (),
+        rows: Rows | None = None,
     ) -> tuple[Codes, OptimizerState]:
         rate = -self.learning_rate if self.fault == "ascent" else self.learning_rate
+        if self.fault == "mixed rows":
+            return {name: code - rate * gradients[name].mean() for name, code in codes.items()}, state
         if self.fault == "in place":
             return {name: code.sub_(rate * gradients[name]) for name, code in codes.items()}, state
         return {name: code - rate * gradients[name] for name, code in codes.items()}, state
@@ -188,7 +192,12 @@ class Descent(Optimizer):
 
 def test_broken_optimizers_are_noticed() -> None:
     testing.check_optimizer(Descent(learning_rate=0.1))
-    for fault, what in (("ascent", "against"), ("in place", "codes"), ("shape", "shape")):
+    for fault, what in (
+        ("ascent", "against"),
+        ("in place", "codes"),
+        ("shape", "shape"),
+        ("mixed rows", "rows"),
+    ):
         with pytest.raises(AssertionError, match=what):
             testing.check_optimizer(Descent.model_validate({"learning_rate": 0.1, "fault": fault}))
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from idc_cli.app import Data, Device, Download, Json, Quiet, SynsetFile
+from idc_cli.app import Data, Device, Download, Json, ProcessCount, Quiet, SynsetFile, Timeout
 
 if TYPE_CHECKING:
     from idc.experiment.report import Report
@@ -47,10 +47,16 @@ def evaluate(
     save: Annotated[
         bool, typer.Option("--save/--no-save", help="Merge the scores into the run's report.")
     ] = True,
+    processes: ProcessCount = "1",
+    timeout: Timeout = 30.0,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """Score a synset again, with its own pipeline's evaluators."""
+    from idc_cli.launch import start
+
+    start(processes)
+
     from json import dumps
 
     from idc.config.overrides import parse_assignments
@@ -63,41 +69,44 @@ def evaluate(
     from idc_cli.runner.load import load
     from idc_cli.runner.rescore import Rescoring, choose_models
     from idc_cli.runner.score import draw_baselines
+    from idc_cli.runner.together import refuse_differences, together
     from idc_cli.terminal.progress import Display
     from idc_cli.terminal.scores import show_scores
 
-    display = Display(quiet=quiet, json=json)
-    settings = parse_assignments(assignments or [])
-    _refuse_history(settings)
-    synset = Synset.load(file)
-    pipeline = choose_models(synset.pipeline.override(settings), models, runs)
-    if not pipeline.evaluate:
-        raise InputError(
-            "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
-            """--set 'evaluate=[{type="retrain"}]'"""
-        )
-    chosen = devices.choose(device)
-    device = str(chosen)
-    real = load(pipeline.dataset, data, download=download, display=display)
-    # Once, rather than for every baseline and every score.
-    real = real.to(chosen) if with_baselines else on_device(real, pipeline, chosen)
-    if with_baselines and not pipeline.baseline:
-        raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
-    baselines = draw_baselines(pipeline, real, device, display) if with_baselines else []
-    for drawn in baselines:
-        pretrain(drawn, display)
-    rescoring = Rescoring([*(drawn.synset() for drawn in baselines), synset], real, pipeline)
-    try:
-        rescoring.run(device, display)
-    finally:
-        # Also after an interruption or an error: scores that are complete are kept.
-        found = rescoring.complete()
-        if found and json:
-            print(dumps([each.model_dump(mode="json") for each in found], indent=2))
-        elif found:
-            show_scores(found)
-        if found and save:
-            display.say(_save(locate(file), synset, found, settings))
+    with together(timeout) as joined:
+        display = Display(quiet=quiet, json=json, silent=not joined.first)
+        settings = parse_assignments(assignments or [])
+        _refuse_history(settings)
+        synset = Synset.load(file)
+        pipeline = choose_models(synset.pipeline.override(settings), models, runs)
+        if not pipeline.evaluate:
+            raise InputError(
+                "evaluate: there is no evaluator in the synset's pipeline as set; name one, such as "
+                """--set 'evaluate=[{type="retrain"}]'"""
+            )
+        chosen = devices.choose(device, joined.rank_on_machine)
+        device = str(chosen)
+        real = load(pipeline.dataset, data, download=download, display=display, processes=joined)
+        refuse_differences(joined, pipeline, real, synset=str(synset.header.metadata()))
+        # Once, rather than for every baseline and every score.
+        real = real.to(chosen) if with_baselines else on_device(real, pipeline, chosen)
+        if with_baselines and not pipeline.baseline:
+            raise InputError("--baselines: the synset's pipeline has no [[baseline]]; leave the flag out")
+        baselines = draw_baselines(pipeline, real, device, display, joined) if with_baselines else []
+        for drawn in baselines:
+            pretrain(drawn, display)
+        rescoring = Rescoring([*(drawn.synset() for drawn in baselines), synset], real, pipeline)
+        try:
+            rescoring.run(device, display, joined)
+        finally:
+            # Also after an interruption or an error: scores that are complete are kept.
+            found = rescoring.complete() if joined.first else []
+            if found and json:
+                print(dumps([each.model_dump(mode="json") for each in found], indent=2))
+            elif found:
+                show_scores(found)
+            if found and save:
+                display.say(_save(locate(file), synset, found, settings))
 
 
 def _save(path: Path, synset: "Synset", found: "Sequence[Evaluation]", settings: Mapping[str, object]) -> str:

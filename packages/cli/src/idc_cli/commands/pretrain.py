@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from idc_cli.app import Data, Device, Download, PipelineFile, Quiet, Set
+from idc_cli.app import Data, Device, Download, PipelineFile, ProcessCount, Quiet, Set, Timeout
 
 
 def pretrain(
@@ -11,6 +11,8 @@ def pretrain(
     download: Download = False,
     device: Device = "auto",
     assignments: Set = None,
+    processes: ProcessCount = "1",
+    timeout: Timeout = 30.0,
     quiet: Quiet = False,
 ) -> None:
     """Train the networks that a pipeline's condensation starts from.
@@ -18,6 +20,10 @@ def pretrain(
     Only for pipelines with a pool of networks. A run does it by itself; networks that exist already are not
     trained again.
     """
+    from idc_cli.launch import start
+
+    start(processes)
+
     from idc.condensation.pretraining import Pretraining
     from idc.config.overrides import parse_assignments
     from idc.config.pipeline import Pipeline
@@ -25,16 +31,22 @@ def pretrain(
     from idc.runtime import device as devices
     from idc.runtime.execution import Execution
     from idc_cli.runner.load import load
+    from idc_cli.runner.together import refuse_differences, together
     from idc_cli.terminal.progress import Display
 
-    plan, display = Pipeline.load(pipeline, parse_assignments(assignments or [])), Display(quiet=quiet)
-    if not (plan.networks.pools() or plan.labels.pools()):
-        raise InputError(
-            f"networks: there is nothing to pretrain, because {plan.networks.type!r} has no pool; add "
-            "pool = {epochs = [2]} to [networks] of type 'real', or [labels] with type = 'teacher'"
-        )
-    chosen = devices.choose(device)
-    real = load(plan.dataset, data, download=download, display=display).to(chosen)
-    with display.track("pretrain") as track, Execution.on(chosen, plan.precision, plan.compile).active():
-        said = Pretraining.of(plan, real.train).train(track.update)
-    print("\n".join(said))
+    with together(timeout) as joined:
+        display = Display(quiet=quiet, silent=not joined.first)
+        plan = Pipeline.load(pipeline, parse_assignments(assignments or []))
+        if not (plan.networks.pools() or plan.labels.pools()):
+            raise InputError(
+                f"networks: there is nothing to pretrain, because {plan.networks.type!r} has no pool; add "
+                "pool = {epochs = [2]} to [networks] of type 'real', or [labels] with type = 'teacher'"
+            )
+        chosen = devices.choose(device, joined.rank_on_machine)
+        real = load(plan.dataset, data, download=download, display=display, processes=joined).to(chosen)
+        refuse_differences(joined, plan, real)
+        execution = Execution.on(chosen, plan.precision, plan.compile)
+        with display.track("pretrain") as track, execution.active():
+            said = Pretraining.of(plan, real.train).train(track.update, joined)
+        if joined.first:
+            print("\n".join(said))

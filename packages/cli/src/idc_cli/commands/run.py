@@ -86,9 +86,7 @@ def run(
         if dry_run:
             if not (resume or overwrite):
                 _mention_earlier_run(RunFolder(path, plan), display)
-            show_estimate(
-                plan, data, device, download=download, trial=False, display=display, processes=joined
-            )
+            show_estimate(plan, data, device, download=download, trial=False, display=display)
             return
 
         chosen = devices.choose(device, joined.rank_on_machine)
@@ -114,7 +112,7 @@ def run(
             if earlier is not None:
                 checkpoint.restore(earlier, condensation)
             # Before anything is written, because a baseline may not fit the data either.
-            baselines = draw_baselines(plan, real, str(chosen), display)
+            baselines = draw_baselines(plan, real, str(chosen), display, joined)
             spent = 0.0
             if earlier is None:
                 folder.start(replace=resume or overwrite)
@@ -147,7 +145,7 @@ def run(
                 )
                 started = time.monotonic()
                 contenders = [*(drawn.synset() for drawn in baselines), synset]
-                scores = score_run(contenders, real, plan, str(chosen), folder, display)
+                scores = score_run(contenders, real, plan, str(chosen), folder, display, joined)
             except KeyboardInterrupt:
                 display.say(f"resume with: {again}")
                 raise

@@ -209,7 +209,8 @@ def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stop
     plan, real = condensation.pipeline, condensation.data.train
     # A run that was stopped must not train the networks of its soft labels first.
     with condensation.execution.active():
-        labelled = not (stopped and Pretraining.of(plan, real, unfinished=False).missing())
+        needed = Pretraining.of(plan, real, unfinished=False)
+        labelled = not (stopped and needed.missing(condensation.share.processes))
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         if folder.writes:

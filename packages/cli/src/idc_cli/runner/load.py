@@ -11,7 +11,7 @@ from idc_cli.terminal.progress import Display, Track
 
 
 def load(
-    dataset: Dataset, root: Path, *, download: bool, display: Display, processes: Processes | None = None
+    dataset: Dataset, root: Path, *, download: bool, display: Display, processes: Processes = Processes()
 ) -> RealData:
     """Load both splits; progress is shown only if images have to be read one by one, or are downloaded.
 
@@ -28,19 +28,18 @@ def load(
     if not display.live:
         # torchvision shows downloads with tqdm, which reads this when it is imported.
         os.environ.setdefault("TQDM_DISABLE", "1")
-    together = processes or Processes()
-    if together.rank_on_machine:
-        together.meet()
+    if processes.rank_on_machine:
+        processes.meet()
     with ExitStack() as shown:
         tracks: list[Track] = []
 
         def progress(fraction: float) -> None:
-            together.beat()
+            processes.beat()
             if not tracks:
                 tracks.append(shown.enter_context(display.track(f"read {dataset.type}")))
             tracks[0].update(fraction)
 
         data = dataset.load(root, download=download, progress=progress)
-    if not together.rank_on_machine:
-        together.meet()
+    if not processes.rank_on_machine:
+        processes.meet()
     return data

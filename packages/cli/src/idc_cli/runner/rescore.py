@@ -26,7 +26,7 @@ class Rescoring:
         self._synsets, self._data, self._pipeline = synsets, data, pipeline
         self._taken: list[list[Evaluation]] = [[] for _ in synsets]
 
-    def run(self, device: str, display: Display, processes: Processes | None = None) -> None:
+    def run(self, device: str, display: Display, processes: Processes = Processes()) -> None:
         """Score all synsets; what is complete at an interruption is kept.
 
         Args:

@@ -18,7 +18,13 @@ from idc_cli.run_folder.log import EVALUATIONS
 from idc_cli.terminal.progress import Display
 
 
-def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Display) -> list[Condensation]:
+def draw_baselines(
+    pipeline: Pipeline,
+    data: RealData,
+    device: str,
+    display: Display,
+    processes: Processes = Processes(),
+) -> list[Condensation]:
     """Each draw of each baseline, whose synset has still to be labelled; none without an evaluator.
 
     Labels may take networks that are still to be trained, and before that everything must be known to fit.
@@ -28,6 +34,7 @@ def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Dis
         data: the real data.
         device: to compute on.
         display: for the progress.
+        processes: of the command.
 
     Raises:
         InputError: a baseline does not fit the data.
@@ -40,7 +47,7 @@ def draw_baselines(pipeline: Pipeline, data: RealData, device: str, display: Dis
     display.mention(f"choose baselines: {', '.join(dict.fromkeys(draws))}")
     with display.track("choose baselines", len(draws)) as track:
         track.update(0, of=draws[0])
-        for drawn in drawn_baselines(pipeline, data, device=device):
+        for drawn in drawn_baselines(pipeline, data, device=device, processes=processes):
             found.append(drawn)
             track.update(len(found), of=", ".join(draws[len(found) : len(found) + 1]))
     return found
@@ -53,7 +60,7 @@ def score_run(
     device: str,
     folder: RunFolder,
     display: Display,
-    processes: Processes | None = None,
+    processes: Processes = Processes(),
 ) -> tuple[list[Evaluation], list[Evaluation]]:
     """Score all synsets of a run that its log has no scores of.
 
@@ -70,7 +77,6 @@ def score_run(
         The evaluations of the contenders, with the draws of a baseline pooled, and those of the snapshots; in
         all processes.
     """
-    processes = processes or Processes()
     if not pipeline.evaluate:
         display.say('nothing is scored: the pipeline has no [[evaluate]]; add one with type = "retrain"')
         return [], []

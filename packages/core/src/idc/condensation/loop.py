@@ -42,7 +42,7 @@ def condense(
     root: str | Path = "data",
     device: str = "auto",
     classes_at_once: int | Literal["auto"] = 1,
-    processes: Processes | None = None,
+    processes: Processes = Processes(),
 ) -> "Condensation":
     """Prepare a condensation: create the initial codes, and try every stage on a few images.
 
@@ -73,7 +73,7 @@ def condense(
         data or pipeline.dataset.load(Path(root)),
         devices.choose(device),
         classes_at_once,
-        processes or Processes(),
+        processes,
     )
 
 
@@ -109,9 +109,8 @@ class Condensation:
                 pipeline.model,
                 self._streams.child("init"),
             )
-        self._refreshed: dict[int, Indices] = {}
         self._prepared: Tensors | None = None
-        self._remembered: dict[int, Tensors] = {}
+        self._refreshed, self._remembered = dict[int, Indices](), dict[int, Tensors]()
         decoded = len(decode_class(pipeline.decoder, whole, 0, pipeline.images_per_class, data.spec))
         self.matching = Matching(pipeline, self.data.train, self._preprocessing, self._streams, decoded)
         """The matches of an inner step."""
@@ -129,8 +128,8 @@ class Condensation:
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = classes_that_fit(self.memory, classes_at_once, device)
         self._network: Network | None = None
-        self._finite = self.state
         self._suspects: Tensor | None = None
+        self._finite = self.state
         self._steps = self.execution.during(self._run())
 
     @property
@@ -198,9 +197,10 @@ class Condensation:
     def pretrain(self, progress: Callable[[float], None] = lambda fraction: None) -> str | None:
         """Train the networks that the run starts from, if any are missing; else the first step does.
 
-        ``progress`` gets the fraction done, 0 to 1. What is returned says what was trained; None: nothing.
+        ``progress`` gets the fraction done, 0 to 1. Returned is what was trained; None: nothing.
         """
-        return pretrain(self.pipeline, self.data.train, progress, unfinished=self.steps_done < len(self))
+        plan, real, unfinished = self.pipeline, self.data.train, self.steps_done < len(self)
+        return pretrain(plan, real, progress, unfinished=unfinished, processes=self.share.processes)
 
     def _run(self) -> Iterator[Step]:
         plan, train = self.pipeline, self.data.train
@@ -237,7 +237,7 @@ class Condensation:
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.share.whole(self.codes), self.data.spec))
         if labelled and self.pipeline.labels.soft:
-            codes = with_soft_labels(self.pipeline, codes, self.data.train)
+            codes = with_soft_labels(self.pipeline, codes, self.data.train, self.share.processes)
         return Synset.of(
             self.pipeline,
             {name: code.cpu() for name, code in codes.items()},

@@ -45,7 +45,7 @@ def evaluate(
     pipeline: Pipeline | None = None,
     *,
     device: str = "auto",
-    processes: Processes | None = None,
+    processes: Processes = Processes(),
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> Iterator[Evaluation]:
     """Score a synset with every evaluator of a pipeline.
@@ -79,7 +79,7 @@ def evaluate_all(
     pipeline: Pipeline,
     *,
     device: str = "auto",
-    processes: Processes | None = None,
+    processes: Processes = Processes(),
     progress: Callable[[float, Synset], None] = lambda fraction, synset: None,
 ) -> Iterator[Scored]:
     """Score several synsets with every evaluator of a pipeline, with the same initial weights and draws.
@@ -97,7 +97,6 @@ def evaluate_all(
     Returns:
         What is complete, as soon as it is; the same in all processes.
     """
-    processes = processes or Processes()
     for evaluator in pipeline.evaluate:
         evaluator.refuse_unfit(data.spec)
         if any(synset.header.labels == "soft" for synset in synsets):
@@ -177,17 +176,21 @@ def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
     )
 
 
-def baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Synset]:
+def baselines(
+    pipeline: Pipeline, data: RealData, *, device: str = "auto", processes: Processes = Processes()
+) -> Iterator[Synset]:
     """The uncondensed synset of each draw of a pipeline's baselines, with labels as the pipeline gives them.
 
     Raises:
         InputError: a baseline does not fit the data.
     """
-    for drawn in drawn_baselines(pipeline, data, device=device):
+    for drawn in drawn_baselines(pipeline, data, device=device, processes=processes):
         yield drawn.synset()
 
 
-def drawn_baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto") -> Iterator[Condensation]:
+def drawn_baselines(
+    pipeline: Pipeline, data: RealData, *, device: str = "auto", processes: Processes = Processes()
+) -> Iterator[Condensation]:
     """Each draw of a pipeline's baselines, whose synset has still to be labelled.
 
     Raises:
@@ -195,5 +198,5 @@ def drawn_baselines(pipeline: Pipeline, data: RealData, *, device: str = "auto")
     """
     for baseline in pipeline.baselines():
         with within(f"baseline {baseline.method!r}"):
-            drawn = condense(baseline, data, device=device)
+            drawn = condense(baseline, data, device=device, processes=processes)
         yield drawn

@@ -18,6 +18,7 @@ from idc.kinds import (
     Objective,
     Optimizer,
     PretrainedStage,
+    Rows,
 )
 from idc.network.network import FeatureNetwork, MapNetwork, Network
 from idc.network.view import NetworkView
@@ -143,6 +144,7 @@ def check_networks(networks: Networks) -> None:
     _check_pools(networks, split)
 
     def synthetic() -> Split:
+        assert not networks.independent, "networks are declared independent, but use the synthetic images"
         return split
 
     outcomes: list[Network] = []
@@ -186,6 +188,16 @@ def check_optimizer(optimizer: Optimizer) -> None:
                 moved, state = optimizer.update(moved, state, gradients, number, {"shared"})
         outcomes.append(moved)
     assert equal(outcomes[0], outcomes[1]), "the same gradients give different codes"
+    own = {"own": codes["own"][1:]}
+    state = optimizer.initial_state(own)
+    for number in range(3):
+        own = optimizer.before_gradients(own, state, number, {"shared"}, Rows(1, 3))
+        own, state = optimizer.update(
+            own, state, {"own": gradients["own"][1:]}, number, {"shared"}, Rows(1, 3)
+        )
+    assert torch.equal(own["own"], outcomes[0]["own"][1:]), (
+        "a class's codes depend on which other rows there are"
+    )
     assert equal(codes, original), "the codes are changed in place"
     for name, code in outcomes[0].items():
         assert bool(code.isfinite().all()), "a code is not finite"
