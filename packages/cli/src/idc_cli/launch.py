@@ -24,6 +24,9 @@ from idc.runtime.place import FILE, place
 POLL, GRACE = 0.05, 20.0
 """Seconds between two looks at the processes, and for which the others may go on when one has failed."""
 
+THREADS = "OMP_NUM_THREADS"
+"""Environment variable with the number of threads of a process."""
+
 PR_SET_PDEATHSIG = 1
 """Of Linux's prctl.h."""
 
@@ -32,11 +35,25 @@ def start(processes: str) -> None:
     """Start this command in several processes, unless it is one of them or shall be alone.
 
     Args:
+        processes: as for `counted`.
+
+    Raises:
+        InputError: as for `counted`.
+        typer.Exit: with the exit code of the processes, after they have ended.
+    """
+    count = counted(processes)
+    if count > 1 and place().ranks == 1:
+        raise typer.Exit(launched(count))
+
+
+def counted(processes: str) -> int:
+    """Number of processes of a command, whether they have been started or not.
+
+    Args:
         processes: a number, or ``auto`` for one for each of the machine's GPUs, or else of its CPU cores.
 
     Raises:
-        InputError: it is neither.
-        typer.Exit: with the exit code of the processes, after they have ended.
+        InputError: it is neither, or another number has been started.
     """
     if processes != "auto" and not (processes.isdecimal() and int(processes)):
         raise InputError(f"--processes: {processes!r} is not allowed; it must be auto or a number from 1")
@@ -45,9 +62,20 @@ def start(processes: str) -> None:
         raise InputError(
             f"--processes: {processes} is not allowed, because {started} were started; leave it out"
         )
-    wanted = 1 if started > 1 else _available() if processes == "auto" else int(processes)
-    if wanted > 1:
-        raise typer.Exit(launched(wanted))
+    if started > 1:
+        return started
+    return _available() if processes == "auto" else int(processes)
+
+
+def threads(count: int) -> int | None:
+    """Threads that each of several processes is given; None if it has as many as this one.
+
+    Args:
+        count: of processes.
+    """
+    if count == 1 or place().ranks > 1 or THREADS in os.environ:
+        return None
+    return max(1, _cores() // count)
 
 
 def launched(count: int) -> int:
@@ -59,14 +87,14 @@ def launched(count: int) -> int:
     Returns:
         The exit code: 2 for bad input, 130 for an interruption, 1 for any other failure.
     """
-    threads = max(1, _cores() // count)
+    each = threads(count)
     with TemporaryDirectory(prefix="idc-") as folder:
         shared = {"WORLD_SIZE": str(count), FILE: str(Path(folder) / "rendezvous")}
-        defaults = {"OMP_NUM_THREADS": str(threads)}
+        given = {} if each is None else {THREADS: str(each)}
         running = [
             subprocess.Popen(
                 [sys.executable, "-c", "from idc_cli.main import app; app()", *sys.argv[1:]],
-                env={**defaults, **os.environ, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                env={**os.environ, **given, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
                 # Ctrl-C reaches this process alone, which passes it on once.
                 start_new_session=True,
                 preexec_fn=_end_with_parent,

@@ -54,9 +54,11 @@ def run(
     """
     import time
 
-    from idc_cli.launch import start
+    from idc_cli.launch import counted, start
 
-    start(processes)
+    if not dry_run:
+        start(processes)
+    count = counted(processes)
     from idc.condensation import checkpoint
     from idc.condensation.loop import condense
     from idc.config.overrides import parse_assignments
@@ -86,7 +88,10 @@ def run(
         if dry_run:
             if not (resume or overwrite):
                 _mention_earlier_run(RunFolder(path, plan), display)
-            show_estimate(plan, data, device, download=download, trial=False, display=display)
+            if joined.first:
+                show_estimate(
+                    plan, data, device, download=download, trial=False, processes=count, display=display
+                )
             return
 
         chosen = devices.choose(device, joined.rank_on_machine)

@@ -1,12 +1,16 @@
 """What a run would store and take, for ``idc estimate`` and ``idc run --dry-run``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import torch
 
 from idc.condensation.loop import condense
 from idc.config.pipeline import Pipeline
 from idc.experiment.estimate import Estimate
 from idc.experiment.estimate import estimate as estimated
+from idc_cli.launch import threads
 from idc_cli.runner.load import load
 from idc_cli.terminal.progress import Display
 from idc_cli.terminal.tables import show_table
@@ -14,7 +18,14 @@ from idc_cli.terminal.text import duration, operations, size
 
 
 def show_estimate(
-    pipeline: Pipeline, root: Path, device: str, *, download: bool, trial: bool, display: Display
+    pipeline: Pipeline,
+    root: Path,
+    device: str,
+    *,
+    download: bool,
+    trial: bool,
+    processes: int,
+    display: Display,
 ) -> None:
     """Validate a pipeline against its data, and print what its run would store and take.
 
@@ -24,6 +35,7 @@ def show_estimate(
         device: to compute on.
         download: whether a public dataset may be downloaded.
         trial: whether to make two inner steps, to estimate the time.
+        processes: that the run would have; none is started.
         display: for the progress.
 
     Raises:
@@ -32,19 +44,33 @@ def show_estimate(
     data = load(pipeline.dataset, root, download=download, display=display)
     # What is stored and how long a step takes does not depend on the codes' values.
     unfitted = pipeline.model_copy(update={"decoder": pipeline.decoder.unfitted()})
-    condensation = condense(unfitted, data, device=device)
-    if trial:
-        how = ", which compiles first" if condensation.execution.compiled else ""
-        display.mention(f"estimate: trying two inner steps{how}")
-    found = estimated(condensation, trial=trial)
+    with _threads_of_one(processes):
+        condensation = condense(unfitted, data, device=device)
+        if trial:
+            how = ", which compiles first" if condensation.execution.compiled else ""
+            display.mention(f"estimate: trying two inner steps{how}")
+        found = estimated(condensation, trial=trial, processes=processes)
     if display.json:
         print(found.model_dump_json(indent=2))
     else:
         show_table(("", ""), _rows(pipeline, found))
 
 
+@contextmanager
+def _threads_of_one(processes: int) -> Iterator[None]:
+    """Compute with the threads that one of several processes would have."""
+    before, each = torch.get_num_threads(), threads(processes)
+    if each is None:
+        yield
+        return
+    torch.set_num_threads(each)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
-    how = f"on {found.device}, {'compiled' if found.compiled else 'eager'}"
     rows = [
         ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers, {size(found.bytes)}"),
         ("training images", f"{found.images:,}"),
@@ -57,12 +83,49 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
             ),
         ),
         ("precision", _precision(found)),
-        ("memory", "unknown" if found.memory is None else f"{size(found.memory)} to match a class"),
+        ("memory", _memory(found)),
     ]
+    if found.processes > 1:
+        rows.append(
+            (
+                "divided",
+                f"{found.processes} processes, {_counted(found.most_classes, 'class')} at most in each",
+            )
+        )
     if found.condense_seconds is not None and found.evaluate_seconds is not None:
         seconds = (found.pretrain_seconds or 0.0, found.condense_seconds, found.evaluate_seconds)
-        rows.append(("time here", f"{_phases(duration, *seconds)}, {how}"))
+        rows.append(("time here", f"{_phases(duration, *seconds)}, {_how(found)}"))
+    if found.processes > 1 and found.alone_seconds and found.least_seconds:
+        speed_up = _speed_up(found, found.alone_seconds, found.undivided_seconds or 0.0, found.least_seconds)
+        rows.append(("speed-up", speed_up))
     return rows
+
+
+def _memory(found: Estimate) -> str:
+    matching = "unknown" if found.memory is None else f"{size(found.memory)} to match a class"
+    return matching if found.processes == 1 else f"{matching}, {size(found.code_bytes)} for a process's codes"
+
+
+def _how(found: Estimate) -> str:
+    how = f"on {found.device}, {'compiled' if found.compiled else 'eager'}"
+    return how if found.processes == 1 else f"{how}, in {found.processes} processes {_of_threads(found)}"
+
+
+def _speed_up(found: Estimate, alone: float, undivided: float, least: float) -> str:
+    divided = sum(filter(None, (found.pretrain_seconds, found.condense_seconds, found.evaluate_seconds)))
+    return (
+        f"{alone / divided:.1f} times one process {_of_threads(found)}, of whose time "
+        f"{100 * undivided / alone:.2g} % cannot be divided; at most {alone / least:.2g} times with more"
+    )
+
+
+def _of_threads(found: Estimate) -> str:
+    return f"of {_counted(found.threads or 1, 'thread')}"
+
+
+def _counted(number: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _precision(found: Estimate) -> str:

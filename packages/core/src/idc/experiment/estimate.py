@@ -1,22 +1,18 @@
 """Approximate storage, computation and time of a run, estimated beforehand."""
 
-import time
-from collections.abc import Callable
-from dataclasses import replace
-
 import torch
 
 from idc.condensation.loop import Condensation
 from idc.condensation.pretraining import Pretraining
 from idc.config.pipeline import Pipeline
 from idc.errors import within
-from idc.experiment.score import evaluate
-from idc.kinds import Pretrained
+from idc.experiment.division import Division
+from idc.experiment.score import networks_scored
+from idc.experiment.timing import networks_started, timed
 from idc.runtime.execution import computes_bf16
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc.synset.codes import decode_class, stored_bytes
-from idc.synset.synset import Synset
 from idc.table import Record
 
 
@@ -50,28 +46,36 @@ class Estimate(Record):
     """Of convolutions: ``fp32`` or ``bf16``, with ``auto`` decided."""
     bf16_in_hardware: bool
     """Whether the device computes bfloat16 in hardware, where it is faster than float32."""
+    processes: int = 1
+    """Number of processes that the run is divided over."""
+    most_classes: int
+    """Classes that a process matches, at most."""
+    code_bytes: int
+    """That the codes of these take while condensing; each buffer of the optimizer takes as many."""
+    threads: int | None = None
+    """Of each process on the CPU; None without a trial."""
     pretrain_seconds: float | None = None
-    """On this machine, extrapolated from a few batches; None without a trial."""
+    """With such processes, extrapolated from a few batches in one of them; None without a trial."""
     condense_seconds: float | None = None
-    """On this machine, extrapolated from two steps, or three if they are compiled; None without a trial."""
+    """Extrapolated from two steps, or three if they are compiled; None without a trial."""
     evaluate_seconds: float | None = None
-    """On this machine, extrapolated from at least two epochs and `TRIAL` seconds of the first network."""
+    """Extrapolated from at least two epochs and a second of the first network; None without a trial."""
+    alone_seconds: float | None = None
+    """Of all three in one such process; None without a trial."""
+    undivided_seconds: float | None = None
+    """Of `alone_seconds`, what every process spends; None without a trial."""
+    least_seconds: float | None = None
+    """Of all three with as many processes as there is work for; None without a trial."""
 
 
-TRIAL = 1.0
-"""Minimum seconds of training in a trial, because two epochs may be too short to measure."""
-
-
-class _EnoughError(Exception):
-    pass
-
-
-def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
+def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> Estimate:
     """Estimate the storage, computation and time of a run.
 
     Args:
-        condensation: not started; a trial makes two or three of its steps.
+        condensation: not started and in one process; a trial makes two or three of its steps.
         trial: whether to measure a few inner steps and epochs, to estimate the time.
+        processes: that the run is to be divided over. None is started: what is measured here is divided as
+            `idc.experiment.division` says. Set the threads that each is to have before.
     """
     plan, spec = condensation.pipeline, condensation.data.spec
     synset = condensation.synset(labelled=False)
@@ -79,19 +83,27 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
     count = synset.header.images
     trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
     soft = count * len(spec.classes) if plan.labels.soft else 0
-    matched_per_class = condensation.matching.decoded
-    untrained = _untrained(condensation)
-    scored = _scored(plan, spec, count, matched_per_class) if plan.evaluate else []
+    with condensation.execution.active():
+        pretraining = Pretraining.of(plan, condensation.data.train, unfinished=len(condensation) > 0)
+        missing, untrained = len(pretraining.missing()), pretraining.untrained()
+    scored = _scored(plan, spec, count, condensation.matching.decoded) if plan.evaluate else []
     scoring = sum(
         evaluator.operations(images, matched, spec, plan.model)
         for evaluator in plan.evaluate
         for images, matched in scored
     )
-    relative = sum(images for images, _ in scored) / count
     matched = len(condensation) * condensation.matching.operations(network)
     with condensation.execution.eager().active():
         memory = condensation.matching.memory(network, condensation.codes, condensation.trial_prepared)
-    return Estimate(
+    division = Division(
+        images=[sum(sizes) for sizes in condensation.matching.sizes],
+        pretrained=missing,
+        started=networks_started(plan),
+        independent=plan.networks.independent,
+        scored=networks_scored(plan, len(scored)),
+    )
+    most_classes = division.most_classes(processes)
+    found = Estimate(
         stored_images=plan.images_per_class * len(spec.classes),
         images=count,
         budget=synset.header.budget + soft,
@@ -107,10 +119,27 @@ def estimate(condensation: Condensation, *, trial: bool) -> Estimate:
         compiled=condensation.execution.compiled,
         precision=condensation.execution.precision,
         bf16_in_hardware=computes_bf16(condensation.device),
-        pretrain_seconds=_pretraining(condensation, untrained) if trial else None,
-        condense_seconds=(_matching if untrained else _condensing)(condensation) if trial else None,
-        evaluate_seconds=relative * _scoring(synset, condensation) if trial else None,
+        processes=processes,
+        most_classes=most_classes,
+        code_bytes=sum(
+            code.nbytes if name in plan.decoder.shared else code[:1].nbytes * most_classes
+            for name, code in condensation.codes.items()
+        ),
     )
+    if not trial:
+        return found
+    alone = timed(condensation, synset, untrained, sum(images for images, _ in scored) / count)
+    remaining = division.remaining(alone, processes)
+    measured = {
+        "threads": torch.get_num_threads(),
+        "pretrain_seconds": remaining.pretraining,
+        "condense_seconds": remaining.condensing,
+        "evaluate_seconds": remaining.scoring,
+        "alone_seconds": alone.total,
+        "undivided_seconds": division.undivided(alone),
+        "least_seconds": division.remaining(alone, None).total,
+    }
+    return found.model_copy(update=measured)
 
 
 def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int) -> list[tuple[int, int]]:
@@ -129,113 +158,3 @@ def _scored(plan: Pipeline, spec: ImageSpec, count: int, matched_per_class: int)
         )
         found += [(evaluated * len(spec.classes), matched)] * baseline.draws
     return found
-
-
-def _untrained(condensation: Condensation) -> list[tuple[Pretrained, int]]:
-    """Pools of which networks are missing, and the images that these are to be trained on."""
-    plan, train = condensation.pipeline, condensation.data.train
-    with condensation.execution.active():
-        return Pretraining.of(plan, train, unfinished=len(condensation) > 0).untrained()
-
-
-def _pretraining(condensation: Condensation, untrained: list[tuple[Pretrained, int]]) -> float:
-    """Seconds of training what is missing, by those of a few batches for each pool."""
-    plan, train, wait = condensation.pipeline, condensation.data.train, _waiting(condensation.device)
-    total = 0.0
-    for pool, images in untrained:
-        seen = 0
-
-        def tried(pool: Pretrained = pool) -> None:
-            nonlocal seen
-            with condensation.execution.active():
-                seen = pool.try_training(plan.model, train)
-
-        # The first time it may compile.
-        _seconds(tried, wait)
-        total += images / seen * _seconds(tried, wait)
-    return total
-
-
-def _matching(condensation: Condensation) -> float:
-    """Seconds of a run whose networks are not pretrained yet, by those of an untrained one."""
-    plan, train, network = condensation.pipeline, condensation.data.train, condensation.trial_network
-    condensation.restore(replace(condensation.state, prepared=condensation.trial_prepared))
-    wait = _waiting(condensation.device)
-
-    def step() -> None:
-        nonlocal network
-        with condensation.execution.active():
-            if plan.inner_steps > 1:
-                network = plan.networks.train(network, train, condensation.synthetic)
-            condensation.inner_step(network, 0, refreshed)
-
-    refreshed = (
-        condensation.matching.draws.refresh(network, 0, condensation.share.own)
-        if plan.sampler.refreshes(0)
-        else {}
-    )
-    first = _seconds(step, wait)
-    return first + (len(condensation) - 1) * _seconds(step, wait) + _refreshing(condensation)
-
-
-def _condensing(condensation: Condensation) -> float:
-    plan = condensation.pipeline
-    streams = Streams(plan.seed).child("estimate")
-    wait = _waiting(condensation.device)
-    start, first, second = 0.0, 0.0, 0.0
-    if len(condensation):
-        train = condensation.data.train
-        start = _seconds(lambda: plan.networks.start(0, None, plan.model, train, streams), wait)
-        first = _seconds(lambda: next(condensation), wait)
-    # The second step is the first that trains the network, and compiles the training too.
-    for _ in range(min(len(condensation) - 1, 2 if condensation.execution.compiled else 1)):
-        second = _seconds(lambda: next(condensation), wait)
-    # The first step includes starting a network, and so does the second if there is one per iteration. Other
-    # starts are added, except in iterations that reuse the network.
-    begun = sum(not plan.networks.reuses_network(iteration) for iteration in range(1, plan.iterations))
-    again = begun * start if plan.inner_steps > 1 else 0.0
-    return first + max(len(condensation) - 1, 0) * second + again + _refreshing(condensation)
-
-
-def _refreshing(condensation: Condensation) -> float:
-    """Seconds in which a sampler looks at the data, except for the first time, which is in the first step."""
-    sampler = condensation.pipeline.sampler
-    times = sum(sampler.refreshes(step) for step in range(1, len(condensation)))
-    if not times:
-        return 0.0
-    network, wait = condensation.trial_network, _waiting(condensation.device)
-    return times * _seconds(
-        lambda: condensation.matching.draws.refresh(network, 0, condensation.share.own), wait
-    )
-
-
-def _scoring(synset: Synset, condensation: Condensation) -> float:
-    """Seconds of all evaluators for the result, if all networks take as long as the first."""
-    data, device = condensation.data, condensation.device
-    seen: list[tuple[float, float]] = [(time.monotonic(), 0.0)]
-
-    def progress(share: float) -> None:
-        seen.append((time.monotonic(), share))
-        if len(seen) > 3 and seen[-1][0] - seen[1][0] > TRIAL:
-            raise _EnoughError
-
-    try:
-        for _ in evaluate(synset, data, device=str(device), progress=progress):
-            pass
-    except _EnoughError:
-        # From the first progress call on: compilation before it happens once for all synsets.
-        _, (first, begun), *_, (last, done) = seen
-        return (last - first) / (done - begun)
-    return time.monotonic() - seen[0][0]
-
-
-def _seconds(step: Callable[[], object], wait: Callable[[], None]) -> float:
-    began = time.monotonic()
-    step()
-    wait()
-    return time.monotonic() - began
-
-
-def _waiting(device: torch.device) -> Callable[[], None]:
-    """A function that waits for the device to finish."""
-    return (lambda: torch.cuda.synchronize(device)) if device.type == "cuda" else (lambda: None)

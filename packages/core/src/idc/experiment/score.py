@@ -104,12 +104,7 @@ def evaluate_all(
     chosen = devices.choose(device)
     execution = Execution.on(chosen, pipeline.precision, pipeline.compile)
     real = on_device(data, pipeline, chosen)
-    rows = [
-        _Networks(position, number, model, evaluator.runs if evaluator.trains_networks else 1)
-        for position in range(len(synsets))
-        for number, evaluator in enumerate(pipeline.evaluate)
-        for model in (evaluator.trains_networks and evaluator.models) or (pipeline.model,)
-    ]
+    rows = _rows(pipeline, len(synsets))
     networks = [(row, run) for row in rows for run in range(row.runs)]
 
     # The last one alone, because decoded images may fill the device.
@@ -148,6 +143,25 @@ def evaluate_all(
             [evaluation.model_copy(update=named) for evaluation in evaluations],
             following is None or following.synset != row.synset,
         )
+
+
+def networks_scored(pipeline: Pipeline, synsets: int) -> int:
+    """Number of networks of which each is scored in one process.
+
+    Args:
+        pipeline: whose evaluators score.
+        synsets: number of them.
+    """
+    return sum(row.runs for row in _rows(pipeline, synsets))
+
+
+def _rows(pipeline: Pipeline, synsets: int) -> list[_Networks]:
+    return [
+        _Networks(position, number, model, evaluator.runs if evaluator.trains_networks else 1)
+        for position in range(synsets)
+        for number, evaluator in enumerate(pipeline.evaluate)
+        for model in (evaluator.trains_networks and evaluator.models) or (pipeline.model,)
+    ]
 
 
 def _evaluations(evaluator: Evaluator, model: Model, runs: Sequence[Mapping[str, float]]) -> list[Evaluation]:
