@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from typer.main import get_command
 
 from idc.config.pipeline import Pipeline
 from idc.experiment.report import Report
 from idc.kinds import KINDS, Dataset, registry
 from idc.stages.datasets.image_dataset import ImageDataset
 from idc.synset.header import Header
+from idc_cli.main import app
 from repository import ROOT
 
 from .documentation import PAGES, blocks, title
@@ -39,6 +41,17 @@ def test_blocks_that_name_a_file_are_that_file(page: Path) -> None:
 def test_links_within_the_repository_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(((?!http)[^)#]+)\)", page.read_text()):
         assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "bash")], ids=title)
+def test_commands_that_are_not_run_have_the_options_shown(page: Path) -> None:
+    commands = getattr(get_command(app), "commands")  # noqa: B009 (typer has no type for a group)
+    shown = "".join(block.text for block in blocks(page, "bash")).replace("\\\n", " ")
+    lines = re.findall(r"\bidc ([a-z]+)(.*)", shown)
+    assert lines
+    for name, rest in lines:
+        options = {option for parameter in commands[name].params for option in parameter.opts}
+        assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= options, f"idc {name}{rest}"
 
 
 def test_the_readmes_toml_is_a_pipeline_and_that_of_the_quick_start() -> None:
