@@ -33,8 +33,8 @@ def seconds(run: Condensation, network: Network, step: int) -> float:
     networks, train = run.pipeline.networks, run.data.train
     assert isinstance(networks, Real)
     began = time.monotonic()
-    run.inner_step(network, step)
-    with run.execution.active():
+    run.group.inner_step(network, step)
+    with run.group.execution.active():
         networks.train(network, train, lambda: train)
     return time.monotonic() - began
 

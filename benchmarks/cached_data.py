@@ -85,11 +85,11 @@ def match_seconds(data: RealData) -> float:
     split = Split(few.pixels, few.labels, spec)
     plan = compiled("imagenet-10-ipc10-idc", changes={"networks.warmup_epochs": 0, "init": {"type": "noise"}})
     condensation, network = prepared(plan, split, torch.device("cpu"))
-    condensation.inner_step(network, 0)
+    condensation.group.inner_step(network, 0)
     taken: list[float] = []
     for step in range(1, 4):
         began = time.perf_counter()
-        condensation.inner_step(network, step)
+        condensation.group.inner_step(network, step)
         taken.append(time.perf_counter() - began)
     return statistics.median(taken) / len(names)
 

@@ -119,10 +119,10 @@ def measure(
     steps = iter(range(10**9))
 
     def inner_step(run: Condensation) -> object:
-        return run.inner_step(network, next(steps))
+        return run.group.inner_step(network, next(steps))
 
     def update(run: Condensation) -> Network:
-        with run.execution.active():
+        with run.group.execution.active():
             return networks.train(network, train, lambda: train)
 
     rows: list[tuple[str, float, float, float]] = []

@@ -45,7 +45,7 @@ def measure(case: dict[str, int]) -> dict[str, Any]:
     condensation, network = prepared(plan, split, device)
     before, steps = resident(), iter(range(10**9))
     # Eagerly it is more; compiling takes memory too, but in processes of its own.
-    seconds = median_seconds(lambda: condensation.inner_step(network, next(steps)), device, ROUNDS)
+    seconds = median_seconds(lambda: condensation.group.inner_step(network, next(steps)), device, ROUNDS)
     seen = min(case["images per class"] * case["factor"] ** 2, 128)
     return {**case, "synthetic": seen, "seconds": seconds, "bytes": resident() - before}
 

@@ -151,7 +151,7 @@ class Bench:
 
         loader = their.loader(split.images(), split.labels)
         module = their.network()
-        synset, (augment, per_image) = their.synset(condensation.codes["images"]), their.augmentations()
+        synset, (augment, per_image) = their.synset(condensation.codes()["images"]), their.augmentations()
         codes_sgd = torch.optim.SGD([synset.data], lr=plan.optimizer.learning_rate, momentum=0.5)
         sgd, images, steps = their.sgd(module), plan.networks.images, iter(range(10**9))
 
@@ -162,9 +162,9 @@ class Bench:
 
         def ours() -> None:
             nonlocal network
-            with condensation.execution.active():
+            with condensation.group.execution.active():
                 if sweep:
-                    condensation.inner_step(network, next(steps))
+                    condensation.group.inner_step(network, next(steps))
                 network = plan.networks.train(network, train, lambda: train)
 
         return Side(peer, ours)
@@ -228,14 +228,14 @@ class Bench:
         split = random_images(spec, 32)
         condensation, network = prepared(plan, split, self.device)
         loader, module = their.loader(split.pixels, split.labels), their.network()
-        synset, (augment, _) = their.synset(condensation.codes["images"]), their.augmentations()
+        synset, (augment, _) = their.synset(condensation.codes()["images"]), their.augmentations()
         sgd, steps = torch.optim.SGD([synset.data], lr=1e-3, momentum=0.5), iter(range(10**9))
 
         def peer() -> None:
             their.sweep(loader, synset, module, sgd, augment)
 
         def ours() -> None:
-            condensation.inner_step(network, next(steps))
+            condensation.group.inner_step(network, next(steps))
 
         return Side(peer, ours)
 

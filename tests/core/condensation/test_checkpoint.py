@@ -213,7 +213,7 @@ def test_codes_that_diverge_stop_at_the_last_finite_ones() -> None:
         list(condensation)
     assert condensation.steps_done == 1
     assert same(condensation.synset().codes, before)
-    assert all(bool(code.isfinite().all()) for code in condensation.codes.values())
+    assert all(bool(code.isfinite().all()) for code in condensation.codes().values())
 
 
 def test_a_network_that_diverges_is_named_as_the_cause() -> None:
@@ -221,7 +221,7 @@ def test_a_network_that_diverges_is_named_as_the_cause() -> None:
     condensation = begun(0, networks={"type": "real", "images": 200, "training": training})
     with pytest.raises(RunError, match=r"the learning rate in \[networks\.training\], as the network is not"):
         list(condensation)
-    assert all(bool(code.isfinite().all()) for code in condensation.codes.values())
+    assert all(bool(code.isfinite().all()) for code in condensation.codes().values())
 
 
 def test_a_damaged_one_does_not_take_the_place_of_the_one_before(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_damaged_one_does_not_take_the_place_of_the_one_before(tmp_path: Path)
 def test_an_interrupted_step_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = ended(begun(0))
     condensation = begun(1)
-    before = {name: code.clone() for name, code in condensation.codes.items()}
+    before = {name: code.clone() for name, code in condensation.codes().items()}
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -249,7 +249,7 @@ def test_an_interrupted_step_is_made_again(monkeypatch: pytest.MonkeyPatch) -> N
         patched.setattr("idc.condensation.inner_step.ClassMatch.__call__", interrupt)
         with pytest.raises(KeyboardInterrupt):
             next(condensation)
-    assert same(condensation.codes, before)
+    assert same(condensation.codes(), before)
     assert same(ended(condensation), expected)
     assert condensation.steps_done == len(condensation)
 

@@ -88,7 +88,7 @@ def run_of(case: str, **overrides: object) -> Condensation:
 
 
 def equal(first: Condensation, second: Condensation) -> bool:
-    return all(torch.equal(first.codes[name], second.codes[name]) for name in first.codes)
+    return all(torch.equal(code, second.codes()[name]) for name, code in first.codes().items())
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -126,7 +126,7 @@ def test_the_sampler_looks_every_interval_and_not_again_on_resuming(
     # Twice each, because there are two classes.
     assert looked == [0, 0, 0, 3, 3]
     resumed = run_of("k-means")
-    resumed.restore(run.state)
+    resumed.restore(run.group.state)
     next(resumed)
     assert looked == [0, 0, 0, 3, 3, 0]
 
@@ -148,7 +148,7 @@ def test_the_objective_is_prepared_with_all_data_once_and_not_again_on_resuming(
     next(run)
     assert sizes == [4, len(DATA.train)]
     resumed = run_of("characteristic")
-    resumed.restore(run.state)
+    resumed.restore(run.group.state)
     next(resumed)
     assert sizes == [4, len(DATA.train), 4]
 
@@ -159,21 +159,22 @@ def test_what_is_remembered_counts_and_is_in_the_checkpoint(tmp_path: Path) -> N
         assert equal(run, other) is (step <= 2), "the history counts from the step after two"
         next(run)
         next(other)
-    assert other.state.remembered == {}
+    assert other.group.state.remembered == {}
     checkpoint.save(tmp_path / "checkpoint.safetensors", run, 0.0)
     resumed = run_of("history")
     checkpoint.restore(checkpoint.read(tmp_path / "checkpoint.safetensors"), resumed)
-    assert sorted(resumed.state.remembered) == [0, 1]
-    for label, tensors in run.state.remembered.items():
+    assert sorted(resumed.group.state.remembered) == [0, 1]
+    for label, tensors in run.group.state.remembered.items():
         assert tensors["steps"].item() == 4
-        assert torch.equal(resumed.state.remembered[label]["mean"], tensors["mean"])
+        assert torch.equal(resumed.group.state.remembered[label]["mean"], tensors["mean"])
     run = run_of("history in turn")
     next(run)
-    assert sorted(run.state.remembered[0]) == ["0.mean", "0.steps"]
+    assert sorted(run.group.state.remembered[0]) == ["0.mean", "0.steps"]
 
 
 def test_what_is_prepared_depends_on_the_seed() -> None:
-    first, second = (run_of("characteristic", seed=seed).trial_prepared["frequencies"] for seed in (0, 1))
+    groups = (run_of("characteristic", seed=seed).group for seed in (0, 1))
+    first, second = (group.trial_prepared["frequencies"] for group in groups)
     assert not torch.equal(first, second)
 
 
@@ -267,8 +268,8 @@ def test_only_soft_labels_may_be_optimised() -> None:
     pipeline = small_pipeline(iterations=1, inner_steps=2, augment=[], baseline=[], init={"type": "random"})
     pipeline = pipeline.model_copy(update={"decoder": Labelled()})
     run = condense(pipeline, DATA, device="cpu")
-    before = {name: code.clone() for name, code in run.codes.items()}
+    before = {name: code.clone() for name, code in run.codes().items()}
     for _ in run:
         pass
-    assert torch.equal(run.codes["images"], before["images"].clamp(0, 1))
-    assert not torch.equal(run.codes["logits"], before["logits"])
+    assert torch.equal(run.codes()["images"], before["images"].clamp(0, 1))
+    assert not torch.equal(run.codes()["logits"], before["logits"])

@@ -34,7 +34,7 @@ def test_codes_are_as_on_a_cpu(compiled: bool, at_once: int) -> None:
     for run in (on_cpu, on_gpu):
         list(run)
     # TF32 has ten bits of mantissa.
-    torch.testing.assert_close(on_gpu.codes["images"].cpu(), on_cpu.codes["images"], rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(on_gpu.codes()["images"].cpu(), on_cpu.codes()["images"], rtol=1e-2, atol=1e-3)
 
 
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
@@ -45,17 +45,17 @@ def test_no_step_waits_for_the_device(compiled: bool) -> None:
     network = pipeline.model.fresh(train.spec, Streams(0), train.pixels.device)
     networks = pipeline.networks
     assert isinstance(networks, Real)
-    with condensation.execution.active():
+    with condensation.group.execution.active():
         for step in range(3):
-            condensation.inner_step(network, step)
+            condensation.group.inner_step(network, step)
             network = networks.train(network, train, lambda: train)
         with without_waiting():
-            condensation.inner_step(network, 3)
+            condensation.group.inner_step(network, 3)
             networks.train(network, train, lambda: train)
 
 
 def test_as_many_classes_at_once_as_memory_holds() -> None:
     condensation = condense(small_pipeline(), device="cuda", classes_at_once="auto")
-    assert condensation.memory
+    assert condensation.group.memory
     assert condensation.computed.classes_at_once > 1
     list(condensation)

@@ -206,7 +206,7 @@ def test_a_run_with_several_classes_at_once() -> None:
     alone, together = (condense(pipeline, device="cpu", classes_at_once=classes) for classes in (1, 4))
     for run in (alone, together):
         list(run)
-    torch.testing.assert_close(together.codes["images"], alone.codes["images"], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(together.codes()["images"], alone.codes()["images"], rtol=1e-4, atol=1e-6)
 
 
 def test_the_order_of_the_classes_does_not_matter() -> None:
@@ -215,13 +215,13 @@ def test_the_order_of_the_classes_does_not_matter() -> None:
     data = RealData(split, split)
     pipeline = small_pipeline(iterations=1, inner_steps=1).model_copy(update={"model": ToyModel()})
     run = condense(pipeline, data, device="cpu")
-    start = run.codes["images"].clone()
+    start = run.codes()["images"].clone()
     next(run)
     other = condense(pipeline, data, device="cpu")
-    other.codes = {"images": torch.cat([start[:5], torch.rand_like(start[5:])])}
+    other.group.codes = {"images": torch.cat([start[:5], torch.rand_like(start[5:])])}
     next(other)
-    assert torch.equal(other.codes["images"][:5], run.codes["images"][:5])
-    assert not torch.equal(other.codes["images"][5:], run.codes["images"][5:])
+    assert torch.equal(other.codes()["images"][:5], run.codes()["images"][:5])
+    assert not torch.equal(other.codes()["images"][5:], run.codes()["images"][5:])
 
 
 def test_tensors_moved_together_stay_what_they_are() -> None:

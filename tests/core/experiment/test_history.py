@@ -32,7 +32,7 @@ def test_iterations_have_the_mean_loss_and_norms_after_the_first_and_the_last_st
     assert iterations[0].first_norms
     assert iterations[0].last_norms
     assert iterations[0].first_norms != iterations[0].last_norms
-    for code, unseen in zip(run.codes.values(), plain.codes.values(), strict=True):
+    for code, unseen in zip(run.codes().values(), plain.codes().values(), strict=True):
         assert torch.equal(code, unseen), "looking changes nothing"
 
 
@@ -42,7 +42,7 @@ def test_norms_are_those_of_what_the_sweep_saw() -> None:
     next(run)
     found = run.gradient_norms()
     assert found is not None
-    network = run.state.network
+    network = run.group.state.network
     assert network is not None
     view, spec = NetworkView(network), run.data.spec
     preprocessing = Preprocessing(spec)
@@ -56,7 +56,7 @@ def test_norms_are_those_of_what_the_sweep_saw() -> None:
         return sum(norms) / len(norms)
 
     # Not the synset's, which are clamped to the value range.
-    images, labels = astuple(decode(run.pipeline.decoder, run.codes, 2, run.data.spec))
+    images, labels = astuple(decode(run.pipeline.decoder, run.codes(), 2, run.data.spec))
     synthetic = Split(images, labels, spec)
     assert float(found.real) == pytest.approx(mean_norm(run.data.train), rel=1e-5)
     assert float(found.synthetic) == pytest.approx(mean_norm(synthetic), rel=1e-5)

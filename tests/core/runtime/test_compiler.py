@@ -103,7 +103,7 @@ def smooth(**overrides: object) -> tuple[Tensor, list[float], Execution]:
     pipeline = plan.model_copy(update={"model": ToyModel()})
     condensation = condense(pipeline, device="cpu")
     losses = [float(step.loss) for step in condensation]
-    return condensation.codes["images"], losses, condensation.execution
+    return condensation.codes()["images"], losses, condensation.group.execution
 
 
 def test_compiled_runs_condense_as_eager_ones_and_give_the_same_bits_each_time() -> None:
@@ -123,9 +123,9 @@ def test_auto_compiles_if_the_work_ahead_is_worth_it() -> None:
     assert Execution(compile="auto").decided(COMPILE_THRESHOLD - 1).compile is False
     assert Execution(compile=True).decided(0.0).compile is True
     assert Execution(compile=False).decided(1e30).compile is False
-    assert condense(small_pipeline(), device="cpu").execution.compile is False
+    assert condense(small_pipeline(), device="cpu").group.execution.compile is False
     long = small_pipeline(iterations=10**9)
-    assert condense(long, device="cpu").execution.compile is True
+    assert condense(long, device="cpu").group.execution.compile is True
 
 
 def test_auto_is_eager_until_it_is_decided() -> None:
@@ -204,15 +204,15 @@ def test_layers_may_be_called_with_keywords() -> None:
 
 
 def test_the_quick_start_is_not_compiled_and_the_papers_runs_are() -> None:
-    assert condense(Pipeline.load("pipelines/digits.toml"), device="cpu").execution.compile is False
+    assert condense(Pipeline.load("pipelines/digits.toml"), device="cpu").group.execution.compile is False
     spec = ImageSpec(
         channels=3, height=32, width=32, classes=tuple("0123456789"), mean=(0.5,) * 3, std=(0.2,) * 3
     )
     data = RealData(toy_split(4, spec), toy_split(4, spec))
     plan = Pipeline.load("pipelines/cifar10-ipc1-idc-i.toml")
     condensation = condense(plan, data, device="cpu")
-    assert condensation.execution.compile is True
-    assert condensation.memory
+    assert condensation.group.execution.compile is True
+    assert condensation.group.memory
 
 
 class Forgetful(Model):
@@ -248,7 +248,7 @@ def test_what_cannot_be_traced_is_computed_eagerly_with_one_line() -> None:
         pipeline = small_pipeline(iterations=1, networks__images=0, **overrides)
         condensation = condense(pipeline.model_copy(update={"decoder": Sorting()}), device="cpu")
         list(condensation)
-        return condensation.codes["images"]
+        return condensation.codes()["images"]
 
     with pytest.warns(ComputedEagerly, match=r"^the match is computed eagerly, because it cannot be") as said:
         found = codes(compile=True)
@@ -339,7 +339,7 @@ def test_bf16_condenses_nearly_as_fp32() -> None:
     fine, losses, _ = smooth()
     coarse, rough, execution = smooth(precision="bf16")
     assert execution.precision == "bf16"
-    start = condense(small_pipeline(), device="cpu").codes["images"]
+    start = condense(small_pipeline(), device="cpu").codes()["images"]
     moved = [(codes - start).flatten() for codes in (fine, coarse)]
     assert float(nn.functional.cosine_similarity(*moved, dim=0)) > 0.98
     assert rough == pytest.approx(losses, rel=0.05)

@@ -46,7 +46,7 @@ def test_the_peak_takes_neither_memory_nor_time() -> None:
 def test_memory_grows_with_what_is_matched() -> None:
     # With fewer, it is the synthetic images that take most.
     pipelines = [small_pipeline(compile=True, sampler__batch_size=size) for size in (32, 64, 128)]
-    found = [condense(pipeline, device="cpu").memory for pipeline in pipelines]
+    found = [condense(pipeline, device="cpu").group.memory for pipeline in pipelines]
     assert all(found)
     small, medium, large = (float(size or 0) for size in found)
     assert small < medium < large
@@ -59,7 +59,7 @@ def test_too_much_is_said_before_the_start(monkeypatch: pytest.MonkeyPatch) -> N
         condense(small_pipeline(compile=True), device="cpu")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert condense(small_pipeline(), device="cpu").memory is None, "little, so not asked"
+        assert condense(small_pipeline(), device="cpu").group.memory is None, "little, so not asked"
 
 
 def test_available_memory_is_some_and_no_more_than_there_is() -> None:

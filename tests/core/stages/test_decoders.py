@@ -113,11 +113,11 @@ def test_a_run_moves_the_codes_and_its_file_gives_the_same_images(
     fields: dict[str, object], tmp_path: Path
 ) -> None:
     run = condense(small_pipeline(iterations=1, inner_steps=1, decoder=fields), device="cpu")
-    before = {name: code.clone() for name, code in run.codes.items()}
+    before = {name: code.clone() for name, code in run.codes().items()}
     for _ in run:
         pass
     decoder = run.pipeline.decoder
-    for name, code in run.codes.items():
+    for name, code in run.codes().items():
         assert torch.equal(code, before[name]) == (name in decoder.fixed), name
     synset = run.synset()
     mirrored = 2 if fields["type"] == "mirror" else 1

@@ -89,13 +89,13 @@ def test_fp16_takes_half_the_bytes_in_the_file_and_is_optimised_in_float32(tmp_p
     made.save(tmp_path / "half.safetensors")
     loaded = Synset.load(tmp_path / "half.safetensors")
     assert {code.dtype for code in loaded.codes.values()} == {torch.float16}
-    assert {code.dtype for code in run.codes.values()} == {torch.float32}
+    assert {code.dtype for code in run.codes().values()} == {torch.float32}
     # Per class 2 images of 192 numbers; twice as many numbers make 21 images of 4 Gaussians.
     assert loaded.header.images == 2 * 21
     assert stored_bytes(loaded.codes) == 2 * loaded.header.budget == 2 * 2 * 21 * 4 * 9
     assert loaded.images.dtype == torch.float32
     assert torch.equal(loaded.images, made.images)
-    exact = decode(pipeline.decoder, run.codes, 2, SPEC).images.clamp(0, 1)
+    exact = decode(pipeline.decoder, run.codes(), 2, SPEC).images.clamp(0, 1)
     assert 0 < float((loaded.images - exact).abs().max()) < 0.02
 
 

@@ -117,7 +117,7 @@ def test_soft_labels_are_stored_counted_and_read_again(tmp_path: Path) -> None:
     images, classes = 2 * 2 * 4, 2
     assert synset.header.labels == "soft"
     assert synset.header.budget == hard.header.budget + images * classes
-    assert set(run.codes) == {"images"}, "the labels are no codes of the run"
+    assert set(run.codes()) == {"images"}, "the labels are no codes of the run"
     of_images = teacher().logits(Batch(synset.images, synset.class_numbers), run.pipeline.model, SPLIT)
     torch.testing.assert_close(synset.labels, of_images.softmax(1))
 

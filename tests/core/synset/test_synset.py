@@ -54,7 +54,7 @@ def test_the_budget_counts_stored_numbers(synset: Synset) -> None:
 
 def test_images_keep_to_the_value_range() -> None:
     condensation = condense(small_pipeline(iterations=0), device="cpu")
-    condensation.codes = {"images": condensation.codes["images"] * 4 - 2}
+    condensation.group.codes = {"images": condensation.codes()["images"] * 4 - 2}
     images = condensation.synset().images
     assert images.min() == 0
     assert images.max() == 1

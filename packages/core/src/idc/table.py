@@ -80,7 +80,10 @@ def _is_another_scalar(annotation: Any, given: object) -> bool:
     kinds |= {type(value) for value in _literals(annotation)} if kinds else set()
     allowed = kinds | ({int} if float in kinds else set())
     if isinstance(given, list):
-        return any(_is_another_scalar(annotation, each) for each in cast(list[object], given))
+        # Lists of lists are no scalars of any kind.
+        return not any(isinstance(each, list) for each in cast(list[object], given)) and any(
+            _is_another_scalar(annotation, each) for each in cast(list[object], given)
+        )
     return bool(kinds) and type(given) in SCALARS and type(given) not in allowed
 
 

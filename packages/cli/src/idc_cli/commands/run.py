@@ -125,11 +125,11 @@ def run(
                 spent = earlier.header.seconds
                 folder.resume(condensation.iteration)
                 done, total = condensation.steps_done, len(condensation)
-                iterations = f"{condensation.iteration:,} of {plan.iterations:,} iterations are done"
+                iterations = f"{condensation.iteration:,} of {condensation.iterations:,} iterations are done"
                 display.say(f"resuming at inner step {done:,} of {total:,}; {iterations}")
-            if condensation.memory is not None:
+            if condensation.group.memory is not None:
                 how = "compiled, which takes a minute first" if condensation.computed.compiled else "eager"
-                held = f"{condensation.memory / 1e9:.2g} GB"
+                held = f"{condensation.group.memory / 1e9:.2g} GB"
                 display.mention(
                     f"condense: {len(condensation):,} inner steps, {how}; matching takes {held} of memory "
                     "at most"

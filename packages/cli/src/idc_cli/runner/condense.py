@@ -82,7 +82,7 @@ def condense_in_folder(
             finished is kept.
         KeyboardInterrupt: the run was interrupted; the codes so far are saved too.
     """
-    started, alone = time.monotonic() - spent, condensation.share.processes.count == 1
+    started, alone = time.monotonic() - spent, condensation.processes.count == 1
     try:
         outcome = pretrain(condensation, display)
         if outcome is not None:
@@ -100,7 +100,7 @@ def condense_in_folder(
             _save(condensation, folder, time.monotonic() - started, stopped=True)
             raise RunError(f"{error}; the codes so far are in {folder / SYNSET}") from error
     except KeyboardInterrupt as interruption:
-        done = f"{condensation.iteration} of {condensation.pipeline.iterations} iterations"
+        done = f"{condensation.iteration} of {condensation.iterations} iterations"
         if not (alone or isinstance(interruption, AgreedInterruption)):
             display.say(f"interrupted after {done}; the last checkpoint is kept")
             raise
@@ -153,7 +153,7 @@ def _iterate(
     *,
     tensorboard: bool,
 ) -> None:
-    before, processes = condensation.steps_done, condensation.share.processes
+    before, processes = condensation.steps_done, condensation.processes
     due = checkpoint_every.started(condensation.iteration)
     if not before:
         _save_snapshot(condensation, folder, 0.0, display)
@@ -193,13 +193,15 @@ def _save_snapshot(condensation: Condensation, folder: RunFolder, seconds: float
 
 
 def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, Fact]:
-    plan = condensation.pipeline
+    total = condensation.iterations
     facts: dict[str, Fact] = {
-        "of": f"iteration {min(condensation.iteration + 1, plan.iterations)}/{plan.iterations}",
+        "of": f"iteration {min(condensation.iteration + 1, total)}/{total}",
         "loss": loss,
     }
     if track.rate:
-        facts["images_per_second"] = round(track.rate * sum(map(sum, condensation.matching.sizes)), 1)
+        facts["images_per_second"] = round(
+            track.rate * sum(map(sum, condensation.group.matching.sizes.values())), 1
+        )
     if held := memory.used(condensation.device):
         facts["memory"] = held
     return facts
@@ -208,9 +210,9 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
 def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stopped: bool = False) -> Synset:
     plan, real = condensation.pipeline, condensation.data.train
     # A run that was stopped must not train the networks of its soft labels first.
-    with condensation.execution.active():
+    with condensation.group.execution.active():
         needed = Pretraining.of(plan, real, unfinished=False)
-        labelled = not (stopped and needed.missing(condensation.share.processes))
+        labelled = not (stopped and needed.missing(condensation.processes))
     synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         if folder.writes:

@@ -47,7 +47,7 @@ def show_estimate(
     with _threads_of_one(processes):
         condensation = condense(unfitted, data, device=device)
         if trial:
-            how = ", which compiles first" if condensation.execution.compiled else ""
+            how = ", which compiles first" if condensation.group.execution.compiled else ""
             display.mention(f"estimate: trying two inner steps{how}")
         found = estimated(condensation, trial=trial, processes=processes)
     if display.json:

@@ -70,7 +70,7 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
     Raises:
         OSError: it cannot be written; an existing checkpoint is unchanged.
     """
-    state = condensation.collected_state()
+    state = condensation.state()
     if state is None:
         return
     network = None if state.network is None else packed(state.network)
@@ -138,20 +138,18 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
         part, _, rest = name.partition(".")
         # Positions selected by a sampler stay on the CPU.
         parts.setdefault(part, {})[rest] = tensor if part == "refreshed" else tensor.to(device, copy=True)
-    whole, network = condensation.share.shapes(condensation.codes), None
+    network, group, plan = None, condensation.group_at(header.step), condensation.pipeline
     try:
         if header.network is not None:
-            like = condensation.pipeline.model.fresh(
-                condensation.data.spec, Streams(condensation.pipeline.seed), device
-            )
+            like = plan.model.fresh(group.real.spec, Streams(plan.seed), device)
             network = unpacked(parts.get("network", {}), header.network, like)
-        codes = fitting(whole, parts.get("codes", {}))
-        optimizer = {
-            name: fitting(optimised(condensation.pipeline.decoder, whole), each)
-            for name, each in nested(parts.get("optimizer", {})).items()
-        }
-        if optimizer.keys() != condensation.optimizer_state.keys():
+        codes = fitting(condensation.shapes(len(condensation.data.spec.classes)), parts.get("codes", {}))
+        moving = optimised(plan.decoder, condensation.shapes(len(group.share.labels)))
+        buffers, found = plan.optimizer.initial_state(moving), nested(parts.get("optimizer", {}))
+        # There are none before a group's first step.
+        if found.keys() != buffers.keys() and (found or header.step % max(len(group), 1)):
             raise ValueError("the optimizer has other buffers")
+        optimizer = {name: fitting(buffers[name], each) for name, each in found.items()}
     except ValueError:
         raise InputError(
             "--resume: the checkpoint's tensors do not fit this pipeline; start again with --overwrite"

@@ -9,7 +9,6 @@ from idc.config.pipeline import Pipeline
 from idc.errors import RunError
 from idc.network.network import Network
 from idc.shapes import Codes
-from idc.spec import ImageSpec
 
 
 class DivergenceError(RunError):
@@ -31,25 +30,21 @@ def not_finite(distances: Distances, codes: Codes, share: Share) -> Bool[Tensor,
     return share.gathered(~fine)
 
 
-def diverged(
-    plan: Pipeline, spec: ImageSpec, suspects: Bool[Tensor, " classes"], network: Network | None, steps: int
-) -> str:
-    """An error message: the first class, the step, and what to change.
+def diverged(plan: Pipeline, name: str, network: Network | None, steps: int) -> str:
+    """An error message: the class, the step, and what to change.
 
     Args:
         plan: the pipeline.
-        spec: of the images.
-        suspects: the classes found by `not_finite`; at least one.
+        name: of the first class found by `not_finite`.
         network: the network that was matched.
         steps: inner steps done, including the one that was not finite.
     """
-    label = int(suspects.nonzero()[0])
     iteration, inner_step = divmod(steps - 1, plan.inner_steps)
     trained = network is None or all(bool(weight.isfinite().all()) for weight in network.weights.values())
     cause = f"optimizer.learning_rate = {plan.optimizer.learning_rate}: lower it"
     if not trained:
         cause = "the learning rate in [networks.training], as the network is not finite either: lower it"
     return (
-        f"the distance of class {spec.classes[label]!r} or its gradient was not finite in iteration "
-        f"{iteration + 1} of {plan.iterations}, inner step {inner_step + 1}; the likely cause is {cause}"
+        f"the distance of class {name!r} or its gradient was not finite in iteration {iteration + 1} of "
+        f"{plan.iterations}, inner step {inner_step + 1}; the likely cause is {cause}"
     )

@@ -43,15 +43,12 @@ class Draws:
         self._streams = streams
         self._decoded = decoded
 
-    def sizes(self) -> list[tuple[int, int]]:
-        """Number of real and of synthetic images in a match of each class."""
-        found: list[tuple[int, int]] = []
-        for label, members in enumerate(self._train.members):
-            streams = self._streams.child("sampler", label)
-            kept = self._plan.sampler.synthetic(self._decoded, 0, streams)
-            real = self._plan.sampler.real(members, 0, streams)
-            found.append((len(real), self._decoded if kept is None else len(kept)))
-        return found
+    def size(self, label: int) -> tuple[int, int]:
+        """Number of real and of synthetic images in a match of a class."""
+        sampler, streams = self._plan.sampler, self._streams.child("sampler", label)
+        kept = sampler.synthetic(self._decoded, 0, streams)
+        real = sampler.real(self._train.members[label], 0, streams)
+        return len(real), self._decoded if kept is None else len(kept)
 
     def refresh(self, network: Network, step: int, labels: Iterable[int]) -> dict[int, Indices]:
         """What the sampler's `refresh` returns for each of these classes, before this inner step."""

@@ -1,7 +1,7 @@
 """One inner step: every class is matched once. Random draws come first, then the computation by class."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import MappingProxyType
@@ -60,6 +60,7 @@ class Matching:
         streams: the run's.
         decoded: number of training images that a class's codes decode to.
         at_once: maximum number of classes, with equally many images, matched in one call; may be changed.
+        labels: numbers of the classes that are condensed together; all by default.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Matching:
         streams: Streams,
         decoded: int,
         at_once: int = 1,
+        labels: Sequence[int] | None = None,
     ) -> None:
         self._plan = plan
         self._train = train
@@ -79,16 +81,16 @@ class Matching:
         """What an inner step draws."""
         self.decoded = decoded
         """Number of training images that a class's codes decode to."""
-        self.sizes = self.draws.sizes()
+        self.classes = list(range(len(train.spec.classes)) if labels is None else labels)
+        """Those that are matched here, to which the rows of codes belong; may be changed."""
+        self.sizes = {label: self.draws.size(label) for label in self.classes}
         """Number of real and of synthetic images in a match of each class."""
-        self.classes = range(len(self.sizes))
-        """Consecutive classes that are matched here, to which the rows of codes belong; all at first."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
 
     def operations(self, network: Network) -> float:
         """Floating-point operations of one inner step of all classes, approximately."""
-        images = map(sum, zip(*self.sizes, strict=True))
+        images = map(sum, zip(*self.sizes.values(), strict=True))
         passes = zip(self._plan.objective.passes(), images, strict=True)
         return sum(each * images for each, images in passes) * network.operations(self._train.spec.shape)
 
@@ -124,7 +126,7 @@ class Matching:
         results: dict[int, Matched] = {}
         for labels in alike.values():
             # Each shape needs its own graph, which is not worth compiling for a few small classes.
-            rare = self.sizes.count(self.sizes[labels[0]]) * MAX_SHAPES < len(self.sizes)
+            rare = [*self.sizes.values()].count(self.sizes[labels[0]]) * MAX_SHAPES < len(self.sizes)
             execution = current_execution().eager() if rare else current_execution()
             while labels:
                 chunk = labels[: self.at_once]
@@ -273,7 +275,7 @@ class Matching:
         return matched, (*state, prepared, *stacked)
 
     def _of_class(self, codes: Codes, label: int) -> Codes:
-        return of_class(self._plan.decoder, codes, label - self.classes.start)
+        return of_class(self._plan.decoder, codes, self.classes.index(label))
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Match fewer classes at once after an error; raise it if there was only one class."""

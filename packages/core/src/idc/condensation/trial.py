@@ -6,7 +6,7 @@ import torch
 
 from idc.condensation.pretraining import Pretraining
 from idc.config.pipeline import Pipeline
-from idc.data.split import RealData, Split
+from idc.data.split import Split
 from idc.errors import InputError
 from idc.network.network import Network
 from idc.network.view import NetworkView
@@ -16,13 +16,13 @@ from idc.training.preprocessing import Preprocessing
 
 
 def try_stages(
-    plan: Pipeline, data: RealData, preprocessing: Preprocessing, streams: Streams, device: torch.device
+    plan: Pipeline, real: Split, preprocessing: Preprocessing, streams: Streams, device: torch.device
 ) -> tuple[Network, Tensors]:
     """Try every stage on a few images.
 
     Args:
         plan: the pipeline.
-        data: on the device.
+        real: the training split, on the device.
         preprocessing: with the augmentations of the matching.
         streams: the run's.
         device: to compute on.
@@ -33,24 +33,24 @@ def try_stages(
     Raises:
         InputError: a stage does not fit the data, or two stages do not fit each other.
     """
-    spec, members = data.spec, data.train.members
+    spec, members = real.spec, real.members
     plan.decoder.capacity(plan.images_per_class, spec)
     preprocessing.refuse_unfit()
-    plan.networks.refuse_unfit(plan.model, data.train)
-    plan.labels.refuse_unfit(plan.model, data.train)
-    Pretraining.of(plan, data.train).refuse_unfit()
+    plan.networks.refuse_unfit(plan.model, real)
+    plan.labels.refuse_unfit(plan.model, real)
+    Pretraining.of(plan, real).refuse_unfit()
     for evaluator in plan.evaluate:
         evaluator.refuse_unfit(spec)
         if plan.labels.soft or plan.decoder.soft_labels():
             evaluator.refuse_soft_labels()
-    network = _like_those_matched(plan, data.train, streams.child("check"))
+    network = _like_those_matched(plan, real, streams.child("check"))
 
     def normalised(some: Indices) -> Batch:
-        batch = data.train.batch(some)
+        batch = real.batch(some)
         return Batch(preprocessing(batch.images), batch.labels)
 
-    real, syn = (normalised(members[0][:count]) for count in (2, min(2, plan.images_per_class)))
-    few = data.train.at(torch.cat([each[:2] for each in members]))
+    few_real, syn = (normalised(members[0][:count]) for count in (2, min(2, plan.images_per_class)))
+    few = real.at(torch.cat([each[:2] for each in members]))
     if plan.sampler.refreshes(0):
         plan.sampler.refresh(few.members[0], few, network, 0, streams.child("check"))
     try:
@@ -65,8 +65,8 @@ def try_stages(
                     for sweep in range(plan.objective.sweeps())
                 ]
                 for view in views:
-                    plan.objective.distance(view, real, syn)
-                remembered = plan.objective.remember(views[-1], real, syn)
+                    plan.objective.distance(view, few_real, syn)
+                remembered = plan.objective.remember(views[-1], few_real, syn)
                 # Without a memory, the second match would be the first again.
                 if not remembered:
                     break

@@ -19,12 +19,15 @@ def refuse_changes(began: Mapping[str, Any], wanted: Mapping[str, Any], inner_st
     Raises:
         InputError: names every field that differs, with both values; or ``iterations`` is too small.
     """
-    differing = {key: values for key, values in differences(began, wanted) if key != "iterations"}
+    # With groups, those that are finished could not go on.
+    free = {"iterations"} if "groups" not in wanted else set[str]()
+    differing = {key: values for key, values in differences(began, wanted) if key not in free}
     if differing:
         lines = "".join(f"\n  {key}: was {before}, is now {now}" for key, (before, now) in differing.items())
         raise InputError(
             f"--resume: the pipeline has changed since the run was started:{lines}\nset these back, choose "
-            "another folder with --out, or start again with --overwrite; only iterations may change"
+            "another folder with --out, or start again with --overwrite; "
+            f"{'only iterations' if free else 'nothing'} may change"
         )
     done = -(-inner_steps_done // int(wanted["inner_steps"]))
     if wanted["iterations"] < done:

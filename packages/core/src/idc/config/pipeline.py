@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
 from idc.config.extends import read_table
+from idc.config.groups import Groups
 from idc.config.overrides import override
 from idc.errors import InputError, explain
 from idc.kinds import (
@@ -99,6 +100,8 @@ class Pipeline(Table):
     compile: Compile = "auto"
     """Whether steps are compiled, which takes a minute; ``auto`` compiles long runs. Compiled steps round
     differently in the last digits."""
+    groups: Groups | None = None
+    """Groups of classes that are condensed apart; by default all classes are condensed together."""
     dataset: Dataset
     """The real images: a split to condense and a split to test on."""
     model: Model
@@ -195,6 +198,7 @@ class Pipeline(Table):
                     "init": baseline.init,
                     "decoder": baseline.decoder,
                     "iterations": 0,
+                    "groups": None,
                     "baseline": (),
                 }
             )
@@ -207,6 +211,30 @@ class Pipeline(Table):
         synsets = [self.method, *(baseline.name for baseline in self.baseline)]
         if len(set(synsets)) < len(synsets):
             raise ValueError(f"method and baseline names must be distinct, got {', '.join(synsets)}")
+        return self
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> Self:
+        if self.groups is None:
+            return self
+        if self.decoder.shared:
+            shared = ", ".join(sorted(self.decoder.shared))
+            raise ValueError(
+                f"groups: decoder {self.decoder.type!r} shares {shared} among all classes, which groups that "
+                "are condensed apart cannot; leave [groups] out, or choose another decoder"
+            )
+        if self.snapshot_every is not None:
+            raise ValueError(
+                "snapshot_every: there are no snapshots with [groups], which are condensed one after the "
+                "other; leave one of them out"
+            )
+        pools = self.networks.pools() or self.labels.pools()
+        if self.groups.see != "all" and (pools or self.decoder.soft_labels()):
+            what = "pools" if pools else "the decoder's soft labels"
+            raise ValueError(
+                f"groups.see: {self.groups.see!r} is not allowed with {what}, which are of all classes; set "
+                "groups.see = 'all'"
+            )
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,6 @@
 """Real images: a split is one tensor, in memory or mapped from a file."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -70,6 +70,23 @@ class Split:
     def at(self, indices: Indices) -> "Split":
         """A split of some of the images, on the device."""
         return Split(self._rows(indices), self.labels[indices], self.spec)
+
+    def of_classes(self, labels: Sequence[int]) -> "Split":
+        """A split of the images of some classes, which are numbered anew in this order; itself for all.
+
+        Args:
+            labels: numbers of the classes.
+        """
+        if list(labels) == list(range(len(self.spec.classes))):
+            return self
+        kept = torch.cat([self.members[label] for label in labels]).sort().values
+        renumbered = torch.zeros(len(self.spec.classes), dtype=self.labels.dtype, device=self.device)
+        renumbered[torch.tensor(labels, device=self.device)] = torch.arange(
+            len(labels), dtype=self.labels.dtype, device=self.device
+        )
+        spec = self.spec.model_copy(update={"classes": tuple(self.spec.classes[label] for label in labels)})
+        chosen = self.at(kept)
+        return Split(chosen.pixels, renumbered[chosen.labels], spec)
 
     def _rows(self, indices: Indices) -> Pixels:
         # pixels[indices] is ten times slower on a CPU: it copies value by value.

@@ -79,24 +79,24 @@ def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> 
     """
     plan, spec = condensation.pipeline, condensation.data.spec
     synset = condensation.synset(labelled=False)
-    network, each = condensation.trial_network, condensation.trial_network.operations(spec.shape)
+    network, each = condensation.group.trial_network, condensation.group.trial_network.operations(spec.shape)
     count = synset.header.images
-    trained = plan.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
+    trained = condensation.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
     soft = count * len(spec.classes) if plan.labels.soft else 0
-    with condensation.execution.active():
+    with condensation.group.execution.active():
         pretraining = Pretraining.of(plan, condensation.data.train, unfinished=len(condensation) > 0)
         missing, untrained = len(pretraining.missing()), pretraining.untrained()
-    scored = _scored(plan, spec, count, condensation.matching.decoded) if plan.evaluate else []
+    scored = _scored(plan, spec, count, condensation.group.matching.decoded) if plan.evaluate else []
     scoring = sum(
         evaluator.operations(images, matched, spec, plan.model)
         for evaluator in plan.evaluate
         for images, matched in scored
     )
-    matched = len(condensation) * condensation.matching.operations(network)
-    with condensation.execution.eager().active():
-        memory = condensation.matching.memory(network, condensation.codes, condensation.trial_prepared)
+    matched = len(condensation) * condensation.group.matching.operations(network)
+    with condensation.group.execution.eager().active():
+        memory = condensation.group.matching.memory(network, condensation.group.codes, condensation.group.trial_prepared)
     division = Division(
-        images=[sum(sizes) for sizes in condensation.matching.sizes],
+        images=[sum(size) for size in condensation.group.matching.sizes.values()],
         pretrained=missing,
         started=networks_started(plan),
         independent=plan.networks.independent,
@@ -116,14 +116,14 @@ def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> 
         synsets=len(scored),
         memory=memory,
         device=str(condensation.device),
-        compiled=condensation.execution.compiled,
-        precision=condensation.execution.precision,
+        compiled=condensation.group.execution.compiled,
+        precision=condensation.group.execution.precision,
         bf16_in_hardware=computes_bf16(condensation.device),
         processes=processes,
         most_classes=most_classes,
         code_bytes=sum(
             code.nbytes if name in plan.decoder.shared else code[:1].nbytes * most_classes
-            for name, code in condensation.codes.items()
+            for name, code in condensation.group.codes.items()
         ),
     )
     if not trial:

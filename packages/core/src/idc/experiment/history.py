@@ -26,9 +26,9 @@ def recorded(condensation: Condensation) -> Iterator[tuple[Step, Iteration | Non
     Args:
         condensation: to run. The loop may be left at any time; a new one continues.
     """
-    plan = condensation.pipeline
+    plan, total = condensation.pipeline, condensation.iterations
     with_norms = max(1, min(MAX_ITERATIONS_WITH_NORMS, len(condensation) // STEPS_PER_ITERATION_WITH_NORMS))
-    every = max(1, -(-plan.iterations // with_norms))
+    every = max(1, -(-total // with_norms))
     losses: list[Scalar] = []
     first: GradientNorms | None = None
     for step in condensation:

@@ -38,7 +38,7 @@ def timed(
         untrained: pools of which networks are missing, and the images that these are to be trained on.
         scored: training images of all synsets that are scored, as a multiple of those of this one.
     """
-    with condensation.execution.active():
+    with condensation.group.execution.active():
         parts = _condensing(condensation, pooled=bool(untrained)) if len(condensation) else Parts()
         pretraining = _pretraining(condensation, untrained)
     scoring = scored * _scoring(synset, condensation) if scored else 0.0
@@ -65,9 +65,9 @@ def _pretraining(condensation: Condensation, untrained: Sequence[tuple[Pretraine
 def _condensing(condensation: Condensation, *, pooled: bool) -> Parts:
     """Seconds of all inner steps, with an untrained network if those of a pool are missing."""
     plan, train, steps = condensation.pipeline, condensation.data.train, len(condensation)
-    device, streams, network = condensation.device, Streams(plan.seed), condensation.trial_network
+    device, streams, network = condensation.device, Streams(plan.seed), condensation.group.trial_network
     # The first time it may compile.
-    tries = 2 if condensation.execution.compiled else 1
+    tries = 2 if condensation.group.execution.compiled else 1
     started = networks_started(plan)
     prepared, once = _clocked(device, prepare, plan, train, streams)
     condensation.restore(replace(condensation.state, prepared=prepared))
@@ -80,13 +80,13 @@ def _condensing(condensation: Condensation, *, pooled: bool) -> Parts:
     refreshed, look = dict[int, Indices](), 0.0
     looks = sum(map(plan.sampler.refreshes, range(steps)))
     if looks:
-        refresh = condensation.matching.draws.refresh
-        refreshed, look = _clocked(device, refresh, network, 0, condensation.share.own)
+        refresh = condensation.group.matching.draws.refresh
+        refreshed, look = _clocked(device, refresh, network, 0, condensation.group.share.own)
     for step in range(min(steps, 1 + tries)):
         if step and steps > started:
-            network, seconds = _clocked(device, plan.networks.train, network, train, condensation.synthetic)
+            network, seconds = _clocked(device, plan.networks.train, network, train, condensation.group.synthetic)
             trainings.append(seconds)
-        _, seconds = _clocked(device, condensation.inner_step, network, step, refreshed)
+        _, seconds = _clocked(device, condensation.group.inner_step, network, step, refreshed)
         matches.append(seconds)
     start, training, match = (seconds[-1] if seconds else 0.0 for seconds in (starts, trainings, matches))
     once += sum(max(0.0, seconds[0] - seconds[-1]) for seconds in (starts, trainings, matches) if seconds)
