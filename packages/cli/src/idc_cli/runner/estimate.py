@@ -74,7 +74,7 @@ def _rows(pipeline: Pipeline, found: Estimate) -> list[tuple[str, str]]:
     rows = [
         ("stored", f"{found.stored_images:,} images, {found.budget:,} numbers, {size(found.bytes)}"),
         ("training images", f"{found.images:,}"),
-        ("inner steps", f"{found.steps:,}: {pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"),
+        ("inner steps", f"{found.steps:,}: {_iterations(pipeline, found)}"),
         ("scored", f"{found.synsets:,} synsets" if found.synsets else "nothing: there is no [[evaluate]]"),
         (
             "arithmetic",
@@ -139,3 +139,9 @@ def _precision(found: Estimate) -> str:
 def _phases(shown: Callable[[float], str], pretraining: float, condensing: float, scoring: float) -> str:
     first = f"{shown(pretraining)} pretraining, " if pretraining else ""
     return f"{first}{shown(condensing)} condensing" + (f", {shown(scoring)} scoring" if scoring else "")
+
+
+def _iterations(pipeline: Pipeline, found: Estimate) -> str:
+    said = f"{pipeline.iterations:,} iterations of {pipeline.inner_steps:,}"
+    groups = found.steps // max(1, pipeline.iterations * pipeline.inner_steps)
+    return f"{said} for each of {groups} groups of classes" if groups > 1 else said

@@ -81,7 +81,9 @@ def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> 
     synset = condensation.synset(labelled=False)
     network, each = condensation.group.trial_network, condensation.group.trial_network.operations(spec.shape)
     count = synset.header.images
-    trained = condensation.iterations * plan.networks.trained_images(plan.inner_steps, condensation.data.train, count)
+    trained = condensation.iterations * plan.networks.trained_images(
+        plan.inner_steps, condensation.data.train, count
+    )
     soft = count * len(spec.classes) if plan.labels.soft else 0
     with condensation.group.execution.active():
         pretraining = Pretraining.of(plan, condensation.data.train, unfinished=len(condensation) > 0)
@@ -94,11 +96,13 @@ def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> 
     )
     matched = len(condensation) * condensation.group.matching.operations(network)
     with condensation.group.execution.eager().active():
-        memory = condensation.group.matching.memory(network, condensation.group.codes, condensation.group.trial_prepared)
+        memory = condensation.group.matching.memory(
+            network, condensation.group.codes, condensation.group.trial_prepared
+        )
     division = Division(
         images=[sum(size) for size in condensation.group.matching.sizes.values()],
         pretrained=missing,
-        started=networks_started(plan),
+        started=len(condensation.groups) * networks_started(plan),
         independent=plan.networks.independent,
         scored=networks_scored(plan, len(scored)),
     )

@@ -63,14 +63,18 @@ def _pretraining(condensation: Condensation, untrained: Sequence[tuple[Pretraine
 
 
 def _condensing(condensation: Condensation, *, pooled: bool) -> Parts:
-    """Seconds of all inner steps, with an untrained network if those of a pool are missing."""
-    plan, train, steps = condensation.pipeline, condensation.data.train, len(condensation)
-    device, streams, network = condensation.device, Streams(plan.seed), condensation.group.trial_network
+    """Seconds of all inner steps, with an untrained network if those of a pool are missing.
+
+    Of several groups of classes by those of the first.
+    """
+    plan, steps, group = condensation.pipeline, len(condensation), condensation.group
+    device, train, streams, network = condensation.device, group.real, Streams(plan.seed), group.trial_network
+    groups = len(condensation.groups)
     # The first time it may compile.
-    tries = 2 if condensation.group.execution.compiled else 1
-    started = networks_started(plan)
+    tries = 2 if group.execution.compiled else 1
+    started = groups * networks_started(plan)
     prepared, once = _clocked(device, prepare, plan, train, streams)
-    condensation.restore(replace(condensation.state, prepared=prepared))
+    group.continue_from(replace(group.state, prepared=prepared))
     starts, trainings, matches = list[float](), list[float](), list[float]()
     if not (pooled and plan.networks.pools()):
         for _ in range(tries):
@@ -78,15 +82,15 @@ def _condensing(condensation: Condensation, *, pooled: bool) -> Parts:
             network, seconds = _clocked(device, plan.networks.start, 0, None, plan.model, train, own)
             starts.append(seconds)
     refreshed, look = dict[int, Indices](), 0.0
-    looks = sum(map(plan.sampler.refreshes, range(steps)))
+    looks = groups * sum(map(plan.sampler.refreshes, range(len(group))))
     if looks:
-        refresh = condensation.group.matching.draws.refresh
-        refreshed, look = _clocked(device, refresh, network, 0, condensation.group.share.own)
+        refresh = group.matching.draws.refresh
+        refreshed, look = _clocked(device, refresh, network, 0, group.share.own)
     for step in range(min(steps, 1 + tries)):
         if step and steps > started:
-            network, seconds = _clocked(device, plan.networks.train, network, train, condensation.group.synthetic)
+            network, seconds = _clocked(device, plan.networks.train, network, train, group.synthetic)
             trainings.append(seconds)
-        _, seconds = _clocked(device, condensation.group.inner_step, network, step, refreshed)
+        _, seconds = _clocked(device, group.inner_step, network, step, refreshed)
         matches.append(seconds)
     start, training, match = (seconds[-1] if seconds else 0.0 for seconds in (starts, trainings, matches))
     once += sum(max(0.0, seconds[0] - seconds[-1]) for seconds in (starts, trainings, matches) if seconds)
