@@ -61,7 +61,7 @@ def condense(
     return Condensation(
         pipeline,
         data or pipeline.dataset.load(Path(root)),
-        devices.choose(device),
+        devices.choose(device, processes.rank_on_machine),
         classes_at_once,
         processes,
     )

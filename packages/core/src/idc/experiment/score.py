@@ -101,7 +101,7 @@ def evaluate_all(
         evaluator.refuse_unfit(data.spec)
         if any(synset.header.labels == "soft" for synset in synsets):
             evaluator.refuse_soft_labels()
-    chosen = devices.choose(device)
+    chosen = devices.choose(device, processes.rank_on_machine)
     execution = Execution.on(chosen, pipeline.precision, pipeline.compile)
     real = on_device(data, pipeline, chosen)
     rows = _rows(pipeline, len(synsets))
