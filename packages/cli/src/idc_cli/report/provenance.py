@@ -1,5 +1,8 @@
 """What a synset is and how it was made, in words: for the terminal and for pages."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from idc.files.tensorfile import Described
 from idc.synset.header import Header
 
@@ -15,7 +18,8 @@ def contents(found: Described[Header]) -> list[Row]:
         ("pipeline", f"{plan.get('name')} (method {plan.get('method')}, seed {plan.get('seed')})"),
         (
             "iterations",
-            f"{header.iterations} of {plan.get('iterations')}, inner steps {plan.get('inner_steps')}",
+            f"{header.iterations} of {_iterations(plan, len(spec.classes))}, inner steps "
+            f"{plan.get('inner_steps')}",
         ),
         ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
         ("images", f"{header.images} from {plan.get('images_per_class')} stored per class"),
@@ -58,3 +62,10 @@ def _computed(header: Header) -> list[Row]:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:.4g}" for value in values)
+
+
+def _iterations(plan: Mapping[str, Any], classes: int) -> int:
+    """Outer iterations of a finished run: those of all groups of classes together."""
+    groups = plan.get("groups", {}).get("classes", classes)
+    count = -(-classes // groups) if isinstance(groups, int) else len(groups)
+    return int(plan.get("iterations", 0)) * count

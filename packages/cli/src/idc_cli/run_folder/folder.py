@@ -213,10 +213,13 @@ class RunFolder:
         """
         from idc.condensation import checkpoint
 
+        # First, because it exchanges something: what fails here must not keep the others waiting.
+        state = condensation.state()
+        if state is None or not self.writes:
+            return
         try:
-            if self.writes:
-                self._restore_if_removed()
-            checkpoint.save(self / CHECKPOINT, condensation, seconds)
+            self._restore_if_removed()
+            checkpoint.write(self / CHECKPOINT, condensation, state, seconds)
         except (OSError, InputError) as error:
             reason = getattr(error, "strerror", None) or error
             warnings.warn(

@@ -92,6 +92,8 @@ def condense_in_folder(
             _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
         except DivergenceError as error:
             _save(condensation, folder, time.monotonic() - started, stopped=True)
+            # Whoever ends earlier ends the others.
+            condensation.processes.meet()
             raise RunError(f"{error}, and are in {folder / SYNSET}") from error
         # Such as a pool that vanished during the run.
         except (InputError, RunError) as error:
@@ -105,6 +107,7 @@ def condense_in_folder(
             display.say(f"interrupted after {done}; the last checkpoint is kept")
             raise
         _save(condensation, folder, time.monotonic() - started, stopped=True)
+        condensation.processes.meet()
         display.say(f"stopped after {done}; the codes so far are in {folder / SYNSET}")
         raise
     spent = time.monotonic() - started

@@ -58,9 +58,7 @@ class Checkpoint(NamedTuple):
 
 
 def save(path: Path, condensation: Condensation, seconds: float) -> None:
-    """Write a checkpoint and verify it before it replaces the previous one, which is kept.
-
-    All processes call it, and the first one writes.
+    """`write` the state of a condensation, which may be divided over processes; all of them call it.
 
     Args:
         path: the file.
@@ -71,8 +69,22 @@ def save(path: Path, condensation: Condensation, seconds: float) -> None:
         OSError: it cannot be written; an existing checkpoint is unchanged.
     """
     state = condensation.state()
-    if state is None:
-        return
+    if state is not None:
+        write(path, condensation, state, seconds)
+
+
+def write(path: Path, condensation: Condensation, state: State, seconds: float) -> None:
+    """Write a checkpoint and verify it before it replaces the previous one, which is kept.
+
+    Args:
+        path: the file.
+        condensation: whose state it is.
+        state: what `Condensation.state` returned.
+        seconds: wall-clock seconds of the condensation so far.
+
+    Raises:
+        OSError: it cannot be written; an existing checkpoint is unchanged.
+    """
     network = None if state.network is None else packed(state.network)
     tensors = dict(_named(state, {} if network is None else network[0]))
     header = CheckpointHeader(

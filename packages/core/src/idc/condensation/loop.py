@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from idc.condensation.divergence import DivergenceError
 from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.group import Group, InitialCodes
 from idc.condensation.share import in_class_order, of_classes
@@ -44,7 +45,7 @@ def condense(
         classes_at_once: classes matched in one call, which needs more memory and is no faster on a CPU;
             ``auto`` for as many as fit into a GPU's free memory.
         processes: those that compute the run together, each of which calls this and makes the same steps; by
-            default this one alone. The result does not depend on how many there are.
+            default this one alone. With one class at once, the result does not depend on how many there are.
 
     Returns:
         An iterator over `Step`: every ``next`` makes one inner step, and a new loop continues where the last
@@ -161,9 +162,15 @@ class Condensation:
             if group is not self._last:
                 self._last.release()
             self._last = group
-            for distances in group.execution.during(group.steps()):
-                iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
-                yield Step(iteration, inner_step, distances.mean())
+            try:
+                for distances in group.execution.during(group.steps()):
+                    iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
+                    yield Step(iteration, inner_step, distances.mean())
+            except DivergenceError as error:
+                if self.pipeline.groups is None:
+                    raise
+                number = f"group {self.groups.index(group) + 1} of {len(self.groups)}"
+                raise DivergenceError(f"{number}: {error}") from error
 
     def pretrain(self, progress: Callable[[float], None] = lambda fraction: None) -> str | None:
         """Train the networks that the run starts from, if any are missing; else the first step does.

@@ -68,6 +68,10 @@ class MatchedNetworks:
     def _ahead(self, step: int, network: Network | None) -> Iterator[Network]:
         while step < self._steps:
             chains = list(islice(self._chains(step), self._processes.count))
+            if len(chains) == 1:
+                # Nothing to divide, and no reason to keep many networks.
+                yield from self._one_by_one(step, network, _refused)
+                return
             trained = self._trained(chains, network)
             self._processes.meet()
             for source, chain in enumerate(chains):

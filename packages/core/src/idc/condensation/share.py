@@ -84,10 +84,10 @@ class Share:
         """Tensors that only one process has, on the CPU, in every process."""
         if self.processes.count == 1:
             return part
-        whole: Tensors = {}
+        held, whole = {name: each.cpu() for name, each in part.items()}, dict[str, Tensor]()
         for rank in range(self.processes.count):
-            held = {name: each.cpu() for name, each in part.items()}
-            whole |= self.processes.broadcast(held, rank, torch.device("cpu"))[0]
+            own = held if rank == self.processes.rank else {}
+            whole |= self.processes.broadcast(own, rank, torch.device("cpu"))[0]
         return whole
 
     def _each(self, codes: Codes, function: Callable[[Tensor], Tensor]) -> Codes:

@@ -40,7 +40,7 @@ def part(whole: State, share: Share) -> State:
 def collected(own: State, share: Share) -> State | None:
     """The state with all classes, on the CPU, in the first process; None in the others. All call it.
 
-    One tensor after another, so that little more than the whole is in memory.
+    One tensor after another, so that besides the whole only one is in memory twice.
     """
     codes = share.collected(own.codes)
     buffers = {name: share.collected(buffer) for name, buffer in own.optimizer.items()}

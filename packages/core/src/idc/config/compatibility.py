@@ -29,6 +29,8 @@ def refuse_changes(began: Mapping[str, Any], wanted: Mapping[str, Any], inner_st
             "another folder with --out, or start again with --overwrite; "
             f"{'only iterations' if free else 'nothing'} may change"
         )
+    if not free:
+        return
     done = -(-inner_steps_done // int(wanted["inner_steps"]))
     if wanted["iterations"] < done:
         raise InputError(

@@ -85,8 +85,9 @@ class Split:
             len(labels), dtype=self.labels.dtype, device=self.device
         )
         spec = self.spec.model_copy(update={"classes": tuple(self.spec.classes[label] for label in labels)})
-        chosen = self.at(kept)
-        return Split(chosen.pixels, renumbered[chosen.labels], spec)
+        # A copy, where the pixels are: on the CPU if not all fit into a GPU.
+        pixels = self.pixels.index_select(0, kept.to(self.pixels.device))
+        return Split(pixels, renumbered[self.labels[kept.to(self.device)]], spec)
 
     def _rows(self, indices: Indices) -> Pixels:
         # pixels[indices] is ten times slower on a CPU: it copies value by value.

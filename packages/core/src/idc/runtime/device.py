@@ -18,8 +18,7 @@ def choose(name: str = "auto", rank_on_machine: int = 0) -> torch.device:
 
     Args:
         name: ``auto`` (a CUDA GPU if there is one, else the CPU) or an argument of ``torch.device``.
-        rank_on_machine: of this process among several; without a number in ``name``, each gets its own GPU as
-            far as there are enough.
+        rank_on_machine: of this process among several; without a number in ``name``, each gets its own GPU.
 
     Raises:
         InputError: the name is unknown, or the device is not available.
@@ -27,7 +26,13 @@ def choose(name: str = "auto", rank_on_machine: int = 0) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and rank_on_machine:
-        name = f"cuda:{rank_on_machine % max(1, torch.cuda.device_count())}"
+        name = f"cuda:{rank_on_machine}"
+        if rank_on_machine >= (count := torch.cuda.device_count()):
+            # NCCL refuses two processes on one.
+            raise InputError(
+                f"device: there is no GPU for process {rank_on_machine} of this machine, which has {count}; "
+                f"start at most {count} processes, or set --device cpu"
+            )
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).item()
