@@ -109,6 +109,13 @@ def test_more_iterations_are_allowed_and_fewer_down_to_those_begun() -> None:
         refuse_changes(table, {**table, "iterations": 2}, 5)
 
 
+def test_with_groups_of_classes_a_run_goes_on_in_any_but_gets_no_longer() -> None:
+    table = small_pipeline(iterations=5, groups={"classes": 4}).table()
+    refuse_changes(table, table, 2 * 3 * 5)
+    with pytest.raises(InputError, match=r"iterations: was 5, is now 9.*(?s:.)*nothing may change"):
+        refuse_changes(table, {**table, "iterations": 9}, 4)
+
+
 def test_a_run_that_another_process_has_made_meanwhile_is_kept(small_run_source: Path) -> None:
     folder = RunFolder(Path("runs/small"), small_pipeline())
     with folder:
