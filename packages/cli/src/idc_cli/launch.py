@@ -97,7 +97,7 @@ def _cores() -> int:
 def _waited(running: Sequence["subprocess.Popen[bytes]"]) -> list[int]:
     """Exit codes of all processes; when one has failed, the others are ended after a while."""
     failed: float | None = None
-    while any(process.poll() is None for process in running):
+    while None in [process.poll() for process in running]:
         time.sleep(POLL)
         if failed is None and any(process.returncode for process in running):
             failed = time.monotonic()
