@@ -56,7 +56,7 @@ def run(
 
     from idc_cli.launch import start
 
-    start(processes)
+    start(processes, timeout)
     from idc.condensation import checkpoint
     from idc.condensation.loop import condense
     from idc.config.overrides import parse_assignments
