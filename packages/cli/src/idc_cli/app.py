@@ -29,8 +29,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
         # Not at the top: it imports pydantic, which `idc --help` does not need.
-        from idc.errors import InputError, Notice, OtherProcessError, RunError
-        from idc.runtime.place import FILE, place
+        from idc.errors import InputError, LostProcessError, Notice, OtherProcessError, RunError
+        from idc.runtime.place import FILE, LOST, place
 
         show_warning = warnings.showwarning
 
@@ -55,7 +55,8 @@ class Commands(TyperGroup):
             raise typer.Exit(error.code) from None
         except RunError as error:
             print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            lost = isinstance(error, LostProcessError) and FILE in os.environ
+            raise typer.Exit(LOST if lost else 1) from None
         except KeyboardInterrupt:
             if place().rank == 0:
                 print("interrupted", file=sys.stderr)

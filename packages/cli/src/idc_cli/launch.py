@@ -20,10 +20,10 @@ from types import FrameType
 import typer
 
 from idc.errors import InputError, OtherProcessError
-from idc.runtime.place import ENDED, FILE, named, place
+from idc.runtime.place import ENDED, FILE, LOST, named, place
 from idc_cli.interruption import SIGNALS
 
-POLL, GRACE = 0.05, 20.0
+POLL, GRACE = 0.05, 10.0
 """Seconds between two looks at the processes, and for which the others may go on when one is lost."""
 
 AGAIN = "start the command again, idc run with --resume"
@@ -147,8 +147,8 @@ def _end_together(
             ended.add(rank)
             # The first may still write what all have computed.
             if process.returncode not in (0, 130):
-                silent = process.returncode == ENDED or _is_silent(process.returncode)
-                until = min(until, now + (GRACE if silent else patience))
+                lost = process.returncode in (ENDED, LOST) or _is_silent(process.returncode)
+                until = min(until, now + (GRACE if lost else patience))
         if len(passed_on) > 1 and not interrupted:
             interrupted, until = True, min(until, now + GRACE)
         if now > until:
@@ -160,7 +160,7 @@ def _end_together(
 
 def _is_silent(code: int) -> bool:
     """Whether a process that ended so has said nothing about it."""
-    return code not in (0, 1, 2, 130, ENDED) and -code not in SIGNALS
+    return code not in (0, 1, 2, 130, ENDED, LOST) and -code not in SIGNALS
 
 
 def _ending(code: int) -> str:

@@ -10,9 +10,9 @@ FILE = "IDC_RENDEZVOUS"
 """Environment variable with the path of a file through which processes of one machine find each other, which
 needs no port."""
 
-ENDED = 75
-"""Exit code of a process that has lost another, which has ended; those that started both say how. It is
-EX_TEMPFAIL of sysexits.h."""
+ENDED, LOST = 75, 76
+"""Exit codes, for `idc run --processes`, of a process that has lost another: because that one has ended, so
+that whoever started both can say how, or for another reason, which this process has said."""
 
 
 class Place(NamedTuple):

@@ -28,7 +28,7 @@ from idc.runtime.device import out_of_memory
 from idc.runtime.place import ENDED, FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
 
-ANSWER, RETRY = timedelta(seconds=20), 0.2
+ANSWER, RETRY = timedelta(seconds=10), 0.2
 """In which a port that listens must answer, and seconds between two tries of one that does not."""
 
 
@@ -47,7 +47,9 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
     if here.ranks == 1:
         yield Processes()
         return
-    store = _store(here, timeout)
+    kept = _store(here, timeout)
+    # torchrun keeps one for all of its attempts.
+    store = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), kept)
     processes = Processes(*here, store=PrefixStore("idc", store), timeout=timeout)
     try:
         _connect(here, PrefixStore("torch", store), processes)
@@ -61,7 +63,7 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
         # Not after an error, because it would wait for exchanges in which others are missing.
         dist.destroy_process_group()
     finally:
-        processes.leave(last=processes.first and isinstance(store, TCPStore) and not _agent_keeps_store())
+        processes.leave(last=processes.first and isinstance(kept, TCPStore) and not _agent_keeps_store())
 
 
 def _connect(here: Place, store: Store, processes: Processes) -> None:
