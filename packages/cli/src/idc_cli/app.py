@@ -1,5 +1,7 @@
 """The application: its exit codes, and the options that subcommands share."""
 
+import os
+import signal
 import sys
 import warnings
 from io import TextIOWrapper
@@ -10,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from idc_cli.allocator import keep_freed_memory
-from idc_cli.interruption import termination_interrupts
+from idc_cli.interruption import SIGNALS, termination_interrupts
 
 
 class Commands(TyperGroup):
@@ -27,7 +29,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> object:
         """Run the subcommand."""
         # Not at the top: it imports pydantic, which `idc --help` does not need.
-        from idc.errors import InputError, Notice, OtherProcessError, RunError
+        from idc.errors import InputError, LostProcessError, Notice, OtherProcessError, RunError
+        from idc.runtime.place import FILE, LOST, place
 
         show_warning = warnings.showwarning
 
@@ -41,17 +44,22 @@ class Commands(TyperGroup):
         keep_freed_memory()
         try:
             with termination_interrupts():
+                if FILE in os.environ:
+                    # `launch` blocked them until now.
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
                 return super().invoke(ctx)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             raise typer.Exit(2) from None
-        except OtherProcessError:
-            raise typer.Exit(1) from None
+        except OtherProcessError as error:
+            raise typer.Exit(error.code) from None
         except RunError as error:
             print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from None
+            lost = isinstance(error, LostProcessError) and FILE in os.environ
+            raise typer.Exit(LOST if lost else 1) from None
         except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
+            if place().rank == 0:
+                print("interrupted", file=sys.stderr)
             raise typer.Exit(130) from None
         finally:
             warnings.showwarning = show_warning

@@ -5,6 +5,7 @@ processes 30 seconds after Ctrl-C, when a long inner step may not be finished.
 """
 
 import ctypes
+import math
 import os
 import signal
 import subprocess
@@ -18,11 +19,15 @@ from types import FrameType
 
 import typer
 
-from idc.errors import InputError
-from idc.runtime.place import FILE, place
+from idc.errors import InputError, OtherProcessError
+from idc.runtime.place import ENDED, FILE, LOST, named, place
+from idc_cli.interruption import SIGNALS
 
-POLL, GRACE = 0.05, 20.0
-"""Seconds between two looks at the processes, and for which the others may go on when one has failed."""
+POLL, GRACE = 0.05, 10.0
+"""Seconds between two looks at the processes, and for which the others may go on when one is lost."""
+
+AGAIN = "start the command again, idc run with --resume"
+"""The fix where nothing is wrong with the input."""
 
 THREADS = "OMP_NUM_THREADS"
 """Environment variable with the number of threads of a process."""
@@ -31,19 +36,30 @@ PR_SET_PDEATHSIG = 1
 """Of Linux's prctl.h."""
 
 
-def start(processes: str) -> None:
+def start(processes: str, minutes: float) -> None:
     """Start this command in several processes, unless it is one of them or shall be alone.
 
     Args:
         processes: as for `counted`.
+        minutes: that they wait for one that shows no progress.
 
     Raises:
-        InputError: as for `counted`.
+        InputError: one of these is not allowed.
+        OtherProcessError: the same, in all processes but the first.
         typer.Exit: with the exit code of the processes, after they have ended.
     """
-    count = counted(processes)
-    if count > 1 and place().ranks == 1:
-        raise typer.Exit(launched(count))
+    started = place()
+    try:
+        if not minutes > 0:
+            raise InputError(f"--timeout: {minutes:g} is not allowed; it must be more than 0 minutes")
+        count = counted(processes)
+    except InputError as error:
+        raise OtherProcessError(str(error), 2) if started.rank else error from None
+    if started.ranks > 1:
+        # What torch logs about lost connections goes to the terminal, and is said better.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
+    elif count > 1:
+        raise typer.Exit(launched(count, minutes))
 
 
 def counted(processes: str) -> int:
@@ -78,11 +94,12 @@ def threads(count: int) -> int | None:
     return max(1, _cores() // count)
 
 
-def launched(count: int) -> int:
+def launched(count: int, minutes: float) -> int:
     """Run this command line in several processes, with the threads of the machine divided among them.
 
     Args:
         count: of processes.
+        minutes: after which processes that go on although one has failed are killed.
 
     Returns:
         The exit code: 2 for bad input, 130 for an interruption, 1 for any other failure.
@@ -91,24 +108,33 @@ def launched(count: int) -> int:
     with TemporaryDirectory(prefix="idc-") as folder:
         shared = {"WORLD_SIZE": str(count), FILE: str(Path(folder) / "rendezvous")}
         given = {} if each is None else {THREADS: str(each)}
-        running = [
-            subprocess.Popen(
-                [sys.executable, "-c", "from idc_cli.main import app; app()", *sys.argv[1:]],
-                env={**os.environ, **given, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                # Ctrl-C reaches this process alone, which passes it on once.
-                start_new_session=True,
-                preexec_fn=_end_with_parent,
-            )
-            for rank in range(count)
-        ]
-        with _signals_passed_on(running):
-            codes = _waited(running)
-    for rank, code in enumerate(codes):
-        if code < 0 and -code not in (signal.SIGINT, signal.SIGTERM):
-            name = signal.Signals(-code).name
-            hint = ", as the system does when memory runs out" if name == "SIGKILL" else ""
-            print(f"error: process {rank} of {count} was ended by {name}{hint}", file=sys.stderr)
-    return next((code for code in (2, 130) if code in codes), int(any(codes)))
+        # The processes unblock them when they can say that they were interrupted.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        try:
+            running = [
+                subprocess.Popen(
+                    [sys.executable, "-c", "from idc_cli.main import app; app()", *sys.argv[1:]],
+                    env={**os.environ, **given, **shared, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+                    # Ctrl-C reaches this process alone, which passes it on once.
+                    start_new_session=True,
+                    preexec_fn=_end_with_parent,
+                )
+                for rank in range(count)
+            ]
+            with _signals_passed_on(running) as passed_on:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+                killed = _end_together(running, passed_on, 60 * minutes)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    codes = [process.returncode for process in running]
+    silent = {rank: code for rank, code in enumerate(codes) if _is_silent(code) and rank not in killed}
+    for code in sorted(set(silent.values())):
+        ranks = [rank for rank in silent if silent[rank] == code]
+        print(f"error: {named(ranks, count)} {_ending(code)}; {AGAIN}", file=sys.stderr)
+    if ENDED in codes and not silent:
+        print(f"error: the {count} processes have lost their connections; {AGAIN}", file=sys.stderr)
+    interrupted = any(code in (130, *(-number for number in SIGNALS)) for code in codes)
+    return 2 if 2 in codes else 130 if interrupted else int(any(codes))
 
 
 def _available() -> int:
@@ -122,29 +148,65 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _waited(running: Sequence["subprocess.Popen[bytes]"]) -> list[int]:
-    """Exit codes of all processes; when one has failed, the others are ended after a while."""
-    failed: float | None = None
-    while any(process.poll() is None for process in running):
+def _end_together(
+    running: Sequence["subprocess.Popen[bytes]"], passed_on: Sequence[int], patience: float
+) -> set[int]:
+    """Wait until all processes have ended; if one has failed, others that go on too long are killed.
+
+    Args:
+        running: the processes.
+        passed_on: the signals so far.
+        patience: seconds that the others may go on when one says that it failed.
+
+    Returns:
+        Ranks of those that were killed.
+    """
+    ended, interrupted, until, killed = set[int](), False, math.inf, set[int]()
+    while len(ended) < len(running):
         time.sleep(POLL)
-        if failed is None and any(process.returncode for process in running):
-            failed = time.monotonic()
-        elif failed is not None and time.monotonic() - failed > GRACE:
-            for process in running:
-                process.kill()
-    return [process.returncode for process in running]
+        now = time.monotonic()
+        for rank, process in enumerate(running):
+            if rank in ended or process.poll() is None:
+                continue
+            ended.add(rank)
+            # The first may still write what all have computed.
+            if process.returncode not in (0, 130):
+                lost = process.returncode in (ENDED, LOST) or _is_silent(process.returncode)
+                until = min(until, now + (GRACE if lost else patience))
+        if len(passed_on) > 1 and not interrupted:
+            interrupted, until = True, min(until, now + GRACE)
+        if now > until:
+            killed |= set(range(len(running))) - ended
+            for rank in killed - ended:
+                running[rank].kill()
+    return killed
+
+
+def _is_silent(code: int) -> bool:
+    """Whether a process that ended so has said nothing about it."""
+    return code not in (0, 1, 2, 130, ENDED, LOST) and -code not in SIGNALS
+
+
+def _ending(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    return f"ended by {name}" + (", as the system does when memory runs out" if name == "SIGKILL" else "")
 
 
 @contextmanager
-def _signals_passed_on(running: Sequence["subprocess.Popen[bytes]"]) -> Iterator[None]:
+def _signals_passed_on(running: Sequence["subprocess.Popen[bytes]"]) -> Iterator[Sequence[int]]:
+    """Within the block, signals go to all processes; those so far are yielded."""
+    passed_on: list[int] = []
+
     def pass_on(number: int, frame: FrameType | None) -> None:
+        passed_on.append(number)
         for process in running:
             process.send_signal(number)
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, pass_on) for number in numbers}
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
     try:
-        yield
+        yield passed_on
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -46,8 +46,21 @@ class LostProcessError(RunError):
     """Of several processes another does not answer any more, so that nothing can be exchanged."""
 
 
+class EndedProcessError(LostProcessError):
+    """Of several processes another has ended without a word."""
+
+
 class OtherProcessError(LostProcessError):
-    """Of several processes another has failed, and says why."""
+    """Of several processes another says what is wrong; this one ends without a message.
+
+    Args:
+        message: the other's.
+        code: exit code of this process.
+    """
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Notice(UserWarning):

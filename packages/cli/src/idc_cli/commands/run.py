@@ -57,7 +57,7 @@ def run(
     from idc_cli.launch import counted, start
 
     if not dry_run:
-        start(processes)
+        start(processes, timeout)
     count = counted(processes)
     from idc.condensation import checkpoint
     from idc.condensation.loop import condense

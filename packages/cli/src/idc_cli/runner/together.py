@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import torch
-import typer
 
 from idc.config.compatibility import differences
 from idc.config.pipeline import Pipeline
@@ -27,16 +26,10 @@ def together(minutes: float) -> Iterator[Processes]:
     Raises:
         InputError: the processes cannot be connected.
     """
-    if minutes <= 0:
-        raise InputError(f"--timeout: {minutes:g} is not allowed; it must be more than 0 minutes")
     with joined(timedelta(minutes=minutes)) as processes, warnings.catch_warnings():
         if not processes.first:
             warnings.simplefilter("ignore", Notice)
-        try:
-            yield processes
-        except KeyboardInterrupt:
-            # The first process says so.
-            raise typer.Exit(130) if not processes.first else KeyboardInterrupt from None
+        yield processes
 
 
 def refuse_differences(

@@ -1,7 +1,7 @@
 """Which of several processes this is, as those that started them say; does not import torch."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from idc.errors import InputError
@@ -9,6 +9,10 @@ from idc.errors import InputError
 FILE = "IDC_RENDEZVOUS"
 """Environment variable with the path of a file through which processes of one machine find each other, which
 needs no port."""
+
+ENDED, LOST = 75, 76
+"""Exit codes, for `idc run --processes`, of a process that has lost another: because that one has ended, so
+that whoever started both can say how, or for another reason, which this process has said."""
 
 
 class Place(NamedTuple):
@@ -47,3 +51,8 @@ def place(environment: Mapping[str, str] = os.environ) -> Place:
             raise InputError(f"{names[0]}: {rank} is not allowed; it must be less than {names[1]}={ranks}")
         return Place(rank, ranks, on_machine)
     return Place(0, 1, 0)
+
+
+def named(ranks: Sequence[int], count: int) -> str:
+    """Processes in messages: ``process 1 of 4``, ``processes 1, 2 of 4``."""
+    return f"process{'es' if len(ranks) > 1 else ''} {', '.join(map(str, ranks))} of {count}"

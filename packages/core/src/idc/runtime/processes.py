@@ -1,10 +1,11 @@
 """The processes that compute a run together, over torch.distributed."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import accumulate, pairwise
 from typing import Any, TypeVar
@@ -14,7 +15,9 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
-from idc.errors import LostProcessError, OtherProcessError, RunError, first_line
+from idc.errors import EndedProcessError, LostProcessError, OtherProcessError, RunError, first_line
+from idc.runtime.attendance import LONGEST_PAUSE, LOOK_INTERVAL, TIMED_OUT, Attendance
+from idc.runtime.place import Place, named
 from idc.shapes import Tensors
 
 T = TypeVar("T")
@@ -22,9 +25,8 @@ T = TypeVar("T")
 TIMEOUT = timedelta(minutes=30)
 """How long a process waits for another that shows no progress."""
 
-LONGEST_PAUSE, BEAT_INTERVAL, FIRST_SAYS_IT = 0.01, 1.0, 1.0
-"""Seconds between two looks at whether others have arrived, between two signs of progress, and for which the
-others leave it to the first process to report an error."""
+DETAILS = re.compile(r"^\[[^]]*\] |\. .*")
+"""What gloo puts around its messages: where they come from, and advice."""
 
 
 class Processes:
@@ -53,9 +55,7 @@ class Processes:
         self.count = count
         self.rank_on_machine = rank_on_machine
         self.timeout = timeout
-        self._store = store
-        self._calls = 0
-        self._beaten = 0.0
+        self._attendance = store and Attendance(Place(rank, count, rank_on_machine), store, timeout)
 
     @property
     def first(self) -> bool:
@@ -180,10 +180,9 @@ class Processes:
 
     def beat(self) -> None:
         """Tell those that wait in `meet` that this process still works."""
-        now = time.monotonic()
-        if self._store is not None and now - self._beaten >= BEAT_INTERVAL:
-            self._beaten = now
-            self._store.set(f"beat/{self.rank}", repr(now))
+        if self._attendance is not None:
+            with self._call():
+                self._attendance.beat()
 
     def meet(self) -> None:
         """Wait for all processes, as long as those that are missing `beat`.
@@ -193,22 +192,9 @@ class Processes:
         Raises:
             RunError: a process has failed, or has not beaten for `timeout`.
         """
-        if self._store is None:
-            return
-        with self._call(f"meet/{self._calls}") as key:
-            self._store.add(key, 1)
-            beats, changed, pause = "", time.monotonic(), 1e-4
-            while self._store.add(key, 0) < self.count:
-                time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
-                if pause < LONGEST_PAUSE:
-                    continue
-                self._refuse_failed()
-                now = str([self._read(f"beat/{rank}") for rank in self._late()])
-                if now != beats:
-                    beats, changed = now, time.monotonic()
-                elif time.monotonic() - changed > self.timeout.total_seconds():
-                    raise RuntimeError("timed out")
+        if self._attendance is not None:
+            with self._call():
+                self._attendance.meet()
 
     def failed(self, message: str) -> bool:
         """Tell the others why this process ends, unless another has done so.
@@ -219,69 +205,75 @@ class Processes:
         Returns:
             Whether this process is the one that should say it. All find the same error in bad input.
         """
-        if self._store is None:
-            return True
-        # The store may be gone with the first process.
-        with suppress(RuntimeError):
-            until = time.monotonic() + (0.0 if self.first else FIRST_SAYS_IT)
-            while time.monotonic() < until and not self._read("failure"):
-                time.sleep(LONGEST_PAUSE)
-            if self._store.add("failures", 1) > 1:
-                return False
-            self._store.set("failure", message)
-        return True
+        return self._attendance is None or self._attendance.failed(message)
 
     def name(self) -> str:
         """This process in messages."""
-        return f"process {self.rank} of {self.count} on {socket.gethostname()}"
+        return f"{named([self.rank], self.count)} on {socket.gethostname()}"
+
+    def come(self) -> None:
+        """Wait until all processes have come, before anything else.
+
+        Raises:
+            InputError: some do not.
+        """
+        if self._attendance is not None:
+            self._attendance.come()
+
+    def leave(self, *, last: bool) -> None:
+        """Call nothing any more.
+
+        Args:
+            last: whether to wait until all others have left, because the store goes with this process.
+        """
+        if self._attendance is not None:
+            self._attendance.leave(last=last)
 
     def _exchange(self, start: Callable[[], Any], like: Tensor) -> None:
         """Start a call of torch.distributed, and wait until it is done."""
+        assert self._attendance is not None, "several processes need a store"
         with self._call():
             work = start()
             if like.device.type != "cpu":
                 work.wait()
                 return
             # Not `wait`, which would not answer to Ctrl-C.
-            pause = 1e-5
+            pause, looked = 1e-5, time.monotonic()
             while not work.is_completed():
                 time.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+                if time.monotonic() - looked > LOOK_INTERVAL:
+                    self._attendance.answer()
+                    looked = time.monotonic()
             work.wait()
 
     @contextmanager
-    def _call(self, key: str = "") -> Iterator[str]:
-        """Number a call that all processes make; say which others are late if it fails."""
-        assert self._store is not None, "several processes need a store"
-        self._calls += 1
-        self._store.set(f"call/{self.rank}", str(self._calls))
+    def _call(self) -> Iterator[None]:
+        """Say who is missing when a call that all processes make fails."""
+        began = time.monotonic()
         try:
-            yield key
+            yield
         except RunError:
             raise
         except RuntimeError as error:
-            self._refuse_failed()
-            late = ", ".join(map(str, self._late()))
-            who = f"process {late} of {self.count} does not answer" if late else "a process has ended"
-            waited = (
-                f"waited at most {self.timeout.total_seconds() / 60:g} minutes: {first_line(error)[:200]}"
-            )
-            raise LostProcessError(f"{who} ({waited}); resume with --resume") from error
+            late = time.monotonic() - began >= self.timeout.total_seconds()
+            raise self._lost(TIMED_OUT if late else DETAILS.sub("", first_line(error))) from error
 
-    def _late(self) -> list[int]:
-        """Ranks that have not made the call that this process is waiting in."""
-        calls = (int(self._read(f"call/{rank}") or 0) for rank in range(self.count))
-        return [rank for rank, made in enumerate(calls) if made < self._calls]
-
-    def _refuse_failed(self) -> None:
-        if message := self._read("failure"):
-            raise OtherProcessError(message)
-
-    def _read(self, key: str) -> str:
-        with suppress(RuntimeError):
-            if self._store is not None and self._store.check([key]):
-                return self._store.get(key).decode()
-        return ""
+    def _lost(self, reason: str) -> LostProcessError:
+        assert self._attendance is not None
+        try:
+            absent = self._attendance.absent(reason)
+        except OtherProcessError as error:
+            return error
+        except RuntimeError:
+            # Which keeps the store.
+            absent = [0]
+        who = named(absent, self.count) if absent else "another process"
+        again = "start the command again, idc run with --resume"
+        if reason == TIMED_OUT:
+            minutes = f"{self.timeout.total_seconds() / 60:g} minutes"
+            return LostProcessError(f"{who} showed no progress for {minutes}; {again}")
+        return EndedProcessError(f"{who} ended or cannot be reached ({reason[:200]}); {again}")
 
 
 def _padded(own: Tensor, blocks: Sequence[range]) -> Tensor:

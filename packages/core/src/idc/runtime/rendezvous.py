@@ -1,6 +1,7 @@
 """Joining the processes that torchrun, srun or ``idc run --processes`` have started."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,15 +14,26 @@ from torch.distributed import (
     FileStore,  # pyright: ignore[reportPrivateImportUsage]
     PrefixStore,  # pyright: ignore[reportPrivateImportUsage]
     Store,  # pyright: ignore[reportPrivateImportUsage]
+    TCPStore,  # pyright: ignore[reportPrivateImportUsage]
 )
-from torch.distributed.rendezvous import rendezvous
 
-from idc.errors import InputError, LostProcessError, OtherProcessError, RunError, first_line
-from idc.runtime.place import FILE, Place, place
+from idc.errors import (
+    EndedProcessError,
+    InputError,
+    LostProcessError,
+    OtherProcessError,
+    RunError,
+    first_line,
+)
+from idc.runtime.device import out_of_memory
+from idc.runtime.place import ENDED, FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
 
-POLL = 0.01
-"""Seconds between two looks at who has come."""
+POLL, RETRY = 0.01, 0.2
+"""Seconds between two looks at who has come, and between two tries of a port that does not listen."""
+
+ANSWER = timedelta(seconds=10)
+"""In which a port that listens must answer."""
 
 
 @contextmanager
@@ -39,54 +51,112 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
     if here.ranks == 1:
         yield Processes()
         return
-    store = _store(here, timeout)
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    kept = _store(here, timeout)
     try:
-        store = of_this_start(store, here, timeout)
-        dist.init_process_group(
-            backend,
-            store=PrefixStore("torch", store),
-            rank=here.rank,
-            world_size=here.ranks,
-            timeout=timeout,
-        )
+        store = of_this_start(kept, here, timeout)
     except RuntimeError as error:
         raise InputError(
-            f"the {here.ranks} processes cannot be connected ({first_line(error)}); check that all were "
-            "started and that their machines reach each other (GLOO_SOCKET_IFNAME names the network)"
+            f"not all of the {here.ranks} processes came ({first_line(error)}); check that all were started"
         ) from error
     processes = Processes(*here, store=PrefixStore("idc", store), timeout=timeout)
     try:
+        _connect(here, PrefixStore("torch", store), processes)
         yield processes
-    except OtherProcessError:
-        raise
-    except (InputError, RunError) as error:
-        if not processes.failed(str(error)):
-            raise OtherProcessError(str(error)) from error
-        if processes.first or isinstance(error, LostProcessError):
+    except BaseException as error:
+        said = _said_once(error, processes)
+        if said is error:
             raise
-        raise type(error)(f"{processes.name()}: {error}") from error
-    finally:
+        raise said from error
+    else:
+        # Not after an error, because it would wait for exchanges in which others are missing.
         dist.destroy_process_group()
+    finally:
+        processes.leave(last=processes.first and isinstance(kept, TCPStore) and not _agent_keeps_store())
+
+
+def _connect(here: Place, store: Store, processes: Processes) -> None:
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    try:
+        processes.come()
+        dist.init_process_group(
+            backend, store=store, rank=here.rank, world_size=here.ranks, timeout=processes.timeout
+        )
+    except RunError:
+        raise
+    except RuntimeError as error:
+        raise InputError(
+            f"the {here.ranks} processes cannot be connected ({first_line(error)}); check that "
+            "their machines reach each other (GLOO_SOCKET_IFNAME names the network)"
+        ) from error
+
+
+def _said_once(error: BaseException, processes: Processes) -> BaseException:
+    """What a process raises in place of an error that all or one of them have."""
+    message = str(error) or type(error).__name__
+    if isinstance(error, OtherProcessError):
+        return error
+    if isinstance(error, EndedProcessError) and FILE in os.environ:
+        return OtherProcessError(message, ENDED)
+    if not isinstance(error, Exception):
+        processes.failed(message)
+        return error
+    if isinstance(error, MemoryError) or out_of_memory(error):
+        message = f"there is not enough memory ({first_line(error)}); start fewer processes on this machine"
+        error = RunError(message)
+    if not processes.failed(message):
+        return OtherProcessError(message, 2 if isinstance(error, InputError) else 1)
+    if isinstance(error, InputError | RunError) and not (
+        processes.first or isinstance(error, LostProcessError)
+    ):
+        return type(error)(f"{processes.name()}: {error}")
+    return error
+
+
+def _agent_keeps_store() -> bool:
+    """Whether torchrun keeps the store, rather than the first process."""
+    return os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
 
 
 def _store(here: Place, timeout: timedelta) -> Store:
     if file := os.environ.get(FILE):
         return FileStore(file, here.ranks)
-    for name, port in (("MASTER_ADDR", None), ("MASTER_PORT", "a free port, such as 29500")):
+    for name, fix in (("MASTER_ADDR", "the host of the first process"), ("MASTER_PORT", "a free port")):
         if not os.environ.get(name):
-            raise InputError(
-                f"{name} is not set; set it to {port or 'the host of the first process'} in all processes"
-            )
+            message = f"{name} is not set; set it to {fix} in all processes"
+            raise OtherProcessError(message, 2) if here.on_machine else InputError(message)
+    host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    if not port.isdecimal() or int(port) >= 2**16:
+        message = f"MASTER_PORT: {port!r} is not allowed; it must be a number below 65536"
+        raise OtherProcessError(message, 2) if here.on_machine else InputError(message)
+    keeps = here.rank == 0 and not _agent_keeps_store()
+    if not keeps:
+        _wait_until_listening(host, int(port), here, timeout)
     try:
-        store, _, _ = next(rendezvous("env://", here.rank, here.ranks, timeout=timeout))
-    except (RuntimeError, ValueError) as error:
-        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
-        raise InputError(
-            f"the first of {here.ranks} processes cannot be reached at {where} ({first_line(error)}); if the "
-            "port is taken, set another MASTER_PORT"
-        ) from error
-    return store
+        # Not torch's own rendezvous, which waits for all without saying for whom.
+        return TCPStore(host, int(port), is_master=keeps, timeout=ANSWER, wait_for_workers=False)
+    except RuntimeError as error:
+        reason = first_line(error).rpartition("message: ")[2]
+        message = f"MASTER_PORT: {host}:{port} cannot be used ({reason}); set another port"
+        # The first process finds it too.
+        raise OtherProcessError(message, 2) if here.on_machine else InputError(message) from error
+
+
+def _wait_until_listening(host: str, port: int, here: Place, timeout: timedelta) -> None:
+    until = time.monotonic() + timeout.total_seconds()
+    while True:
+        try:
+            socket.create_connection((host, port), timeout=ANSWER.total_seconds()).close()
+            return
+        except OSError as error:
+            if time.monotonic() < until:
+                time.sleep(RETRY)
+                continue
+            message = (
+                f"the first of {here.ranks} processes does not listen at {host}:{port} ({error}); start it, "
+                "or correct MASTER_ADDR and MASTER_PORT"
+            )
+            silent = here.on_machine and here.rank != 1
+            raise OtherProcessError(message, 2) if silent else InputError(message) from error
 
 
 def of_this_start(store: Store, here: Place, timeout: timedelta) -> Store:
