@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 from idc.errors import EndedProcessError, LostProcessError, OtherProcessError, RunError, first_line
-from idc.runtime.attendance import LONGEST_PAUSE, LOOK_INTERVAL, TIMED_OUT, Attendance
+from idc.runtime.attendance import LOOK_INTERVAL, TIMED_OUT, Attendance
 from idc.runtime.place import Place, named
 from idc.shapes import Tensors
 
@@ -27,6 +27,10 @@ TIMEOUT = timedelta(minutes=30)
 
 DETAILS = re.compile(r"^\[[^]]*\] |\. .*")
 """What gloo puts around its messages: where they come from, and advice."""
+
+
+LONGEST_PAUSE_OF_AN_EXCHANGE = 5e-4
+"""Seconds between two looks at whether it is done; a step makes several, and each wait may be twice too long."""
 
 
 class Processes:
@@ -241,7 +245,7 @@ class Processes:
             pause, looked = 1e-5, time.monotonic()
             while not work.is_completed():
                 time.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, LONGEST_PAUSE_OF_AN_EXCHANGE)
                 if time.monotonic() - looked > LOOK_INTERVAL:
                     self._attendance.answer()
                     looked = time.monotonic()
