@@ -21,7 +21,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -203,7 +203,7 @@ class Clock:
     """Seconds of this process by part; those of a part within another are counted once."""
 
     def __init__(self) -> None:
-        self._seconds = Counter[str]()
+        self._seconds = defaultdict[str, float](float)
         self._within, self._since = ["everything else"], time.perf_counter()
 
     def watch(self, owner: type, name: str, part: str) -> None:
@@ -225,7 +225,7 @@ class Clock:
     def read(self) -> dict[str, float]:
         """The seconds since the last reading."""
         self._credit()
-        seconds, self._seconds = self._seconds, Counter()
+        seconds, self._seconds = self._seconds, defaultdict[str, float](float)
         return dict(seconds)
 
     def _credit(self) -> None:
@@ -235,15 +235,14 @@ class Clock:
 
 
 def estimated(processes: Processes, job: Job) -> Job:
-    """What `idc estimate --processes` says of 1, 2 and 4 processes, from steps of this one."""
+    """What `idc estimate --processes` says, from steps of this process."""
     plan, data = _sized(job)
-    found: Job = {}
-    # The first one warms up.
-    for count in (1, 1, 2, 4):
-        each = estimate(condense(plan, data, device="cpu"), trial=True, processes=count)
-        found[str(count)] = {"condensing": each.condense_seconds, "scoring": each.evaluate_seconds}
-        found["undivided"] = each.undivided_seconds
-    return found
+    found = estimate(condense(plan, data, device="cpu"), trial=True, processes=job["count"])
+    return {
+        "condensing": found.condense_seconds,
+        "scoring": found.evaluate_seconds,
+        "undivided": found.undivided_seconds,
+    }
 
 
 def _many_codes(job: Job) -> tuple[Pipeline, RealData]:
@@ -279,7 +278,7 @@ def large(processes: Processes, job: Job) -> Job:
     """Memory, what is exchanged, and the checkpoint of a run with big codes or with many classes."""
     plan, data = (_many_codes if job["case"] == "codes" else _many_classes)(job)
     received = Received(processes)
-    found: Job = {"loaded": _resident("VmRSS")}
+    found: Job = {"loaded": _resident("VmRSS"), "private": _resident("RssAnon")}
 
     def peak(name: str) -> None:
         found[name] = _resident("VmHWM")
@@ -311,8 +310,8 @@ def large(processes: Processes, job: Job) -> Job:
     return found
 
 
-def _resident(which: Literal["VmRSS", "VmHWM"]) -> int:
-    """Bytes that are resident now, or at most since that was reset."""
+def _resident(which: Literal["VmRSS", "VmHWM", "RssAnon"]) -> int:
+    """Bytes that are resident now, at most since that was reset, or now and not of files."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(which))
 
@@ -473,15 +472,17 @@ def show_amdahl(given: argparse.Namespace) -> None:
         for count in (1, 2, 4):
             found[count] = together(count, 1, {"do": "timed", **job})
             for phase in ("preparing", "condensing", "drawing baselines", "scoring"):
+                if whole(found[count], phase) < 0.01:
+                    continue
                 for rank, each in enumerate(found[count]):
                     seconds = [each[phase].get(part, 0.0) for part in parts]
                     row(phase, count, rank, *(f"{value:.2f}" for value in (*seconds, sum(seconds))))
         print()
-        said = together(1, 1, {"do": "estimated", **job})[0]
+        said = {count: together(1, 1, {"do": "estimated", "count": count, **job})[0] for count in found}
         head("phase", "processes", "estimate", f"estimate on {CORES} cores", "measured (n = 1)", "ratio")
         for phase in ("condensing", "scoring"):
             for count in found:
-                expected = said[str(count)][phase]
+                expected = said[count][phase]
                 shared = expected * max(1.0, count / CORES)
                 measured = whole(found[count], phase)
                 row(
@@ -489,7 +490,7 @@ def show_amdahl(given: argparse.Namespace) -> None:
                     count,
                     *(f"{value:.2f}" for value in (expected, shared, measured, measured / shared)),
                 )
-        print(f"\nundivided by the estimate: {said['undivided']:.2f} s")
+        print(f"\nundivided by the estimate: {said[1]['undivided']:.2f} s")
         for phase in ("condensing", "scoring"):
             one, two = whole(found[1], phase), whole(found[2], phase)
             print(
@@ -501,12 +502,13 @@ def show_memory(given: argparse.Namespace) -> None:
     job = {"do": "large", "case": "codes", "try": given.smallest}
     plan, data = _many_codes(job)
     print(f"Memory, MB: {_large_said(plan, data)}")
-    print("Loaded are torch, idc and the data; then the largest resident size in each phase\n")
-    head("allocator", "processes", "rank", "codes", "loaded", "preparing", "stepping", "saving", "of all")
+    print("Loaded are torch, idc and the data, of which processes share all but what is private; then the")
+    print("largest resident size in each phase\n")
+    names = ("codes", "loaded", "private", "preparing", "stepping", "saving", "peak")
+    head("allocator", "processes", "rank", *names)
     for allocator in ("system", "keep"):
         for count in (1, 2, 4):
             for rank, each in enumerate(together(count, 1, job, IDC_ALLOCATOR=allocator)):
-                names = ("codes", "loaded", "preparing", "stepping", "saving", "peak")
                 row(allocator, count, rank, *(f"{each[name] / 1e6:.0f}" for name in names))
 
 
