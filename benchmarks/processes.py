@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import platform
-import resource
 import shlex
 import signal
 import statistics
@@ -147,7 +146,7 @@ def _sized(job: Job) -> tuple[Pipeline, RealData]:
         "compile": job["compile"],
         "baseline": [],
         "evaluate.0.runs": 4,
-        "evaluate.0.epochs": 4,
+        "evaluate.0.epochs": 2,
     }
     # Nothing to learn from, so that every score is about 10 %.
     split = random_images(colour_images(8 if job["try"] else 32), 300)
@@ -247,7 +246,7 @@ def estimated(processes: Processes, job: Job) -> Job:
 
 def _many_codes(job: Job) -> tuple[Pipeline, RealData]:
     """DM of 100 classes of colour images, whose codes take 98 MB, and so do each copy and each buffer."""
-    settings = {"images_per_class": 20, "iterations": 3, "init": {"type": "noise"}, "model.width": 32}
+    settings = {"images_per_class": 20, "iterations": 2, "init": {"type": "noise"}, "model.width": 16}
     plan = _preset("cifar10-ipc10-dm").override({**settings, "sampler.batch_size": 16, "compile": False})
     split = random_images(colour_images(16 if job["try"] else 64, 10 if job["try"] else 100), 16)
     return plan, RealData(split, split.at(torch.arange(10)))
@@ -261,6 +260,7 @@ def _many_classes(job: Job) -> tuple[Pipeline, RealData]:
             "iterations": 4,
             "inner_steps": 2,
             "compile": False,
+            "augment": [],
             "model.width": 8,
             "sampler.batch_size": 8,
             "sampler.max_synthetic": 16,
@@ -306,7 +306,8 @@ def large(processes: Processes, job: Job) -> Job:
     peak("saving")
     processes.meet()
     found["checkpoint"] = file.stat().st_size
-    found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Not getrusage's, which that reset too.
+    found["peak"] = max(found[name] for name in ("preparing", "stepping", "saving"))
     return found
 
 
