@@ -257,11 +257,12 @@ def _many_classes(job: Job) -> tuple[Pipeline, RealData]:
     plan = _preset("digits").override(
         {
             "images_per_class": 10,
-            "iterations": 4,
+            "iterations": 2,
             "inner_steps": 2,
             "compile": False,
             "augment": [],
             "model.width": 8,
+            "model.depth": 2,
             "sampler.batch_size": 8,
             "sampler.max_synthetic": 16,
             "networks.images": 256,
@@ -295,7 +296,7 @@ def large(processes: Processes, job: Job) -> Job:
     found["seconds"] = (time.perf_counter() - began) / len(run)
     found |= {"calls": received.calls / len(run), "bytes": received.bytes / len(run)}
     peak("stepping")
-    found["codes"] = sum(code.nbytes for code in run.codes.values())
+    found["codes"] = sum(code.nbytes for group in run.groups for code in group.codes.values())
     file = Path(os.environ[FILE]).parent / "checkpoint.safetensors"
     # The first one hashes the data, which is done once in a run.
     for _ in range(2):
