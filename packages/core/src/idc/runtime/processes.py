@@ -30,7 +30,7 @@ DETAILS = re.compile(r"^\[[^]]*\] |\. .*")
 
 
 LONGEST_PAUSE_OF_AN_EXCHANGE = 5e-4
-"""Seconds between two looks at whether it is done; a step makes several, and each wait may be twice too long."""
+"""Seconds between two looks at whether it is done; a step makes several, and waits overshoot."""
 
 
 class Processes:
