@@ -215,6 +215,8 @@ def jobs(given: argparse.Namespace) -> Iterator[Job]:
             for dataset in given.datasets:
                 for part in given.parts:
                     for case in PARTS[part]():
+                        if any(each in case.name for each in given.skip):
+                            continue
                         seconds = given.seconds or BUDGETS[images_per_class]
                         yield Job(case, dataset, images_per_class, seed, seconds, str(given.data))
 
@@ -289,7 +291,8 @@ def tables() -> None:
 
 
 def _grid(here: list[dict[str, Any]]) -> None:
-    print(f"{'':<16}" + "".join(f"{objective:>14}" for objective in OBJECTIVES) + "   numbers  images")
+    columns = "".join(f"{objective:>14}" for objective in OBJECTIVES)
+    print(f"{'':<16}{columns}   numbers  images  seconds")
     for decoder in DECODERS:
         cells = [
             [line for line in here if line["key"][:2] == ["grid", f"{decoder}/{objective}"]]
@@ -298,7 +301,9 @@ def _grid(here: list[dict[str, Any]]) -> None:
         shown = "".join(f"{summary(line['accuracy'] for line in cell):>14}" for cell in cells)
         size = next((line for cell in cells for line in cell), None)
         if size:
-            print(f"{decoder:<16}{shown}{size['numbers']:>10,}{size['images']:>8,}")
+            # Of a decoder whose fit alone takes longer than there is time.
+            most = max(line["cpu_seconds"] for cell in cells for line in cell)
+            print(f"{decoder:<16}{shown}{size['numbers']:>10,}{size['images']:>8,}{most:>9.0f}")
 
 
 def _rows(here: list[dict[str, Any]], part: str, beside: str) -> None:
@@ -355,6 +360,7 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="*", choices=DATASETS, default=list(DATASETS))
     parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(BUDGETS), default=list(BUDGETS))
     parser.add_argument("--seeds", nargs="*", type=int, choices=SEEDS, default=list(SEEDS))
+    parser.add_argument("--skip", nargs="*", default=[], help="parts of names of rows to leave out")
     parser.add_argument("--seconds", type=float, help="CPU seconds of each run, instead of the budget's")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
