@@ -123,7 +123,7 @@ def launched(count: int, minutes: float) -> int:
             ]
             with _signals_passed_on(running) as passed_on:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-                killed = _end_together(running, passed_on, 60 * minutes)
+                killed = end_together(running, passed_on, 60 * minutes)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     codes = [process.returncode for process in running]
@@ -148,7 +148,7 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
-def _end_together(
+def end_together(
     running: Sequence["subprocess.Popen[bytes]"], passed_on: Sequence[int], patience: float
 ) -> set[int]:
     """Wait until all processes have ended; if one has failed, others that go on too long are killed.

@@ -3,17 +3,21 @@
 Over a store of torch.distributed, whose own exchanges say neither.
 """
 
+import json
+import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from queue import Empty, SimpleQueue
-from threading import Thread
+from pathlib import Path
 from typing import Any
 
+import psutil
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 from idc.errors import InputError, OtherProcessError
+from idc.runtime.patience import TIMED_OUT, PatientStore
 from idc.runtime.place import Place, named
 
 LONGEST_PAUSE, LOOK_INTERVAL = 0.01, 0.5
@@ -29,9 +33,6 @@ ends gives to the store."""
 BEAT_INTERVAL = 10.0
 """Most seconds between two signs of progress."""
 
-TIMED_OUT = "timed out"
-"""The error when a process shows no progress."""
-
 
 class Attendance:
     """What processes tell each other besides what they compute: that they work, wait, fail or leave.
@@ -45,7 +46,8 @@ class Attendance:
     def __init__(self, place: Place, store: Store, timeout: timedelta) -> None:
         self._place = place
         self._seconds = timeout.total_seconds()
-        self._store = _PatientStore(store, self._seconds)
+        self._store = PatientStore(store, self._seconds)
+        self._neighbours: dict[int, Mapping[str, Any]] = {}
         self._meetings = 0
         self._beaten = 0.0
 
@@ -59,12 +61,17 @@ class Attendance:
         """
         rank, ranks, _ = self._place
         if self._store.add(f"come/{rank}") > 1:
+            # It may be that of another run, which must not be told that it failed.
+            self._store.forget()
             raise InputError(
                 f"RANK: another process with RANK={rank} has come already; give each a rank of its own, and "
                 "each run another MASTER_PORT"
             )
+        self._store.add("came")
+        own = _this_process()
+        self._store.set(f"process/{rank}", json.dumps(own))
         until, absent = time.monotonic() + self._seconds, list(range(ranks))
-        while absent := [each for each in absent if not self._store.read(f"come/{each}")]:
+        while absent := [each for each in absent if not self._store.read(f"process/{each}")]:
             self._refuse_failed()
             if time.monotonic() > until:
                 raise InputError(
@@ -72,6 +79,8 @@ class Attendance:
                     "with the same MASTER_ADDR and MASTER_PORT, or set a longer --timeout"
                 )
             time.sleep(LONGEST_PAUSE)
+        every = {each: json.loads(self._store.read(f"process/{each}")) for each in range(ranks)}
+        self._neighbours = {each: one for each, one in every.items() if one["machine"] == own["machine"]}
 
     def beat(self) -> None:
         """Tell those that wait in `meet` that this process still works."""
@@ -100,6 +109,8 @@ class Attendance:
                 continue
             self._refuse_failed()
             self.answer()
+            if self._ended():
+                raise RuntimeError("it did not come back")
             looked, now = time.monotonic(), str([self._store.read(f"beat/{each}") for each in ranks])
             if now != beats:
                 beats, changed = now, time.monotonic()
@@ -118,7 +129,7 @@ class Attendance:
             raise RuntimeError(reason)
 
     def absent(self, reason: str) -> list[int]:
-        """Ranks that do not answer a roll call; all that wait for an exchange do.
+        """Ranks that have ended, or else do not answer a roll call; all that wait for an exchange do.
 
         Args:
             reason: why it is called.
@@ -129,6 +140,9 @@ class Attendance:
         """
         self._store.set(f"here/{self._place.rank}", "1")
         self._store.set("roll call", reason)
+        if ended := self._ended():
+            self._refuse_failed()
+            return ended
         until, missing = time.monotonic() + ROLL_CALL, list(range(self._place.ranks))
         while missing and time.monotonic() < until:
             self._refuse_failed()
@@ -169,66 +183,29 @@ class Attendance:
         with suppress(RuntimeError):
             left = self._store.add("left")
             until = time.monotonic() + LAST_WORDS
-            while last and left < self._place.ranks and time.monotonic() < until:
+            while last and left < self._store.add("came", 0) and time.monotonic() < until:
                 time.sleep(LONGEST_PAUSE)
                 left = self._store.add("left", 0)
-        self._store.close()
+
+    def _ended(self) -> list[int]:
+        return [rank for rank, process in self._neighbours.items() if not _runs(process)]
 
     def _refuse_failed(self) -> None:
         if message := self._store.read("failure"):
             raise OtherProcessError(message)
 
 
-class _PatientStore:
-    """A store whose calls answer to Ctrl-C, and end when the process that keeps it hangs.
+def _this_process() -> dict[str, Any]:
+    """What tells others on the same machine whether this process still runs."""
+    # Numbers of processes mean something in their own name space only.
+    space = str(Path("/proc/self/ns/pid").readlink()) if sys.platform == "linux" else ""
+    own = psutil.Process()
+    return {"machine": [socket.gethostname(), space], "pid": own.pid, "began": own.create_time()}
 
-    Args:
-        store: of torch.distributed, whose own calls may do neither.
-        limit: seconds that a call may take.
-    """
 
-    def __init__(self, store: Store, limit: float) -> None:
-        self.limit = limit
-        self._store = store
-        self._gone = False
-        self._calls = SimpleQueue[Any]()
-        Thread(target=self._answer, daemon=True).start()
-
-    def set(self, key: str, value: str) -> None:
-        """Set a value."""
-        self._ask(lambda: self._store.set(key, value))
-
-    def add(self, key: str, amount: int = 1) -> int:
-        """Add to a number, which is returned."""
-        return self._ask(lambda: self._store.add(key, amount))
-
-    def read(self, key: str) -> str:
-        """A value; empty if there is none."""
-        return self._ask(lambda: self._store.get(key).decode() if self._store.check([key]) else "")
-
-    def close(self) -> None:
-        """Make no more calls."""
-        self._calls.put(None)
-
-    def _ask(self, call: Callable[[], Any]) -> Any:
-        if self._gone:
-            raise RuntimeError("the store of the processes is gone")
-        answer = SimpleQueue[Any]()
-        self._calls.put((call, answer))
-        try:
-            value, error = answer.get(timeout=self.limit)
-        except Empty:
-            self._gone = True
-            raise RuntimeError(TIMED_OUT) from None
-        if error is not None:
-            self._gone = True
-            raise error
-        return value
-
-    def _answer(self) -> None:
-        while asked := self._calls.get():
-            call, answer = asked
-            try:
-                answer.put((call(), None))
-            except Exception as error:
-                answer.put((None, error))
+def _runs(process: Mapping[str, Any]) -> bool:
+    try:
+        found = psutil.Process(process["pid"])
+        return found.create_time() == process["began"] and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

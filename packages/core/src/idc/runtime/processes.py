@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
 from idc.errors import EndedProcessError, LostProcessError, OtherProcessError, RunError, first_line
-from idc.runtime.attendance import LOOK_INTERVAL, TIMED_OUT, Attendance
+from idc.runtime.attendance import LOOK_INTERVAL, Attendance
+from idc.runtime.patience import TIMED_OUT
 from idc.runtime.place import Place, named
 from idc.shapes import Tensors
 

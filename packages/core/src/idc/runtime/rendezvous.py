@@ -26,6 +26,7 @@ from idc.errors import (
     first_line,
 )
 from idc.runtime.device import out_of_memory
+from idc.runtime.patience import within
 from idc.runtime.place import ENDED, FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
 
@@ -53,7 +54,8 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
         return
     kept = _store(here, timeout)
     try:
-        store = of_this_start(kept, here, timeout)
+        # Only torchrun starts processes again with the same store.
+        store = of_this_start(kept, here, timeout) if _agent_keeps_store() else kept
     except RuntimeError as error:
         raise InputError(
             f"not all of the {here.ranks} processes came ({first_line(error)}); check that all were started"
@@ -100,7 +102,7 @@ def _said_once(error: BaseException, processes: Processes) -> BaseException:
     if not isinstance(error, Exception):
         processes.failed(message)
         return error
-    if isinstance(error, MemoryError) or out_of_memory(error):
+    if not isinstance(error, RunError) and (isinstance(error, MemoryError) or out_of_memory(error)):
         message = f"there is not enough memory ({first_line(error)}); start fewer processes on this machine"
         error = RunError(message)
     if not processes.failed(message):
@@ -133,7 +135,10 @@ def _store(here: Place, timeout: timedelta) -> Store:
         _wait_until_listening(host, int(port), here, timeout)
     try:
         # Not torch's own rendezvous, which waits for all without saying for whom.
-        return TCPStore(host, int(port), is_master=keeps, timeout=ANSWER, wait_for_workers=False)
+        return within(
+            ANSWER.total_seconds(),
+            lambda: TCPStore(host, int(port), is_master=keeps, timeout=ANSWER, wait_for_workers=False),
+        )
     except RuntimeError as error:
         reason = first_line(error).rpartition("message: ")[2]
         message = f"MASTER_PORT: {host}:{port} cannot be used ({reason}); set another port"
