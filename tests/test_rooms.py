@@ -35,7 +35,8 @@ FLOORS: dict[str, list[set[str]]] = {
         {"experiment"},
     ],
     "idc_cli": [
-        {"allocator", "interruption", "launch", "run_folder", "terminal"},
+        {"allocator", "interruption", "run_folder", "terminal"},
+        {"launch"},
         {"app", "report", "runner"},
         {"commands"},
         {"main"},
