@@ -369,7 +369,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         table = Table(Runs(Path(work)))
         killed_at_random(table, given.kills, given.seed)
-        killed_when(table, "before the first checkpoint", before_a_call(checkpoint, "save", 1))
+        killed_when(table, "before the first checkpoint", before_a_call(checkpoint, "write", 1))
         killed_when(
             table, "while the first is written", before_a_call(checkpoint, "write_tensors", 1, half=True)
         )

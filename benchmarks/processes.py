@@ -27,7 +27,7 @@ from datetime import timedelta
 from functools import partial, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 import torch.distributed as dist
@@ -40,10 +40,11 @@ from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.experiment.estimate import estimate
 from idc.experiment.score import baselines, evaluate, evaluate_all
-from idc.kinds import Batch, ClassNumbers, Codes, ImageSpec, PixelDecoder, StoredImages, Streams, Tensors
+from idc.kinds import ImageSpec, Tensors
 from idc.runtime.place import FILE
 from idc.runtime.processes import Processes
 from idc.runtime.rendezvous import joined
+from idc.testing.toy import Tinted
 from idc_cli.allocator import keep_freed_memory
 
 Job = dict[str, Any]
@@ -58,21 +59,6 @@ SIZES = {"quick start": 3, "cifar10": 3}
 
 
 # What the processes compute.
-
-
-class Tinted(PixelDecoder):
-    """Images plus an image that all classes share."""
-
-    shared: ClassVar[frozenset[str]] = frozenset({"tint"})
-    type: Literal["tinted"] = "tinted"
-
-    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
-        """The images, and a tint that changes nothing."""
-        return {"images": images, "tint": torch.zeros(spec.shape)}
-
-    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
-        """The images with the tint."""
-        return Batch(codes["images"] + codes["tint"], labels)
 
 
 RAW = {"decoder": {"type": "raw"}, "init": {"type": "random"}}

@@ -90,7 +90,7 @@ class Bench:
         codes = {"images": start}
         state = plan.optimizer.initial_state(codes)
         decoded = len(decode_class(plan.decoder, codes, 0, 10, spec))
-        matching = Matching(plan, split, preprocessing, Streams(0), decoded)
+        matching = Matching(plan, split, preprocessing, Streams(0), decoded, range(len(split.spec.classes)))
         module = their.network().double()
         network = weights_of(plan.model.fresh(spec, Streams(0), self.device), module)
         network = replace(
@@ -103,7 +103,7 @@ class Bench:
             uniforms: list[float] = []
             integers: list[int] = []
             batches: dict[int, tuple[Tensor, Tensor]] = {}
-            for label, inputs in matching.draws(matching.classes, step, {}).items():
+            for label, inputs in matching.draws(matching.rows, step, {}).items():
                 draw = {name: tensor[0] for name, tensor in inputs.draws[0].parameters.items()}
                 uniforms += [
                     float(draw["brightness.offset"].double() + 0.5),

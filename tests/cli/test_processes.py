@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 from command_line import names
 from idc.condensation.inner_step import Matching
 from idc.data.split import Split
+from idc.runtime.attendance import Attendance
 from idc.runtime.place import ENDED, LOST
 from idc.runtime.processes import Processes
 from idc.stages.evaluators import retrain
@@ -155,8 +156,12 @@ def scenarios(folder: Path) -> dict[str, Any]:
     run("no number", environment={**meeting, "MASTER_PORT": "http"})
     with socket.create_server(("127.0.0.1", 0)) as taken:
         run("port taken", environment={**meeting, "MASTER_PORT": str(taken.getsockname()[1])})
-    waiting = begin("another run", 0, 1, count=3, environment=meeting, more=SLOW)
-    time.sleep(1)
+    waits = at_call(Attendance, "_refuse_failed", 1, 1, (folder / "waits").touch)
+    waiting = begin(
+        "another run", 0, 1, count=3, environment=meeting, more=("--timeout", "0.15"), prepare=waits
+    )
+    while not (folder / "waits").exists():
+        time.sleep(0.01)
     run("port of another run", environment=meeting)
     tried["another run"] = waiting.end()
     return tried

@@ -70,14 +70,20 @@ def wait_for(path: Path) -> None:
         time.sleep(0.05)
 
 
+def begun(out: str, every: str) -> "subprocess.Popen[str]":
+    """A run of two processes that has written a checkpoint, beside one of one process that is finished."""
+    write_pipeline()
+    assert run("--out", "whole", processes=1)[0] == 0
+    process = started("run", "pipeline.toml", "--out", out, "--checkpoint-every", every)
+    wait_for(Path(out) / "checkpoint.safetensors")
+    return process
+
+
 def test_a_killed_process_ends_all_once_and_any_number_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_pipeline()
-    assert run("--out", "whole", processes=1)[0] == 0
-    process = started("run", "pipeline.toml", "--out", "killed", "--checkpoint-every", "2")
-    wait_for(Path("killed/checkpoint.safetensors"))
+    process = begun("killed", "2")
     victim = children_of(process)[1]
     victim.send_signal(signal.SIGKILL)
     code, said = ended(process)
@@ -94,10 +100,7 @@ def test_an_interrupted_run_stops_after_the_step_and_is_resumed_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_pipeline()
-    assert run("--out", "whole", processes=1)[0] == 0
-    process = started("run", "pipeline.toml", "--out", "stopped", "--checkpoint-every", "1")
-    wait_for(Path("stopped/checkpoint.safetensors"))
+    process = begun("stopped", "1")
     process.send_signal(signal.SIGINT)
     code, said = ended(process)
     assert code == 130

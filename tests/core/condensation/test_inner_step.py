@@ -50,7 +50,11 @@ def in_double(plan: Pipeline, at_once: int) -> tuple[Matching, Network, Codes]:
     codes = {"images": torch.rand(6, 2, 3, 8, 8, generator=streams.generator("codes"), dtype=torch.float64)}
     decoded = len(decode_class(plan.decoder, codes, 0, 2, SPEC))
     preprocessing = Preprocessing(SPEC, plan.augment, dtype=torch.float64)
-    return Matching(plan, split, preprocessing, streams, decoded, at_once), network, codes
+    return (
+        Matching(plan, split, preprocessing, streams, decoded, range(len(split.spec.classes)), at_once),
+        network,
+        codes,
+    )
 
 
 PLANS: dict[str, dict[str, Any]] = {

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import torch
 
@@ -11,28 +11,16 @@ from idc.condensation import checkpoint
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.kinds import Batch, ClassNumbers, Codes, ImageSpec, PixelDecoder, StoredImages, Streams, Tensors
+from idc.kinds import ImageSpec, Streams, Tensors
 from idc.runtime.processes import Processes
 from idc.testing import ToyModel
+from idc.testing.toy import Tinted
 from process_group import run_together
 from small import small_pipeline
 
 SPEC = ImageSpec(channels=1, height=8, width=8, classes=tuple("abcde"), mean=(0.5,), std=(0.25,))
 COUNTS = (3, 1, 2)
 """Of processes. Checkpoints of the first group are resumed by the others."""
-
-
-class Tinted(PixelDecoder):
-    """Images plus an image that all classes share."""
-
-    shared: ClassVar[frozenset[str]] = frozenset({"tint"})
-    type: Literal["tinted"] = "tinted"
-
-    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
-        return {"images": images, "tint": torch.zeros(spec.shape)}
-
-    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
-        return Batch(codes["images"] + codes["tint"], labels)
 
 
 METHODS: dict[str, dict[str, Any]] = {

@@ -1,7 +1,6 @@
 """What remains of a run for each of several processes, as the model says it."""
 
 from dataclasses import replace
-from typing import ClassVar, Literal
 
 import pytest
 import torch
@@ -13,19 +12,14 @@ from idc.experiment.estimate import Estimate, estimate
 from idc.experiment.score import evaluate_all, networks_scored
 from idc.experiment.timing import networks_started
 from idc.kinds import (
-    Batch,
-    ClassNumbers,
-    Codes,
-    ImageSpec,
     Model,
     Network,
-    PixelDecoder,
     Split,
-    StoredImages,
     Streams,
 )
 from idc.stages.evaluators.retrain import Retrain
 from idc.stages.networks.real import Real
+from idc.testing.toy import Tinted
 from small import small_pipeline
 
 PARTS = Parts(pretraining=60.0, once=1.0, networks=80.0, matching=100.0, scoring=70.0)
@@ -114,19 +108,6 @@ def test_an_estimate_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
     assert three.least_seconds == 60 + 1 + 10 + 10 + 70 / 4
     synthetic = of(3, monkeypatch, networks={"type": "synthetic"})
     assert synthetic.undivided_seconds == 81
-
-
-class Tinted(PixelDecoder):
-    """Images plus an image that all classes share."""
-
-    shared: ClassVar[frozenset[str]] = frozenset({"tint"})
-    type: Literal["tinted"] = "tinted"
-
-    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
-        return {"images": images, "tint": torch.zeros(spec.shape)}
-
-    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
-        return Batch(codes["images"] + codes["tint"], labels)
 
 
 def test_shared_codes_are_whole_in_every_process() -> None:

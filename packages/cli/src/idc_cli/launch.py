@@ -20,14 +20,11 @@ from types import FrameType
 import typer
 
 from idc.errors import InputError, OtherProcessError
-from idc.runtime.place import ENDED, FILE, LOST, named, place
+from idc.runtime.place import AGAIN, ENDED, FILE, LOST, named, place
 from idc_cli.interruption import SIGNALS
 
 POLL, GRACE = 0.05, 10.0
 """Seconds between two looks at the processes, and for which the others may go on when one is lost."""
-
-AGAIN = "start the command again, idc run with --resume"
-"""The fix where nothing is wrong with the input."""
 
 THREADS = "OMP_NUM_THREADS"
 """Environment variable with the number of threads of a process."""

@@ -114,15 +114,18 @@ def run(
             begun = earlier.header.tensors if earlier is not None else "none"
             refuse_differences(joined, plan, real, checkpoint=begun)
             condensation = condense(plan, real, device=str(chosen), classes_at_once=at_once, processes=joined)
+            begun_before = earlier and earlier.header
             if earlier is not None:
                 checkpoint.restore(earlier, condensation)
+                # It holds the codes of all classes.
+                del earlier
             # Before anything is written, because a baseline may not fit the data either.
             baselines = draw_baselines(plan, real, str(chosen), display, joined)
             spent = 0.0
-            if earlier is None:
+            if begun_before is None:
                 folder.start(replace=resume or overwrite)
             else:
-                spent = earlier.header.seconds
+                spent = begun_before.seconds
                 folder.resume(condensation.iteration)
                 done, total = condensation.steps_done, len(condensation)
                 iterations = f"{condensation.iteration:,} of {condensation.iterations:,} iterations are done"

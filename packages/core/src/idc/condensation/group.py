@@ -85,15 +85,15 @@ class Group:
             """An untrained network, and what `Objective.prepare` returned for a few images of each class."""
             codes = of_classes(initial(real), labels, plan.decoder)
         decoded = len(decode_class(plan.decoder, codes, 0, plan.images_per_class, real.spec))
-        self.matching = Matching(plan, real, preprocessing, streams, decoded, labels=labels)
+        self.matching = Matching(plan, real, preprocessing, streams, decoded, labels)
         """The matches of an inner step."""
         images = [sum(size) for size in self.matching.sizes.values()]
         self.share = Share(processes, list(labels), processes.blocks(images), plan.decoder)
         """Which process matches which classes."""
-        self.matching.classes = self.share.own
+        self.matching.rows = {label: row for row, label in enumerate(self.share.own)}
         self.codes: Codes = self.share.part(codes)
         """Of the classes that this process matches: all of the group's if it is alone."""
-        self._networks = MatchedNetworks(plan, real, streams, processes)
+        self._networks = MatchedNetworks(plan, real, streams, processes, self.trial_network)
         operations = self.matching.operations(self.trial_network)
         self.execution = execution.decided(len(self) * operations)
         """How it is computed; with ``auto``, steps are compiled if enough work remains."""
@@ -101,7 +101,7 @@ class Group:
         self.memory = memory_of_a_match(self.matching, *trial, self.execution, len(self), classes_at_once)
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
         self.matching.at_once = classes_that_fit(self.memory, classes_at_once, real.device)
-        self._begin()
+        self.release()
 
     def __len__(self) -> int:
         """Inner steps of the group."""
@@ -131,12 +131,7 @@ class Group:
         self.release()
 
     def release(self) -> None:
-        """Free what only further steps need."""
-        self.optimizer_state = {}
-        self._network, self._prepared, self._finite = None, None, None
-        self._refreshed, self._remembered = {}, {}
-
-    def _begin(self) -> None:
+        """Free what only further steps need, as before the first one."""
         self.optimizer_state: OptimizerState = {}
         self._network: Network | None = None
         self._prepared: Tensors | None = None

@@ -59,8 +59,8 @@ class Matching:
         preprocessing: with the augmentations of the matching.
         streams: the run's.
         decoded: number of training images that a class's codes decode to.
+        labels: numbers of the classes that are condensed together.
         at_once: maximum number of classes, with equally many images, matched in one call; may be changed.
-        labels: numbers of the classes that are condensed together; all by default.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Matching:
         preprocessing: Preprocessing,
         streams: Streams,
         decoded: int,
+        labels: Sequence[int],
         at_once: int = 1,
-        labels: Sequence[int] | None = None,
     ) -> None:
         self._plan = plan
         self._train = train
@@ -81,9 +81,9 @@ class Matching:
         """What an inner step draws."""
         self.decoded = decoded
         """Number of training images that a class's codes decode to."""
-        self.classes = list(range(len(train.spec.classes)) if labels is None else labels)
-        """Those that are matched here, to which the rows of codes belong; may be changed."""
-        self.sizes = {label: self.draws.size(label) for label in self.classes}
+        self.rows = {label: row for row, label in enumerate(labels)}
+        """The row of the codes of each class that is matched here; all at first, may be changed."""
+        self.sizes = {label: self.draws.size(label) for label in self.rows}
         """Number of real and of synthetic images in a match of each class."""
         self.at_once = at_once
         self._key = Like(plan.decoder, plan.objective, plan.augment, train.spec)
@@ -104,11 +104,11 @@ class Matching:
         sweep: int = 0,
         remembered: Mapping[int, Tensors] = MappingProxyType({}),
     ) -> Sweep:
-        """Match every one of `classes`.
+        """Match every class in `rows`.
 
         Args:
             network: the network being matched.
-            codes: of `classes`.
+            codes: of the classes in `rows`.
             step: inner steps since the beginning of the run; determines the draws.
             prepared: what `Objective.prepare` returned.
             refreshed: what `Draws.refresh` returned last.
@@ -119,7 +119,7 @@ class Matching:
             RunError: there is not enough memory for a single class.
         """
         prepared = prepared or {}
-        inputs = self.draws(self.classes, step, refreshed, sweep)
+        inputs = self.draws(self.rows, step, refreshed, sweep)
         alike: dict[Any, list[int]] = {}
         for label, each in inputs.items():
             alike.setdefault(_shapes(each), []).append(label)
@@ -140,7 +140,7 @@ class Matching:
                     continue
                 results.update(zip(chunk, matched, strict=True))
                 labels = labels[len(chunk) :]
-        in_order, decoder = [results[label] for label in self.classes], self._plan.decoder
+        in_order, decoder = [results[label] for label in self.rows], self._plan.decoder
         kept = {label: each.remembered for label, each in results.items() if each.remembered}
         if in_order:
             gradients = {name: [each.gradients[name] for each in in_order] for name in in_order[0].gradients}
@@ -158,9 +158,9 @@ class Matching:
 
         None if a stage's computation depends on values, or no class is matched here.
         """
-        if not self.classes:
+        if not self.rows:
             return None
-        largest = max(self.classes, key=lambda label: self.sizes[label])
+        largest = max(self.rows, key=lambda label: self.sizes[label])
         inputs = self.draws([largest], 0, {})
         # Each sweep may be another loss, through another network.
         sweeps = (
@@ -176,17 +176,17 @@ class Matching:
     def batches(
         self, codes: Codes, step: int, refreshed: Mapping[int, Indices]
     ) -> Iterator[tuple[Batch, Batch]]:
-        """The real and synthetic images of each of `classes` as the network sees them in an inner step.
+        """The real and synthetic images of each class in `rows` as the network sees them in an inner step.
 
         Within the iteration, random layers are seeded as in the class's match.
 
         Args:
-            codes: of `classes`.
+            codes: of the classes in `rows`.
             step: the inner step's number; determines the draws.
             refreshed: what `Draws.refresh` returned last.
         """
         plan = self._plan
-        for label, inputs in self.draws(self.classes, step, refreshed).items():
+        for label, inputs in self.draws(self.rows, step, refreshed).items():
             with self._layers(step, label):
                 yield self._match.seen(
                     self._of_class(codes, label),
@@ -275,7 +275,7 @@ class Matching:
         return matched, (*state, prepared, *stacked)
 
     def _of_class(self, codes: Codes, label: int) -> Codes:
-        return of_class(self._plan.decoder, codes, self.classes.index(label))
+        return of_class(self._plan.decoder, codes, self.rows[label])
 
     def _shrink(self, classes: int, error: RuntimeError) -> None:
         """Match fewer classes at once after an error; raise it if there was only one class."""

@@ -205,17 +205,17 @@ class Condensation:
 
     def restore(self, state: State) -> None:
         """Continue from a state of a condensation of the same pipeline and data."""
-        step = state.step
-        for group, labels in zip(self.groups, self.labels, strict=True):
+        self._last = self.group_at(state.step)
+        current = self.groups.index(self._last)
+        for number, (group, labels) in enumerate(zip(self.groups, self.labels, strict=True)):
             codes = of_classes(state.codes, labels, self.pipeline.decoder)
-            if step < 0:
-                group.continue_from(State(0, group.share.part(codes), {}, None))
-            elif step < len(group) or group is self.groups[-1]:
-                self._last = group
-                group.continue_from(part(replace(state, step=step, codes=codes), group.share))
-            else:
+            if number < current:
                 group.finish(group.share.part(codes))
-            step -= len(group)
+            elif number > current:
+                group.continue_from(State(0, group.share.part(codes), {}, None))
+            else:
+                here = replace(state, step=state.step - current * len(group), codes=codes)
+                group.continue_from(part(here, group.share))
         self._steps = self._run()
 
     def synset(

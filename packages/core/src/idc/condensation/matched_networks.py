@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from itertools import islice
 
 from idc.config.pipeline import Pipeline
@@ -25,13 +24,17 @@ class MatchedNetworks:
         train: the real images.
         streams: the run's.
         processes: of the run.
+        like: any network of the pipeline's model and seed.
     """
 
-    def __init__(self, plan: Pipeline, train: Split, streams: Streams, processes: Processes) -> None:
+    def __init__(
+        self, plan: Pipeline, train: Split, streams: Streams, processes: Processes, like: Network
+    ) -> None:
         self._plan = plan
         self._train = train
         self._streams = streams
         self._processes = processes
+        self._like = like
         self._steps = plan.iterations * plan.inner_steps
 
     def following(
@@ -111,10 +114,6 @@ class MatchedNetworks:
         if network is not None:
             return network
         return unpacked(tensors, NetworkFacts.model_validate(told), self._like)
-
-    @cached_property
-    def _like(self) -> Network:
-        return self._plan.model.fresh(self._train.spec, self._streams, self._train.device)
 
 
 def _refused() -> Split:

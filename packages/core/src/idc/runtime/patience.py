@@ -13,7 +13,7 @@ TIMED_OUT = "timed out"
 """The message of the error when a process shows no progress."""
 
 
-def within(seconds: float, call: Callable[[], T]) -> T:
+def answered(seconds: float, call: Callable[[], T]) -> T:
     """What a call returns; it may be interrupted by Ctrl-C.
 
     Args:
@@ -74,7 +74,7 @@ class PatientStore:
         if self._gone is not None:
             raise self._gone
         try:
-            return within(self.limit, call)
+            return answered(self.limit, call)
         except RuntimeError as error:
             self._gone = error
             raise

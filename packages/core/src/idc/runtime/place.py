@@ -14,6 +14,9 @@ ENDED, LOST = 75, 76
 """Exit codes, for `idc run --processes`, of a process that has lost another: because that one has ended, so
 that whoever started both can say how, or for another reason, which this process has said."""
 
+AGAIN = "start the command again, idc run with --resume"
+"""The fix when a process is lost and nothing is wrong with the input."""
+
 
 class Place(NamedTuple):
     """This process among those that were started together."""

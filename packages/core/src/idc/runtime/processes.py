@@ -18,7 +18,7 @@ from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 from idc.errors import EndedProcessError, LostProcessError, OtherProcessError, RunError, first_line
 from idc.runtime.attendance import LOOK_INTERVAL, Attendance
 from idc.runtime.patience import TIMED_OUT
-from idc.runtime.place import Place, named
+from idc.runtime.place import AGAIN, Place, named
 from idc.shapes import Tensors
 
 T = TypeVar("T")
@@ -28,7 +28,6 @@ TIMEOUT = timedelta(minutes=30)
 
 DETAILS = re.compile(r"^\[[^]]*\] |\. .*")
 """What gloo puts around its messages: where they come from, and advice."""
-
 
 LONGEST_PAUSE_OF_AN_EXCHANGE = 5e-4
 """Seconds between two looks at whether it is done; a step makes several, and waits overshoot."""
@@ -274,11 +273,10 @@ class Processes:
             # Which keeps the store.
             absent = [0]
         who = named(absent, self.count) if absent else "another process"
-        again = "start the command again, idc run with --resume"
         if reason == TIMED_OUT:
             minutes = f"{self.timeout.total_seconds() / 60:g} minutes"
-            return LostProcessError(f"{who} showed no progress for {minutes}; {again}")
-        return EndedProcessError(f"{who} ended or cannot be reached ({reason[:200]}); {again}")
+            return LostProcessError(f"{who} showed no progress for {minutes}; {AGAIN}")
+        return EndedProcessError(f"{who} ended or cannot be reached ({reason[:200]}); {AGAIN}")
 
 
 def _padded(own: Tensor, blocks: Sequence[range]) -> Tensor:

@@ -26,7 +26,7 @@ from idc.errors import (
     first_line,
 )
 from idc.runtime.device import out_of_memory
-from idc.runtime.patience import within
+from idc.runtime.patience import answered
 from idc.runtime.place import ENDED, FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
 
@@ -57,9 +57,10 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
         # Only torchrun starts processes again with the same store.
         store = of_this_start(kept, here, timeout) if _agent_keeps_store() else kept
     except RuntimeError as error:
-        raise InputError(
+        message = (
             f"not all of the {here.ranks} processes came ({first_line(error)}); check that all were started"
-        ) from error
+        )
+        raise _refusal(message, silent=here.on_machine > 0) from error
     processes = Processes(*here, store=PrefixStore("idc", store), timeout=timeout)
     try:
         _connect(here, PrefixStore("torch", store), processes)
@@ -125,17 +126,17 @@ def _store(here: Place, timeout: timedelta) -> Store:
     for name, fix in (("MASTER_ADDR", "the host of the first process"), ("MASTER_PORT", "a free port")):
         if not os.environ.get(name):
             message = f"{name} is not set; set it to {fix} in all processes"
-            raise OtherProcessError(message, 2) if here.on_machine else InputError(message)
+            raise _refusal(message, silent=here.on_machine > 0)
     host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
     if not port.isdecimal() or int(port) >= 2**16:
         message = f"MASTER_PORT: {port!r} is not allowed; it must be a number below 65536"
-        raise OtherProcessError(message, 2) if here.on_machine else InputError(message)
+        raise _refusal(message, silent=here.on_machine > 0)
     keeps = here.rank == 0 and not _agent_keeps_store()
     if not keeps:
         _wait_until_listening(host, int(port), here, timeout)
     try:
         # Not torch's own rendezvous, which waits for all without saying for whom.
-        return within(
+        return answered(
             ANSWER.total_seconds(),
             lambda: TCPStore(host, int(port), is_master=keeps, timeout=ANSWER, wait_for_workers=False),
         )
@@ -143,7 +144,7 @@ def _store(here: Place, timeout: timedelta) -> Store:
         reason = first_line(error).rpartition("message: ")[2]
         message = f"MASTER_PORT: {host}:{port} cannot be used ({reason}); set another port"
         # The first process finds it too.
-        raise OtherProcessError(message, 2) if here.on_machine else InputError(message) from error
+        raise _refusal(message, silent=here.on_machine > 0) from error
 
 
 def _wait_until_listening(host: str, port: int, here: Place, timeout: timedelta) -> None:
@@ -160,8 +161,12 @@ def _wait_until_listening(host: str, port: int, here: Place, timeout: timedelta)
                 f"the first of {here.ranks} processes does not listen at {host}:{port} ({error}); start it, "
                 "or correct MASTER_ADDR and MASTER_PORT"
             )
-            silent = here.on_machine and here.rank != 1
-            raise OtherProcessError(message, 2) if silent else InputError(message) from error
+            raise _refusal(message, silent=here.on_machine > 0 and here.rank != 1) from error
+
+
+def _refusal(message: str, *, silent: bool) -> Exception:
+    """Of bad input that several processes find; silent in all of a machine but one."""
+    return OtherProcessError(message, 2) if silent else InputError(message)
 
 
 def of_this_start(store: Store, here: Place, timeout: timedelta) -> Store:

@@ -1,13 +1,13 @@
 """A small dataset, model and synset for checks."""
 
-from typing import Literal, final
+from typing import ClassVar, Literal, final
 
 import torch
 from torch import Tensor, nn
 
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.kinds import Model
+from idc.kinds import Batch, ClassNumbers, Codes, Model, PixelDecoder, StoredImages
 from idc.seeding import Streams
 from idc.spec import ImageSpec
 from idc.stages.datasets.digits import Digits
@@ -45,6 +45,22 @@ class ToyModel(Model):
     def build(self, spec: ImageSpec) -> nn.Module:
         """A `ToyNetwork`."""
         return ToyNetwork(spec)
+
+
+@final
+class Tinted(PixelDecoder):
+    """Images plus an image that all classes share."""
+
+    shared: ClassVar[frozenset[str]] = frozenset({"tint"})
+    type: Literal["tinted"] = "tinted"
+
+    def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
+        """The images, and a tint that changes nothing."""
+        return {"images": images, "tint": torch.zeros(spec.shape)}
+
+    def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
+        """The images with the tint."""
+        return Batch(codes["images"] + codes["tint"], labels)
 
 
 class ToyNetwork(nn.Module):
