@@ -34,6 +34,8 @@ from idc_cli.runner import together
 from process_group import Commands, run_forking
 from small import small_pipeline
 
+pytestmark = pytest.mark.slow
+
 PIPELINE = small_pipeline(
     dataset={"type": "digits", "size": 8, "limit": 20, "classes": ["1", "4", "7"]},
     iterations=3,

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from idc.condensation.loop import condense
 from idc.experiment.score import baselines
 from idc.runtime.processes import Processes
@@ -45,6 +47,7 @@ def score_together(processes: Processes, folder: Path) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
     ((alone,), *groups) = run_together(score_together, [1, 2, 3], tmp_path)
     assert [each["synset"] for each in alone["scores"]] == 4 * ["random"] + 8 * ["idc"]

@@ -115,8 +115,9 @@ def test_what_is_remembered_of_classes_matched_at_once_is_their_own(compiled: bo
     assert all(not tensor.requires_grad for each in kept.values() for tensor in each.values())
 
 
-# The graph of all classes at once is large: half a minute of the compiler.
-@pytest.mark.parametrize("at_once", [1, pytest.param(6, marks=pytest.mark.slow)])
+# Large graphs: half a minute of the compiler for each.
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [1, 6])
 def test_compiled_matches_are_exact_in_double_precision(at_once: int) -> None:
     plan = small_pipeline(sampler__batch_size=5)
     matched, network, codes = in_double(plan, at_once)

@@ -186,6 +186,7 @@ def outcomes(folder: Path) -> list[Any]:
     return run_together(divided, [2], folder)[0]
 
 
+@pytest.mark.slow
 def test_two_processes_make_the_same_bytes(outcomes: list[Any], folder: Path) -> None:
     pretrained(pool(networks=3))
     together = sorted((folder / "2" / "cache").rglob("network-*"))
@@ -203,6 +204,7 @@ def test_two_processes_make_the_same_bytes(outcomes: list[Any], folder: Path) ->
         assert fractions[-1] == 1
 
 
+@pytest.mark.slow
 def test_a_process_that_does_not_see_the_files_is_refused(outcomes: list[Any], folder: Path) -> None:
     first, second = outcomes
     assert (first["begun"], second["begun"]) == ([0], [1]), "nothing more is trained"

@@ -161,6 +161,7 @@ load(Source.of(slow, 400))
     assert not left.path.exists()
 
 
+@pytest.mark.slow
 def test_preparing_takes_no_memory_of_the_size_of_the_data() -> None:
     script = """
 from pathlib import Path

@@ -67,6 +67,7 @@ def trained(execution: Execution, *layers: nn.Module, architecture: str, per_cla
     return network
 
 
+@pytest.mark.slow
 def test_compiled_steps_train_as_eager_ones() -> None:
     # Forty images in batches of sixteen: full ones and short ones.
     eager, compiled = (
@@ -106,6 +107,7 @@ def smooth(**overrides: object) -> tuple[Tensor, list[float], Execution]:
     return condensation.codes()["images"], losses, condensation.group.execution
 
 
+@pytest.mark.slow
 def test_compiled_runs_condense_as_eager_ones_and_give_the_same_bits_each_time() -> None:
     eager, losses, execution = smooth(compile=False)
     assert not execution.compile
