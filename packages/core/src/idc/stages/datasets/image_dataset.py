@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from pydantic import Field
-from torchvision.transforms.v2 import functional
 
 from idc.kinds import Dataset, Example
 
@@ -34,6 +33,9 @@ class ImageDataset(Dataset):
             image = _converted(image, self.channels)
         if self.size is None or image.shape[1:] == (self.size, self.size):
             return image
+        # Not at the top: it takes as long to import as torch, and prepared images are read from the cache.
+        from torchvision.transforms.v2 import functional
+
         longest = MAX_ASPECT_RATIO * min(image.shape[1:])
         if max(image.shape[1:]) > longest:
             image = functional.center_crop(image, [min(longest, side) for side in image.shape[1:]])
@@ -56,7 +58,8 @@ def from_picture(picture: Image.Image, channels: int | None) -> Example:
         raise ValueError(f"{picture.width}x{picture.height} pixels are more than {max_pixels}")
     image = _eight_bit(ImageOps.exif_transpose(picture))
     grey = channels == 1 or (channels is None and image.mode in ("1", "L", "LA"))
-    return functional.pil_to_tensor(image.convert("L" if grey else "RGB"))
+    pixels = np.array(image.convert("L" if grey else "RGB"))
+    return torch.from_numpy(pixels.reshape(*pixels.shape[:2], -1)).permute(2, 0, 1)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -72,4 +75,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 def _converted(image: Example, channels: int) -> Example:
     if len(image) not in (1, 3):
         raise ValueError(f"has {len(image)} channels, which cannot be converted to {channels}")
-    return functional.rgb_to_grayscale(image) if channels == 1 else torch.cat([image] * 3)
+    if channels == 3:
+        return torch.cat([image] * 3)
+    from torchvision.transforms.v2 import functional
+
+    return functional.rgb_to_grayscale(image)
