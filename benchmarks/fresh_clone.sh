@@ -22,7 +22,7 @@ timed() {
     echo
 }
 timed "pip install --quiet uv && uv sync --quiet"
-timed "pip install uv --quiet && uv run idc run pipelines/digits.toml"
+timed "pip install uv --quiet && uv run idc run pipelines/digits.toml --processes auto"
 timed "pip install uv --quiet && uv run pytest --quiet"
 echo "lines of Python:"
 for package in packages/*; do

@@ -47,6 +47,7 @@ def serve(address: str) -> NoReturn:
 
     _import_the_rest()
     _cut_budgets()
+    _start_no_processes()
     _accept_small_files()
     # Finished children need not be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -127,6 +128,13 @@ def cut(value: Any, key: str = "") -> Any:
         return [cut(each, key) for each in value]
     # An evaluator's epochs may be a word.
     return (MOST[key] if isinstance(value, str) else min(value, MOST[key])) if key in MOST else value
+
+
+def _start_no_processes() -> None:
+    from idc_cli import launch
+
+    # They would compute the whole budget.
+    setattr(launch, "_available", lambda: 1)  # noqa: B010 (likewise)
 
 
 def _accept_small_files() -> None:
