@@ -9,8 +9,6 @@ import resource
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,7 +26,6 @@ from idc.runtime.attendance import Attendance
 from idc.runtime.place import ENDED, LOST
 from idc.runtime.processes import Processes
 from idc.stages.evaluators import retrain
-from idc_cli import launch
 from idc_cli.commands import run as command
 from idc_cli.runner import together
 from process_group import Commands, run_forking
@@ -302,32 +299,3 @@ def test_the_port_of_another_run_is_left_alone(tried: dict[str, Any]) -> None:
 def test_a_port_serves_as_well_as_a_file(tried: dict[str, Any]) -> None:
     assert tried["by a port"]["codes"] == [0, 0]
     assert tried["by a port"]["printed"].count("saved in runs/small") == 1
-
-
-def python(code: str) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-c", code])
-
-
-ENDLESS = "import time; time.sleep(60)"
-
-
-@pytest.mark.parametrize("code", [ENDED, LOST, 1, -signal.SIGKILL])
-def test_processes_that_go_on_without_another_are_killed(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "GRACE", 0.2)
-    end = f"import os; os.kill(os.getpid(), {-code})" if code < 0 else f"raise SystemExit({code})"
-    # The first is the one that hangs: the others must be looked at too.
-    running = [python(ENDLESS), python(end)]
-    assert launch.end_together(running, [], 0.3) == {0}
-    assert [each.returncode for each in running] == [-signal.SIGKILL, code]
-
-
-@pytest.mark.parametrize("code", [0, 130])
-def test_the_first_may_go_on_when_the_others_are_done(code: int) -> None:
-    running = [python("import time; time.sleep(1)"), python(f"raise SystemExit({code})")]
-    assert launch.end_together(running, [], 0.0) == set()
-
-
-def test_processes_that_go_on_after_two_signals_are_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "GRACE", 0.1)
-    running = [python(ENDLESS), python(ENDLESS)]
-    assert launch.end_together(running, [signal.SIGINT, signal.SIGINT], 100.0) == {0, 1}

@@ -134,7 +134,7 @@ def _start_no_processes() -> None:
     from idc_cli import launch
 
     # They would compute the whole budget.
-    setattr(launch, "_available", lambda: 1)  # noqa: B010 (likewise)
+    setattr(launch, "_available", lambda device: 1)  # noqa: B010 (likewise)
 
 
 def _accept_small_files() -> None:

@@ -29,16 +29,20 @@ POLL, GRACE = 0.05, 10.0
 THREADS = "OMP_NUM_THREADS"
 """Environment variable with the number of threads of a process."""
 
+GPU_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""What Linux has of NVIDIA's, AMD's and WSL's drivers."""
+
 PR_SET_PDEATHSIG = 1
 """Of Linux's prctl.h."""
 
 
-def start(processes: str, minutes: float) -> None:
+def start(processes: str, minutes: float, device: str) -> None:
     """Start this command in several processes, unless it is one of them or shall be alone.
 
     Args:
         processes: as for `counted`.
         minutes: that they wait for one that shows no progress.
+        device: as for `counted`.
 
     Raises:
         InputError: one of these is not allowed.
@@ -49,7 +53,7 @@ def start(processes: str, minutes: float) -> None:
     try:
         if not minutes > 0:
             raise InputError(f"--timeout: {minutes:g} is not allowed; it must be more than 0 minutes")
-        count = counted(processes)
+        count = counted(processes, device)
     except InputError as error:
         raise OtherProcessError(str(error), 2) if started.rank else error from None
     if started.ranks > 1:
@@ -59,11 +63,12 @@ def start(processes: str, minutes: float) -> None:
         raise typer.Exit(launched(count, minutes))
 
 
-def counted(processes: str) -> int:
+def counted(processes: str, device: str) -> int:
     """Number of processes of a command, whether they have been started or not.
 
     Args:
         processes: a number, or ``auto`` for one for each of the machine's GPUs, or else of its CPU cores.
+        device: ``cpu`` if the GPUs are left alone.
 
     Raises:
         InputError: it is neither, or another number has been started.
@@ -77,7 +82,7 @@ def counted(processes: str) -> int:
         )
     if started > 1:
         return started
-    return _available() if processes == "auto" else int(processes)
+    return _available(device) if processes == "auto" else int(processes)
 
 
 def threads(count: int) -> int | None:
@@ -134,8 +139,10 @@ def launched(count: int, minutes: float) -> int:
     return 2 if 2 in codes else 130 if interrupted else int(any(codes))
 
 
-def _available() -> int:
-    # Not at the top: it takes seconds to import, which the processes themselves need too.
+def _available(device: str) -> int:
+    if device == "cpu" or (sys.platform == "linux" and not any(map(os.path.exists, GPU_DRIVERS))):
+        return _cores()
+    # Only where there may be GPUs: importing it takes seconds, which the processes need again.
     import torch
 
     return torch.cuda.device_count() or _cores()

@@ -27,7 +27,7 @@ def estimate(
     from idc_cli.runner.estimate import show_estimate
     from idc_cli.terminal.progress import Display
 
-    count = counted(processes)
+    count = counted(processes, device)
     if place().rank:
         # The first process says it.
         return

@@ -55,7 +55,7 @@ def evaluate(
     """Score a synset again, with its own pipeline's evaluators."""
     from idc_cli.launch import start
 
-    start(processes, timeout)
+    start(processes, timeout, device)
 
     from json import dumps
 

@@ -22,7 +22,7 @@ def pretrain(
     """
     from idc_cli.launch import start
 
-    start(processes, timeout)
+    start(processes, timeout, device)
 
     from idc.condensation.pretraining import Pretraining
     from idc.config.overrides import parse_assignments

@@ -57,8 +57,8 @@ def run(
     from idc_cli.launch import counted, start
 
     if not dry_run:
-        start(processes, timeout)
-    count = counted(processes)
+        start(processes, timeout, device)
+    count = counted(processes, device)
     from idc.condensation import checkpoint
     from idc.condensation.loop import condense
     from idc.config.overrides import parse_assignments
