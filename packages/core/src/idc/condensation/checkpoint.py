@@ -148,13 +148,13 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
     parts: dict[str, Tensors] = {}
     for name, tensor in checkpoint.tensors.items():
         part, _, rest = name.partition(".")
-        # Positions selected by a sampler stay on the CPU.
-        parts.setdefault(part, {})[rest] = tensor if part == "refreshed" else tensor.to(device, copy=True)
+        parts.setdefault(part, {})[rest] = tensor
     network, group, plan = None, condensation.group_at(header.step), condensation.pipeline
     try:
         if header.network is not None:
             like = plan.model.fresh(group.real.spec, Streams(plan.seed), device)
-            network = unpacked(parts.get("network", {}), header.network, like)
+            held = {name: each.to(device, copy=True) for name, each in parts.get("network", {}).items()}
+            network = unpacked(held, header.network, like)
         codes = fitting(condensation.shapes(len(condensation.data.spec.classes)), parts.get("codes", {}))
         moving = optimised(plan.decoder, condensation.shapes(len(group.share.labels)))
         buffers, found = plan.optimizer.initial_state(moving), nested(parts.get("optimizer", {}))

@@ -208,14 +208,14 @@ class Condensation:
         self._last = self.group_at(state.step)
         current = self.groups.index(self._last)
         for number, (group, labels) in enumerate(zip(self.groups, self.labels, strict=True)):
-            codes = of_classes(state.codes, labels, self.pipeline.decoder)
+            whole = State(0, of_classes(state.codes, labels, self.pipeline.decoder), {}, None)
+            if number == current:
+                whole = replace(state, step=state.step - current * len(group), codes=whole.codes)
+            own = part(whole, group.share, self.device)
             if number < current:
-                group.finish(group.share.part(codes))
-            elif number > current:
-                group.continue_from(State(0, group.share.part(codes), {}, None))
+                group.finish(own.codes)
             else:
-                here = replace(state, step=state.step - current * len(group), codes=codes)
-                group.continue_from(part(here, group.share))
+                group.continue_from(own)
         self._steps = self._run()
 
     def synset(

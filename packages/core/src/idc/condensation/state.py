@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field, replace
 
+import torch
+
 from idc.condensation.share import Share
 from idc.network.network import Network
 from idc.network.packed import flat, nested
@@ -26,15 +28,22 @@ class State:
     """What `Objective.remember` returned last, by class; empty for objectives that remember nothing."""
 
 
-def part(whole: State, share: Share) -> State:
-    """This process's part of a state with all classes."""
+def part(whole: State, share: Share, device: torch.device) -> State:
+    """A copy of this process's part of a state with all classes, on its device."""
+    kept = {label: whole.remembered[label] for label in share.own if label in whole.remembered}
     return replace(
         whole,
-        codes=share.part(whole.codes),
-        optimizer={name: share.part(buffer) for name, buffer in whole.optimizer.items()},
+        codes=_on(device, share.part(whole.codes)),
+        optimizer={name: _on(device, share.part(buffer)) for name, buffer in whole.optimizer.items()},
+        # Positions selected by a sampler stay on the CPU.
         refreshed={label: whole.refreshed[label] for label in share.own if label in whole.refreshed},
-        remembered={label: whole.remembered[label] for label in share.own if label in whole.remembered},
+        prepared=whole.prepared and _on(device, whole.prepared),
+        remembered={label: _on(device, each) for label, each in kept.items()},
     )
+
+
+def _on(device: torch.device, tensors: Tensors) -> Tensors:
+    return {name: each.to(device, copy=True) for name, each in tensors.items()}
 
 
 def collected(own: State, share: Share) -> State | None:
