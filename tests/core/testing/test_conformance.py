@@ -13,7 +13,6 @@ from torch import Tensor
 from dataset_files import write_all
 from idc import testing
 from idc.kinds import (
-    KINDS,
     Augmentation,
     Decoder,
     Initializer,
@@ -25,56 +24,17 @@ from idc.kinds import (
     PixelDecoder,
     Sampler,
     Split,
-    registry,
 )
-from idc.kinds.stage import Stage
 from idc.network.view import NetworkView
 from idc.seeding import Streams
 from idc.shapes import Batch, Codes, Draw
 from idc.spec import ImageSpec
 from idc.testing import SPEC
 from idc.training.pool import Pool
-
-FIELDS: dict[str, dict[str, Any]] = {
-    "dataset.image-folder": {"path": "pets", "size": 16},
-    "dataset.tensors": {"path": "shapes.npz"},
-    "dataset.hugging-face": {"path": "saved"},
-    "augment.kornia": {"name": "RandomAffine", "arguments": {"degrees": 15.0, "p": 0.5}},
-    "decoder.ddif": {"width": 4, "fit_steps": 3},
-    "decoder.fred": {"frequencies": 20},
-    "decoder.gsdd": {"gaussians": 10, "fit_steps": 3},
-    "init.herding": {"features": {"epochs": 1}},
-    "dataset.imagenet": {"size": 16},
-    "init.k-center": {"features": {"epochs": 1}},
-    "evaluate.retrain": {"epochs": 2, "runs": 2},
-    "labels.teacher": {"pool": {"networks": 2, "epochs": [1]}},
-    "networks.between": {"pool": {"networks": 2, "epochs": [0, 1]}},
-    "networks.synthetic": {"epochs": 2},
-    "objective.sum": {
-        "terms": [{"objective": {"type": "feature"}}, {"objective": {"type": "cross-entropy"}}]
-    },
-    "optimizer.adam": {"learning_rate": 0.1},
-    "optimizer.adamw": {"learning_rate": 0.1},
-    "optimizer.sgd": {"learning_rate": 0.1},
-    "model.torchvision": {"name": "resnet18"},
-}
-"""What a type cannot do without, or would take too long with."""
-
+from installed_stages import by_type, installed
 
 LARGER = SPEC.model_copy(update={"height": 40, "width": 40})
 """Images that every network takes."""
-
-
-def installed(table: str) -> list[Stage]:
-    kind = KINDS[table]
-    return [
-        kind.implementation(name).model_validate(FIELDS.get(f"{table}.{name}", {}))
-        for name in registry.names(kind.group)
-    ]
-
-
-def by_type(stage: Stage) -> str:
-    return stage.type
 
 
 @pytest.mark.parametrize("stage", installed("dataset"), ids=by_type)
