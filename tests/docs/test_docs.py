@@ -110,6 +110,13 @@ def test_the_numbers_of_speed_are_what_the_committed_benchmarks_printed() -> Non
     assert all(text.strip() in printed for text in shown)
 
 
+def test_the_ratios_of_processes_are_what_the_committed_benchmark_printed() -> None:
+    printed = (ROOT / "benchmarks/results/processes.txt").read_text()
+    shown = [block.text for block in blocks(ROOT / "docs/processes.md", "text")]
+    assert len(shown) == 2
+    assert all(text.strip() and text in printed for text in shown)
+
+
 def test_the_numbers_of_data_are_what_the_committed_benchmarks_printed() -> None:
     printed = "".join(path.read_text() for path in (ROOT / "benchmarks/results").glob("*.txt"))
     shown = [block.text for block in blocks(ROOT / "docs/data.md", "text")]
