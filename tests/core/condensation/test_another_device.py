@@ -19,6 +19,8 @@ from idc.testing import toy_split
 from installed_stages import by_type, installed
 from small import small_pipeline
 
+pytestmark = pytest.mark.slow
+
 META = torch.device("meta")
 
 

@@ -127,6 +127,7 @@ def test_a_disk_that_fills_up_leaves_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert list(cache.folder().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_no_entry_and_its_rest_is_listed_and_removed() -> None:
     script = """
 import time

@@ -134,6 +134,7 @@ def test_what_a_sum_cannot_do_is_refused_with_the_fix() -> None:
             Sum(terms=(term,)).distance(NetworkView(network), batch, batch)
 
 
+@pytest.mark.slow
 def test_a_sum_keeps_the_promises_of_objectives() -> None:
     terms = [
         {"weight": 0.01, "times": "accuracy", "objective": {"type": "characteristic", "frequencies": 4}},

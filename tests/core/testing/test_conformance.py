@@ -61,6 +61,7 @@ def test_decoders(stage: Any) -> None:
     testing.check_decoder(stage, narrow, images_per_class=1)
 
 
+@pytest.mark.slow
 def test_a_decoder_that_stores_16_bits() -> None:
     testing.check_decoder(
         Decoder.implementation("gsdd").model_validate({"gaussians": 2, "fit_steps": 3, "storage": "fp16"})
