@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from idc_cli.allocator import keep_freed_memory
-from idc_cli.interruption import SIGNALS, termination_interrupts
+from idc_cli.interruption import SIGNALS, interruptible
 
 
 class Commands(TyperGroup):
@@ -43,7 +43,7 @@ class Commands(TyperGroup):
         warnings.showwarning = show
         keep_freed_memory()
         try:
-            with termination_interrupts():
+            with interruptible():
                 if FILE in os.environ:
                     # `launch` blocked them until now.
                     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)

@@ -34,20 +34,32 @@ def stop_requested(*, says: bool = True) -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def termination_interrupts() -> Iterator[None]:
-    """Within the block, SIGTERM does what Ctrl-C does."""
+def interruptible() -> Iterator[None]:
+    """Within the block, SIGTERM does what Ctrl-C does, also to imports.
+
+    Raises:
+        KeyboardInterrupt: at either.
+    """
+    received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM):
-        yield
+    with _handled(interrupt):
+        try:
+            yield
+        except ImportError as error:
+            # Torch tries to do without numpy if the import of numpy is interrupted.
+            if received:
+                raise KeyboardInterrupt from error
+            raise
 
 
 @contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None], *signals: signal.Signals) -> Iterator[None]:
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     # Python handles signals in its main thread only, and one that is ignored should stay so.
-    numbers = [each for each in signals or SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    numbers = [each for each in SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     if threading.current_thread() is not threading.main_thread():
         numbers = []
     before: dict[int, Any] = {number: signal.signal(number, handler) for number in numbers}

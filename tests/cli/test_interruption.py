@@ -1,0 +1,27 @@
+"""Signals outside of the inner steps."""
+
+import os
+import signal
+
+import pytest
+
+from idc_cli.interruption import SIGNALS, interruptible
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_interrupts(number: int) -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        os.kill(os.getpid(), number)
+
+
+def test_an_import_that_fails_because_it_is_interrupted_is_an_interruption() -> None:
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ImportError("cannot load module more than once per process") from None
+
+
+def test_any_other_import_that_fails_is_not() -> None:
+    with pytest.raises(ImportError), interruptible():
+        raise ImportError("no module")
