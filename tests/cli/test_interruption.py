@@ -14,12 +14,16 @@ def test_a_signal_interrupts(number: int) -> None:
         os.kill(os.getpid(), number)
 
 
+def interrupted_import() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("cannot load module more than once per process") from None
+
+
 def test_an_import_that_fails_because_it_is_interrupted_is_an_interruption() -> None:
     with pytest.raises(KeyboardInterrupt), interruptible():
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-        except KeyboardInterrupt:
-            raise ImportError("cannot load module more than once per process") from None
+        interrupted_import()
 
 
 def test_any_other_import_that_fails_is_not() -> None:
