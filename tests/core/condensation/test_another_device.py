@@ -11,7 +11,7 @@ import torch
 from idc.condensation.group import Group
 from idc.condensation.loop import Condensation, condense
 from idc.data.split import RealData, Split
-from idc.kinds import Augmentation, Decoder, Initializer, Networks, Objective, Optimizer, Sampler
+from idc.kinds import Augmentation, Decoder
 from idc.kinds.stage import Stage
 from idc.runtime.processes import Processes
 from idc.shapes import Indices
@@ -95,31 +95,22 @@ def test_decoders(stage: Decoder) -> None:
     check(init={"type": "random"}, decoder=stage)
 
 
-@pytest.mark.parametrize("stage", without_values("init"), ids=by_type)
-def test_initializers(stage: Initializer) -> None:
-    check(init=stage)
-
-
 @pytest.mark.parametrize("stage", without_values("augment"), ids=by_type)
 def test_augmentations(stage: Augmentation) -> None:
     check(augment=(stage,))
 
 
-@pytest.mark.parametrize("stage", without_values("sampler"), ids=by_type)
-def test_samplers(stage: Sampler) -> None:
-    check(sampler=stage)
+OTHERS = ("init", "sampler", "objective", "networks", "optimizer")
+"""Tables of which any type fits the other stages of the small pipeline."""
 
 
-@pytest.mark.parametrize("stage", installed("objective"), ids=by_type)
-def test_objectives(stage: Objective) -> None:
-    check(objective=stage)
-
-
-@pytest.mark.parametrize("stage", installed("networks"), ids=by_type)
-def test_networks(stage: Networks) -> None:
-    check(networks=stage)
-
-
-@pytest.mark.parametrize("stage", installed("optimizer"), ids=by_type)
-def test_optimizers(stage: Optimizer) -> None:
-    check(optimizer=stage)
+@pytest.mark.parametrize(
+    ("table", "stage"),
+    [
+        pytest.param(table, stage, id=f"{table}.{stage.type}")
+        for table in OTHERS
+        for stage in without_values(table)
+    ],
+)
+def test_other_stages(table: str, stage: Stage) -> None:
+    check(**{table: stage})
