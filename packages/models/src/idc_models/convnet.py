@@ -80,6 +80,7 @@ class ConvNetModule(nn.Module):
         self.activation = ACTIVATIONS[model.activation]
         self.pooling: Pooling = model.pooling
         width, padding = model.width, border(spec)
+        self.padding = (padding,) * 4
         halvings = [0 if model.pooling == "none" else block for block in range(model.depth + 1)]
         *sides, last = (
             ((spec.height + 2 * padding) >> halving, (spec.width + 2 * padding) >> halving)
@@ -89,9 +90,7 @@ class ConvNetModule(nn.Module):
         self.layers = nn.ModuleDict(
             {
                 "conv": nn.ModuleList(
-                    nn.Conv2d(
-                        width if block else spec.channels, width, 3, padding=1 if block else 1 + padding
-                    )
+                    nn.Conv2d(width if block else spec.channels, width, 3, padding=1)
                     for block in range(model.depth)
                 ),
                 "norm": nn.ModuleList(_norm(model.norm, width, *side) for side in sides),
@@ -115,6 +114,8 @@ class ConvNetModule(nn.Module):
         convolutions, norms = self.layers["conv"], self.layers["norm"]
         assert isinstance(convolutions, nn.ModuleList)
         assert isinstance(norms, nn.ModuleList)
+        # Not by the first convolution: with more than 1, its gradient takes oneDNN ten times as long.
+        images = nn.functional.pad(images, self.padding)
         for convolution, norm in zip(convolutions, norms, strict=True):
             maps = self.activation(norm(convolution(images)))
             images = self._pool(maps)

@@ -146,15 +146,19 @@ class _Layers(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in CONVOLUTIONS:
             dtype = _argument(args, kwargs, 0, "input").dtype
-            converted = {name: self._converted(value) for name, value in kwargs.items()}
-            return func(*map(self._converted, args), **converted).to(dtype)
+            single = self._channels_last and _argument(args, kwargs, 0, "input").shape[-3] == 1
+            converted = {name: self._converted(value, single) for name, value in kwargs.items()}
+            return func(*(self._converted(value, single) for value in args), **converted).to(dtype)
         if self._compiled and func is nn.functional.avg_pool2d and not kwargs and _tiles_image(*args):
             return _average_pool(args[0], args[1])
         return func(*args, **kwargs)
 
-    def _converted(self, value: Any) -> Any:
+    def _converted(self, value: Any, single: bool) -> Any:
         if not isinstance(value, Tensor):
             return value
+        if single and value.ndim == 4:
+            # A tensor of one channel has no layout of its own, so that oneDNN would take the slower one.
+            value = nn.functional.pad(value, (0, 0, 0, 0, 0, 1))
         if self._half and value.dtype == torch.float32:
             value = value.to(torch.bfloat16)
         if self._channels_last and value.ndim == 4:
