@@ -45,6 +45,7 @@ CASES: dict[str, dict[str, Any]] = {
         "networks": {"type": "frozen"},
         "objective": {"type": "feature"},
     },
+    "average": {"iterations": 2, "inner_steps": 2, "optimizer__average": 1.0},
     "batch-norm": {
         "iterations": 2,
         "inner_steps": 3,

@@ -42,7 +42,7 @@ def finished(plan: Pipeline, data: RealData = DATA) -> Condensation:
 def test_a_group_that_sees_itself_is_condensed_as_if_there_were_no_other(classes: Any) -> None:
     plan = plan_of(
         {"classes": classes, "see": "group"},
-        optimizer={"type": "adam", "step": "class", "learning_rate": 0.01},
+        optimizer={"type": "adam", "step": "class", "learning_rate": 0.01, "average": 1.0},
     )
     run = finished(plan)
     codes = run.codes()["images"]
@@ -54,7 +54,7 @@ def test_a_group_that_sees_itself_is_condensed_as_if_there_were_no_other(classes
         streams = Streams(plan.seed, ("group", number))
         group = Group(alone, real, own, InitialCodes(alone), streams, Processes(), 1, lambda: DATA.train)
         assert len(list(group.steps())) == 4
-        assert torch.equal(codes[labels], group.codes["images"])
+        assert torch.equal(codes[labels], group.result["images"])
 
 
 def test_a_groups_classes_start_from_their_own_images() -> None:
@@ -92,7 +92,7 @@ def test_networks_see_and_classify_the_classes_they_should(
 
 
 def test_a_run_goes_on_in_any_group(tmp_path: Any) -> None:
-    plan = plan_of({"classes": NAMED, "see": "all"})
+    plan = plan_of({"classes": NAMED, "see": "all"}, optimizer__average=0.0)
     whole = finished(plan).codes()["images"]
     for steps in (0, 3, 4, 5, 8):
         run = condense(plan, DATA, device="cpu")

@@ -1,5 +1,7 @@
 """The condensation loop: exact class steps, determinism, named streams."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -253,3 +255,22 @@ def test_shared_tensors_are_stepped_once_for_all_classes() -> None:
         assert not torch.equal(code, before[name])
     # 10 classes x 2 images x 4 coefficients, and 4 basis images of 64 pixels.
     assert condensation.synset().header.budget == 80 + 256
+
+
+@pytest.mark.parametrize("degree", [0.0, 3.0])
+def test_an_average_of_the_codes_is_delivered(degree: float) -> None:
+    settings: dict[str, Any] = {"iterations": 2, "inner_steps": 3, "evaluate": [], "baseline": []}
+    averaged, last = (
+        condense(small_pipeline(**settings, **more), device="cpu")
+        for more in ({"optimizer__average": degree}, {})
+    )
+    codes = [last.codes()["images"].double() for _ in last]
+    # As PyTorch's average of a model's weights is written (torch.optim.swa_utils), with other parts.
+    expected = codes[0]
+    for number, each in enumerate(codes[1:], 2):
+        expected = expected + (degree + 1) / (number + degree) * (each - expected)
+    if degree == 0:
+        torch.testing.assert_close(expected, torch.stack(codes).mean(0))
+    list(averaged)
+    torch.testing.assert_close(averaged.codes()["images"].double(), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(averaged.group.codes["images"].double(), codes[-1], rtol=0, atol=0)

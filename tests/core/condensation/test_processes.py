@@ -31,7 +31,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "dsdm": {"networks": {"type": "frozen"}, "objective": {"type": "moments", "history": 0.5}},
     "dream": {"sampler": {"type": "k-means", "batch_size": 4, "interval": 2}},
     "groups": {"groups": {"classes": 2, "see": "so-far"}, "networks": {"type": "synthetic", "epochs": 1}},
-    "adam": {"optimizer": {"type": "adam", "step": "class", "learning_rate": 0.01}},
+    "adam": {"optimizer": {"type": "adam", "step": "class", "learning_rate": 0.01, "average": 1.0}},
 }
 
 
@@ -50,7 +50,7 @@ def cases() -> Iterator[tuple[str, Pipeline, RealData]]:
         plan = small_pipeline(iterations=2, baseline=[], **({"sampler__batch_size": 10} | settings))
         # Fewer classes than processes.
         yield name, plan.model_copy(update={"model": ToyModel()}), unequal(2 if name == "bound" else 5)
-    shared = small_pipeline(iterations=2, baseline=[], init={"type": "random"})
+    shared = small_pipeline(iterations=2, baseline=[], init={"type": "random"}, optimizer__average=1.0)
     yield "shared", shared.model_copy(update={"model": ToyModel(), "decoder": Tinted()}), unequal(5)
 
 

@@ -157,7 +157,7 @@ def restore(checkpoint: Checkpoint, condensation: Condensation) -> None:
             network = unpacked(held, header.network, like)
         codes = fitting(condensation.shapes(len(condensation.data.spec.classes)), parts.get("codes", {}))
         moving = optimised(plan.decoder, condensation.shapes(len(group.share.labels)))
-        buffers, found = plan.optimizer.initial_state(moving), nested(parts.get("optimizer", {}))
+        buffers, found = plan.optimizer.begin(moving), nested(parts.get("optimizer", {}))
         # There are none before a group's first step.
         if found.keys() != buffers.keys() and (found or header.step % max(len(group), 1)):
             raise ValueError("the optimizer has other buffers")

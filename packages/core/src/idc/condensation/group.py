@@ -19,6 +19,7 @@ from idc.condensation.sweeps import swept
 from idc.condensation.trial import prepare, try_stages
 from idc.config.pipeline import Pipeline
 from idc.data.split import Split
+from idc.kinds.optimizer import AVERAGE
 from idc.network.network import Network
 from idc.runtime.execution import Execution
 from idc.runtime.processes import Processes
@@ -115,6 +116,11 @@ class Group:
         held = self._refreshed, self._prepared, self._remembered
         return State(self.steps_done, self.codes, self.optimizer_state, network, *held)
 
+    @property
+    def result(self) -> Codes:
+        """What the steps so far result in: the codes, or their average."""
+        return {**self.codes, **self.optimizer_state.get(AVERAGE, {})}
+
     def continue_from(self, state: State) -> None:
         """Set the group to a state of this process."""
         self.steps_done, self.codes, self.optimizer_state = state.step, state.codes, state.optimizer
@@ -195,7 +201,7 @@ class Group:
         """
         if not self.optimizer_state:
             moving = optimised(self.pipeline.decoder, self.codes)
-            self.optimizer_state = self.pipeline.optimizer.initial_state(moving)
+            self.optimizer_state = self.pipeline.optimizer.begin(moving)
         before = replace(self.state, step=step, refreshed=dict(refreshed))
         with self.execution.active():
             now, distances = swept(self.pipeline, self.real.spec, self.matching, self.share, network, before)

@@ -160,7 +160,7 @@ class Condensation:
             if group.steps_done == len(group):
                 continue
             if group is not self._last:
-                self._last.release()
+                self._last.finish(self._last.result)
             self._last = group
             try:
                 for distances in group.execution.during(group.steps()):
@@ -180,8 +180,8 @@ class Condensation:
         return self.group.pretrain(progress)
 
     def codes(self) -> Codes:
-        """The codes of all classes, in every process; if there are several, all call it."""
-        return in_class_order([each.share.whole(each.codes) for each in self.groups], self.labels)
+        """The codes of all classes, or their average, in every process; if there are several, all call it."""
+        return in_class_order([each.share.whole(each.result) for each in self.groups], self.labels)
 
     def shapes(self, classes: int) -> Codes:
         """Tensors without data of the shapes that the codes of a number of classes have."""
@@ -198,7 +198,8 @@ class Condensation:
         current = self.group
         now = collected(current.state, current.share)
         parts = [
-            now and now.codes if each is current else each.share.collected(each.codes) for each in self.groups
+            now and now.codes if each is current else each.share.collected(each.result)
+            for each in self.groups
         ]
         whole = in_class_order([each for each in parts if each is not None], self.labels) if now else {}
         return now and replace(now, step=self.steps_done, codes=whole)

@@ -8,6 +8,7 @@ from idc.condensation.inner_step import Distances, Matching
 from idc.condensation.share import Share
 from idc.condensation.state import State
 from idc.config.pipeline import Pipeline
+from idc.kinds.optimizer import AVERAGE
 from idc.network.network import Network
 from idc.spec import ImageSpec
 from idc.synset.codes import optimised
@@ -52,5 +53,8 @@ def swept(
         total = found.distances if sweep == 0 else total + found.distances
         if sweep == sweeps - 1:
             remembered = found.remembered
+    if AVERAGE in state.optimizer:
+        average = plan.optimizer.follow(state.optimizer[AVERAGE], codes, state.step)
+        buffers = {**buffers, AVERAGE: average}
     now = replace(state, codes=codes, optimizer=buffers, remembered=remembered)
     return now, share.gathered(total)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from idc.shapes import Codes, OptimizerState
 
 
+AVERAGE = "average"
+"""Name of the buffer that holds the average of the codes."""
+
+
 class Schedule(Table):
     """A learning rate that changes between updates of the codes."""
 
@@ -55,6 +59,27 @@ class Optimizer(Stage):
     """Learning rate on the codes, for the gradient of one class's distance."""
     schedule: Schedule | None = None
     """How the learning rate changes during the run; by default it is constant."""
+    average: Annotated[float, Field(ge=0)] | None = None
+    """Deliver an average of the codes after each inner step instead of the last ones: η of polynomial-decay
+    averaging (Shamir and Zhang, ICML 2013). The latest codes are (η + 1) / (t + η) of the average of t, which
+    thus spans about the last η-th of the run, however long that is; 0 is the mean of all."""
+
+    def begin(self, codes: "Codes") -> "OptimizerState":
+        """The state before the first update: `initial_state`, and the average if there is one."""
+        average = {} if self.average is None else {AVERAGE: dict(codes)}
+        return {**self.initial_state(codes), **average}
+
+    def follow(self, average: "Codes", codes: "Codes", number: int) -> "Codes":
+        """The average with the codes after another inner step.
+
+        Args:
+            average: of the codes after all earlier ones.
+            codes: after this one.
+            number: inner steps done before it.
+        """
+        assert self.average is not None
+        part = (self.average + 1) / (number + 1 + self.average)
+        return {name: code.lerp(codes[name], part) for name, code in average.items()}
 
     def rate(self, number: int) -> float:
         """The learning rate of an update.
@@ -66,7 +91,7 @@ class Optimizer(Stage):
 
     @abstractmethod
     def initial_state(self, codes: "Codes") -> "OptimizerState":
-        """The state before the first update: by buffer name a tensor for each of the codes, of its shape."""
+        """Of `update`, before the first one: by buffer name a tensor for each of the codes, of its shape."""
 
     def before_gradients(
         self,
