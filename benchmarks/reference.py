@@ -1,7 +1,7 @@
 """A user's own checkout of IDC's public code, made to run here: nothing of it is in this repository.
 
-It is patched only as far as it needs to start: another device than ``cuda``, ``np.int``, which NumPy no
-longer has, and packages that it imports but that are not used here.
+It is patched only as far as it needs to start: another device than ``cuda``, views of tensors whose strides
+differ on a CPU, ``np.int``, which NumPy no longer has, and packages that it imports but that are not used here.
 """
 
 import contextlib
@@ -62,6 +62,8 @@ class _Patched(SourceFileLoader):
         text = super().get_data(path).decode()
         if self.device != "cuda":
             text = text.replace("'cuda'", repr(self.device)).replace(".cuda()", f".to({self.device!r})")
+        for view in ("x.view(x.shape[0], -1)", "x.view(x.size(0), -1)"):
+            text = text.replace(view, "x.flatten(1)")
         return text.replace("np.int(", "int(").encode()
 
     def path_stats(self, path: str) -> Any:

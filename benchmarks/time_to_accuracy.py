@@ -22,11 +22,12 @@ import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 HERE = Path(__file__).parent
-LINES = HERE / "results" / "time_to_accuracy.jsonl"
+RESULTS = HERE / "results"
 PRESETS = HERE.parent / "pipelines"
 DATASETS: dict[str, tuple[str, dict[str, Any]]] = {
     "fashion-mnist": ("fashion-mnist", {}),
@@ -35,9 +36,8 @@ DATASETS: dict[str, tuple[str, dict[str, Any]]] = {
 """Name → beginning of its presets' names, and what is changed in them."""
 METHODS = ("public-code", "fast", "fast-again")
 MINUTES = (1.0, 2.0, 5.0, 6.0, 10.0, 20.0, 40.0, 60.0)
-EPOCHS = {1: 1000, 10: 100}
+EPOCHS = {1: 300, 10: 100}
 """Images per class → epochs of each network that scores."""
-NETWORKS = 3
 
 PUBLIC: dict[str, dict[str, Any]] = {
     "fashion-mnist": {
@@ -60,6 +60,7 @@ class Run(NamedTuple):
     reference: Path | None
     data: Path
     out: Path
+    device: str
     threads: int
 
     @property
@@ -117,7 +118,7 @@ def condense_ours(run: Run) -> None:
     plan = pipeline(run, "fast").override({"seed": int(run.method == "fast-again")})
     real = plan.dataset.load(run.data)
     clock = Clock(run, lambda seconds: condensation.synset(seconds, labelled=False))
-    condensation = condense(plan, real, device="cpu")
+    condensation = condense(plan, real, device=run.device)
     condensation.pretrain(lambda fraction: clock.tick())
     while not clock.over:
         next(condensation)
@@ -135,12 +136,12 @@ def condense_publicly(run: Run) -> None:
     plan = pipeline(run, "idc")
     real = plan.dataset.load(run.data)
     per_class = run.images_per_class
-    peer = Reference(run.reference, "cpu", ipc=per_class, **PUBLIC[run.dataset])
+    peer = Reference(run.reference, run.device, ipc=per_class, **PUBLIC[run.dataset])
     given, spec = peer.arguments, real.spec
     loader = peer.loader(real.train.images(), real.train.labels)
 
     def synset(seconds: float) -> Any:
-        codes = codes_of.data.detach().clone().unflatten(0, (given.nclass, per_class)).clamp(0, 1)
+        codes = codes_of.data.detach().clone().unflatten(0, (given.nclass, per_class)).clamp(0, 1).cpu()
         return Synset.of(
             plan,
             {"images": codes},
@@ -188,12 +189,12 @@ def condense_alone(run: Run) -> None:
     (condense_publicly if run.method == "public-code" else condense_ours)(run)
 
 
-def known() -> list[dict[str, Any]]:
+def known(lines: Path) -> list[dict[str, Any]]:
     """All scores so far."""
-    return [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
+    return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
 
 
-def score(run: Run, device: str) -> None:
+def score(run: Run, lines: Path, networks: int, epochs: int) -> None:
     """Score the run's synsets that have no line yet."""
     import torch
 
@@ -201,17 +202,16 @@ def score(run: Run, device: str) -> None:
     from idc.synset.synset import Synset
 
     torch.set_num_threads(run.threads)
-    epochs = EPOCHS[run.images_per_class]
     plan = pipeline(run, "idc").override({"precision": "auto", "compile": False})
-    retrain = {"type": "retrain", "protocol": "idc-2022", "runs": NETWORKS, "epochs": epochs}
+    retrain = {"type": "retrain", "protocol": "idc-2022", "runs": networks, "epochs": epochs}
     plan = plan.override({"evaluate": [retrain]})
     real = plan.dataset.load(run.data)
-    done = {(line["run"], line["minutes"], line["tensors"]) for line in known()}
+    done = {(line["run"], line["minutes"], line["tensors"]) for line in known(lines)}
     for minute in run.marks:
         synset = Synset.load(run.file(minute))
         if (run.name, minute, synset.header.tensors) in done:
             continue
-        (found,) = evaluate(synset, real, plan, device=device)
+        (found,) = evaluate(synset, real, plan, device=run.device)
         line = {
             "run": run.name,
             "minutes": minute,
@@ -221,9 +221,9 @@ def score(run: Run, device: str) -> None:
             "numbers": synset.header.budget,
             "tensors": synset.header.tensors,
             "epochs": epochs,
-            "machine": _machine(run.threads),
+            "machine": _machine(run),
         }
-        with LINES.open("a", encoding="utf-8") as file:
+        with lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         print(f"{run.name}, {minute:g} minutes: {_summary(found.values)}", flush=True)
 
@@ -242,6 +242,7 @@ def runs(given: argparse.Namespace) -> Iterator[Run]:
                     given.reference,
                     given.data,
                     given.out,
+                    given.device,
                     threads,
                 )
 
@@ -252,22 +253,25 @@ def compute(given: argparse.Namespace) -> None:
     # Not forked: torch's threads do not survive it.
     context = multiprocessing.get_context("spawn")
     wanted = list(runs(given))
-    for work, arguments in ((condense_alone, ()), (score, (given.device,))):
-        for run in wanted:
-            if work is condense_alone and all(run.file(minute).exists() for minute in run.marks):
-                continue
-            process = context.Process(target=work, args=(run, *arguments))
-            process.start()
-            process.join()
-            if process.exitcode:
-                raise SystemExit(f"{run.name}: {work.__name__} ended with {process.exitcode}")
+    for run in wanted:
+        if not all(run.file(minute).exists() for minute in run.marks):
+            _in_a_process(context.Process(target=condense_alone, args=(run,)), run)
+    for run in wanted:
+        epochs = given.epochs or EPOCHS[run.images_per_class]
+        _in_a_process(context.Process(target=score, args=(run, given.lines, given.networks, epochs)), run)
 
 
-def table() -> None:
+def _in_a_process(process: BaseProcess, run: Run) -> None:
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f"{run.name}: its process ended with {process.exitcode}")
+
+
+def table(lines: list[dict[str, Any]]) -> None:
     """Print the scores of all runs."""
-    lines = known()
     for machine in dict.fromkeys(line["machine"] for line in lines):
-        print(f"{machine}; accuracy in percent after the last epoch, {NETWORKS} networks")
+        print(f"{machine}; accuracy in percent after the last epoch")
         here = [line for line in lines if line["machine"] == machine]
         minutes = sorted({line["minutes"] for line in here})
         print("\n" + f"{'minutes':<36}" + "".join(f"{minute:>12g}" for minute in minutes))
@@ -284,26 +288,26 @@ def table() -> None:
         print()
 
 
-def plot() -> None:
-    """Accuracy against minutes, in results/time_to_accuracy.png."""
+def plot(lines: list[dict[str, Any]], file: Path) -> None:
+    """Accuracy against minutes, as a picture."""
     from matplotlib.figure import Figure
 
-    kinds = dict.fromkeys(line["run"].rpartition("-ipc")[0] for line in known())
-    sizes = dict.fromkeys(line["run"].rpartition("-ipc")[2].partition("-")[0] for line in known())
+    kinds = dict.fromkeys(line["run"].rpartition("-ipc")[0] for line in lines)
+    sizes = dict.fromkeys(line["run"].rpartition("-ipc")[2].partition("-")[0] for line in lines)
     figure = Figure(figsize=(4.5 * len(sizes), 3.2 * len(kinds)), layout="constrained")
     axes = figure.subplots(len(kinds), len(sizes), squeeze=False)
     for row, kind in enumerate(kinds):
         for column, size in enumerate(sizes):
             axis, start = axes[row][column], f"{kind}-ipc{size}-"
-            for name, scores in _by_run(known()).items():
+            for name, scores in _by_run(lines).items():
                 if name.startswith(start):
                     values = [line["accuracies"] for line in scores.values()]
-                    means, spreads = map(statistics.fmean, values), map(statistics.stdev, values)
+                    means, spreads = map(statistics.fmean, values), map(_spread, values)
                     label = name.removeprefix(start)
                     axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
             axis.legend()
-    figure.savefig(LINES.with_suffix(".png"), dpi=120)
+    figure.savefig(file, dpi=120)
 
 
 def _by_run(lines: list[dict[str, Any]]) -> dict[str, dict[float, dict[str, Any]]]:
@@ -314,13 +318,18 @@ def _by_run(lines: list[dict[str, Any]]) -> dict[str, dict[float, dict[str, Any]
 
 
 def _summary(values: Sequence[float]) -> str:
-    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}"
+    return f"{statistics.fmean(values):.1f} ± {_spread(values):.1f}"
 
 
-def _machine(threads: int) -> str:
+def _spread(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def _machine(run: Run) -> str:
     import torch
 
-    return f"torch {torch.__version__}, {_processor()}, {threads} threads"
+    where = torch.cuda.get_device_name(run.device) if run.device == "cuda" else _processor()
+    return f"torch {torch.__version__}, {where}, {run.threads} threads"
 
 
 def _processor() -> str:
@@ -350,7 +359,10 @@ def main() -> None:
     parser.add_argument("--datasets", nargs="*", choices=tuple(DATASETS), default=list(DATASETS))
     parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(EPOCHS), default=list(EPOCHS))
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS))
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--lines", type=Path, default=RESULTS / "time_to_accuracy.jsonl", help="the scores")
+    parser.add_argument("--networks", type=int, default=3, help="that score a synset")
+    parser.add_argument("--epochs", type=int, help="of each of them")
     parser.add_argument("--table", action="store_true", help="only print and draw what is scored already")
     given = parser.parse_args()
     if not given.table:
@@ -359,8 +371,9 @@ def main() -> None:
                 "--reference: give a checkout of IDC's public code, or leave public-code out of --methods"
             )
         compute(given)
-    table()
-    plot()
+    lines = known(given.lines)
+    table(lines)
+    plot(lines, given.lines.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def test_a_decoder_that_stores_16_bits() -> None:
 
 @pytest.mark.parametrize("stage", installed("augment"), ids=by_type)
 def test_augmentations(stage: Any) -> None:
-    testing.check_augmentation(stage)
+    # Kornia's crop reads its borders from the device.
+    testing.check_augmentation(stage, reads_values=stage.type == "imagenet")
 
 
 def test_every_dsa_operation_and_mode() -> None:

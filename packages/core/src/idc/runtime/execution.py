@@ -145,10 +145,12 @@ class _Layers(TorchFunctionMode):
     ) -> Any:
         kwargs = kwargs or {}
         if func in CONVOLUTIONS:
-            dtype = _argument(args, kwargs, 0, "input").dtype
-            single = self._channels_last and _argument(args, kwargs, 0, "input").shape[-3] == 1
+            images = _argument(args, kwargs, 0, "input")
+            single = (
+                self._channels_last and func is torch.conv2d and images.ndim == 4 and images.shape[1] == 1
+            )
             converted = {name: self._converted(value, single) for name, value in kwargs.items()}
-            return func(*(self._converted(value, single) for value in args), **converted).to(dtype)
+            return func(*(self._converted(value, single) for value in args), **converted).to(images.dtype)
         if self._compiled and func is nn.functional.avg_pool2d and not kwargs and _tiles_image(*args):
             return _average_pool(args[0], args[1])
         return func(*args, **kwargs)
@@ -157,7 +159,7 @@ class _Layers(TorchFunctionMode):
         if not isinstance(value, Tensor):
             return value
         if single and value.ndim == 4:
-            # A tensor of one channel has no layout of its own, so that oneDNN would take the slower one.
+            # One channel has no layout of its own, so that oneDNN would take the slower one for what follows.
             value = nn.functional.pad(value, (0, 0, 0, 0, 0, 1))
         if self._half and value.dtype == torch.float32:
             value = value.to(torch.bfloat16)

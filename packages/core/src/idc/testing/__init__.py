@@ -21,9 +21,8 @@ from idc.testing.learning import (
     check_labeller,
     check_model,
     check_networks,
-    check_objective,
-    check_optimizer,
 )
+from idc.testing.matching import check_objective, check_optimizer
 from idc.testing.toy import SPEC, ToyModel, toy_split, toy_synset
 
 __all__ = [

@@ -7,9 +7,13 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from idc.errors import first_line
 from idc.kinds.stage import Stage
-from idc.shapes import Codes
+from idc.shapes import Codes, Tensors
 from idc.spec import ImageSpec
+
+META = torch.device("meta")
+"""A device that knows shapes only, and computes nothing."""
 
 
 def check_stage(stage: Stage) -> None:
@@ -32,6 +36,27 @@ def global_generator_untouched() -> Iterator[None]:
     before = torch.get_rng_state()
     yield
     assert torch.equal(before, torch.get_rng_state()), "random draws come from the global generator"
+
+
+@contextmanager
+def computed_anywhere(what: str) -> Iterator[None]:
+    """Assert that the block can compute on tensors of a device other than the CPU; it gets those of ``META``.
+
+    Operations on tensors of two devices are refused there as on a GPU, and so is reading a value, for which
+    a GPU would have to wait.
+    """
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        raise AssertionError(
+            f"{what}: on another device than the CPU, a tensor is left on the CPU or a value is read "
+            f"({first_line(error)})"
+        ) from error
+
+
+def moved(tensors: Tensors) -> Tensors:
+    """The tensors on ``META``."""
+    return {name: tensor.to(META) for name, tensor in tensors.items()}
 
 
 def assert_in_range(images: Tensor, spec: ImageSpec, what: str, tolerance: float = 0.0) -> None:

@@ -12,7 +12,15 @@ from idc.shapes import Batch, Codes, Draw, class_numbers
 from idc.spec import ImageSpec
 from idc.stages.decoders.raw import Raw
 from idc.synset.codes import SOFT_LABELS, decode_class, labels_of_class, of_class
-from idc.testing.assertions import assert_in_range, check_stage, equal, global_generator_untouched
+from idc.testing.assertions import (
+    META,
+    assert_in_range,
+    check_stage,
+    computed_anywhere,
+    equal,
+    global_generator_untouched,
+    moved,
+)
 from idc.testing.toy import SPEC, STREAMS, ToyModel, toy_split
 
 
@@ -66,6 +74,16 @@ def check_decoder(decoder: Decoder, spec: ImageSpec = SPEC, images_per_class: in
         _check_storage(decoder, codes, images_per_class, spec)
         _check_projection(decoder, codes, spec, images_per_class)
         _check_decoder_derivatives(decoder, codes, images_per_class, spec)
+        _check_decoder_elsewhere(decoder, codes, images_per_class, spec)
+
+
+def _check_decoder_elsewhere(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec) -> None:
+    with computed_anywhere("decode(), project() or penalty()"):
+        projected = decoder.project(moved(codes), spec)
+        batch = decode_class(decoder, projected, 0, images_per_class, spec)
+        decoder.penalty(of_class(decoder, projected, 0))
+    found = {each.device for each in (*projected.values(), batch.images, batch.labels)}
+    assert found == {META}, "codes, images or labels are on another device than the codes"
 
 
 def _check_unfitted(unfitted: Codes, codes: Codes) -> None:
@@ -167,8 +185,16 @@ def check_initializer(
         assert_in_range(batch.images, split.spec, "initial images", tolerance=1e-5)
 
 
-def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> None:
-    """Draws depend only on the generator, siamese draws treat all images alike, gradients are finite."""
+def check_augmentation(
+    augmentation: Augmentation, spec: ImageSpec = SPEC, *, reads_values: bool = False
+) -> None:
+    """Draws depend only on the generator, siamese draws treat all images alike, gradients are finite.
+
+    Args:
+        augmentation: to check.
+        spec: of the images.
+        reads_values: whether it may look at what was drawn, for which a GPU waits in every match.
+    """
     check_stage(augmentation)
     images = toy_split(2, spec).images()
     for attempt in range(8):
@@ -186,6 +212,10 @@ def check_augmentation(augmentation: Augmentation, spec: ImageSpec = SPEC) -> No
             assert same, "applying a draw twice gives different images"
             if count == 1:
                 _check_siamese(augmentation, images, draw)
+            if not reads_values:
+                with computed_anywhere("apply()"):
+                    elsewhere = augmentation.apply(images.to(META), draw.to(META))
+                assert elsewhere.shape == images.shape, "the shape differs on another device than the CPU"
             if changed.requires_grad:
                 (gradient,) = torch.autograd.grad(changed.sum(), leaf)
                 assert bool(gradient.isfinite().all()), "the gradient is not finite"

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# What a GPU is asked first, in order of importance, in 25 minutes and without any network. Each part writes its result as it goes.
+#
+#     benchmarks/on_gpu.sh gather FOLDER DATA REFERENCE     # here: wheels, data and IDC's public code in one folder
+#     benchmarks/on_gpu.sh run FOLDER OUT [--device cpu] [--quick] [PART...]      # there, in a copy of the repository
+#
+# DATA holds FashionMNIST and cifar10_jpg. PARTs: tests, versus-reference, floor, time-to-accuracy; all by default. The other machine
+# has Python 3.12 (else set PYTHON_VERSION for gather) with torch and torchvision; PYTHON names its interpreter (default python3). --quick makes every part as short
+# as it can be, so that on a CPU the script itself is tried from end to end.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+gather() {
+    local folder=$1 data=$2 reference=$3
+    rm -rf "$folder"
+    mkdir -p "$folder/wheels"
+    uv build --quiet --all-packages --wheel --out-dir "$folder/wheels"
+    # What they and the tests need for the other machine's Python, but for torch, torchvision and what these bring, and for what
+    # only scikit-learn's functions need: idc reads its digits alone.
+    {
+        uv export --quiet --no-default-groups --all-packages --no-hashes --no-emit-workspace --no-annotate --no-header |
+            grep -vE '^(torch|torchvision|triton|nvidia-|cuda-|numpy|pillow|sympy|mpmath|networkx|jinja2|markupsafe|filelock|fsspec|setuptools|scipy|joblib|threadpoolctl|narwhals|cloudpickle)'
+        uv pip freeze --quiet | grep -E '^(pytest|pytest-xdist|pluggy|iniconfig|execnet|beartype)=='
+    } > "$folder/requirements.txt"
+    uv run --quiet --with pip python -m pip download --quiet --no-deps --dest "$folder/wheels" --only-binary=:all: \
+        --python-version "${PYTHON_VERSION:-3.12}" --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
+        --platform manylinux_2_27_x86_64 --requirement "$folder/requirements.txt"
+    tar --create --xz --file "$folder/data.tar.xz" --directory "$data" FashionMNIST cifar10_jpg
+    cp -r "$reference" "$folder/reference"
+    du -sh "$folder"/*
+}
+
+run() {
+    local folder out device=cuda quick=
+    folder=$(realpath "$1") out=$2
+    shift 2
+    local parts=()
+    while (($#)); do
+        case $1 in
+            --device) device=$2 && shift 2 ;;
+            --quick) quick=yes && shift ;;
+            *) parts+=("$1") && shift ;;
+        esac
+    done
+    ((${#parts[@]})) || parts=(tests versus-reference floor time-to-accuracy)
+    mkdir -p "$out"
+    out=$(realpath "$out")
+    local python=${PYTHON:-python3} site
+    site=$(mktemp -d)
+    # Wheels are archives of what is installed.
+    for wheel in "$folder"/wheels/*.whl; do
+        "$python" -m zipfile --extract "$wheel" "$site"
+    done
+    mkdir "$site/data"
+    tar --extract --file "$folder/data.tar.xz" --directory "$site/data"
+    export PYTHONPATH=$site IDC_CACHE=$site/cache
+    "$python" -c 'import platform, torch; print(platform.python_version(), torch.__version__, torch.cuda.is_available())' |
+        tee "$out/machine.txt"
+    for part in "${parts[@]}"; do
+        echo "== $part"
+        # One part that fails does not keep the next from running.
+        "${part//-/_}" 2>&1 | tee "$out/$part.txt" || echo "$part failed" | tee -a "$out/$part.txt"
+    done
+}
+
+tests() {
+    local files=(tests/core/condensation/test_gpu.py)
+    [[ $quick ]] || files+=(tests/core/condensation/test_another_device.py)
+    timeout 300 "$python" -m pytest -q -p no:cacheprovider -n 0 -m "slow or not slow" "${files[@]}"
+}
+
+versus_reference() {
+    local short=()
+    [[ $quick ]] && short=(--case inner-step evaluation --precision fp32 --rounds 1)
+    timeout 600 "$python" benchmarks/versus_reference.py --reference "$folder/reference" --device "$device" "${short[@]}"
+}
+
+floor() {
+    timeout 300 "$python" benchmarks/floor.py --device "$device"
+}
+
+time_to_accuracy() {
+    local short=(--minutes 5)
+    [[ $quick ]] && short=(--minutes 1 --datasets fashion-mnist --networks 1 --epochs 2)
+    timeout 1500 "$python" benchmarks/time_to_accuracy.py --reference "$folder/reference" --data "$site/data" \
+        --device "$device" --ipc 10 --methods public-code fast --out "$site/synsets" --lines "$out/time-to-accuracy.jsonl" "${short[@]}"
+}
+
+case ${1:-} in
+    gather) shift && gather "$@" ;;
+    run) shift && run "$@" ;;
+    *) sed -n '2,9p' "$0" && exit 2 ;;
+esac
