@@ -101,7 +101,8 @@ def _command(file: Path, text: str) -> None:
 
 def _write_data(root: Path) -> None:
     write_folder(root / "pets")
-    write_idx(root, per_class=5)
+    # Two batches, so that a network can be trained for half an epoch.
+    write_idx(root, per_class=10)
     with pytest.MonkeyPatch.context() as patch:
         write_cifar(root, 10, patch, per_class=8)
 
