@@ -1,7 +1,8 @@
 """A user's own checkout of IDC's public code, made to run here: nothing of it is in this repository.
 
 It is patched only as far as it needs to start: another device than ``cuda``, views of tensors whose strides
-differ on a CPU, ``np.int``, which NumPy no longer has, and packages that it imports but that are not used here.
+differ on a CPU, ``np.int``, which NumPy no longer has, and packages that it imports but
+that are not used here.
 """
 
 import contextlib
