@@ -19,12 +19,15 @@ import json
 import multiprocessing
 import os
 import platform
+import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from methods import summary
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -141,7 +144,7 @@ def condense_publicly(run: Run) -> None:
     loader = peer.loader(real.train.images(), real.train.labels)
 
     def synset(seconds: float) -> Any:
-        codes = codes_of.data.detach().clone().unflatten(0, (given.nclass, per_class)).clamp(0, 1).cpu()
+        codes = codes_of.data.detach().unflatten(0, (given.nclass, per_class)).clamp(0, 1).cpu()
         return Synset.of(
             plan,
             {"images": codes},
@@ -173,11 +176,12 @@ def condense_publicly(run: Run) -> None:
 
 def condense_alone(run: Run) -> None:
     """Condense in this process, which does nothing else."""
-    # Before torch is imported.
-    os.environ |= {"IDC_CACHE": str(run.out / "cache" / run.dataset)}
-    os.environ |= {
-        "TORCHINDUCTOR_CACHE_DIR": str(run.out / "graphs" / f"{run.dataset}-{run.images_per_class}")
-    }
+    # Named before torch is imported; one for each setting, because a pool serves any number of images.
+    caches = run.out / "caches" / f"{run.dataset}-ipc{run.images_per_class}"
+    if run.method == "fast":
+        # What an interrupted run has left.
+        shutil.rmtree(caches, ignore_errors=True)
+    os.environ |= {"IDC_CACHE": str(caches / "idc"), "TORCHINDUCTOR_CACHE_DIR": str(caches / "graphs")}
     import torch
 
     from idc_cli.allocator import keep_freed_memory
@@ -225,7 +229,7 @@ def score(run: Run, lines: Path, networks: int, epochs: int) -> None:
         }
         with lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        print(f"{run.name}, {minute:g} minutes: {_summary(found.values)}", flush=True)
+        print(f"{run.name}, {minute:g} minutes: {summary(found.values)}", flush=True)
 
 
 def runs(given: argparse.Namespace) -> Iterator[Run]:
@@ -279,7 +283,7 @@ def table(lines: list[dict[str, Any]]) -> None:
             cells = (scores.get(minute) for minute in minutes)
             print(
                 f"{name:<36}"
-                + "".join(f"{_summary(cell['accuracies']) if cell else '-':>12}" for cell in cells)
+                + "".join(f"{summary(cell['accuracies']) if cell else '-':>12}" for cell in cells)
             )
         print("\nhashes of the synsets' tensors")
         for line in here:
@@ -315,10 +319,6 @@ def _by_run(lines: list[dict[str, Any]]) -> dict[str, dict[float, dict[str, Any]
     for line in sorted(lines, key=lambda each: each["minutes"]):
         found.setdefault(line["run"], {})[line["minutes"]] = line
     return found
-
-
-def _summary(values: Sequence[float]) -> str:
-    return f"{statistics.fmean(values):.1f} ± {_spread(values):.1f}"
 
 
 def _spread(values: Sequence[float]) -> float:

@@ -40,7 +40,7 @@ def global_generator_untouched() -> Iterator[None]:
 
 @contextmanager
 def computed_anywhere(what: str) -> Iterator[None]:
-    """Assert that the block can compute on tensors of a device other than the CPU; it gets those of ``META``.
+    """Assert that the block, which is given tensors on ``META``, can compute on another device than the CPU.
 
     Operations on tensors of two devices are refused there as on a GPU, and so is reading a value, for which
     a GPU would have to wait.
