@@ -5,29 +5,46 @@
 #     benchmarks/on_gpu.sh run FOLDER OUT [--device cpu] [--quick] [PART...]      # there, in a copy of the repository
 #
 # DATA holds FashionMNIST and cifar10_jpg. PARTs: tests, versus-reference, floor, time-to-accuracy; all by default. The other machine
-# has Python 3.12 (else set PYTHON_VERSION for gather) with torch and torchvision; PYTHON names its interpreter (default python3). --quick makes every part as short
-# as it can be, so that on a CPU the script itself is tried from end to end.
+# has Python 3.12 (else set PYTHON_VERSION for gather) with torch and torchvision; PYTHON names its interpreter (default python3).
+# --quick makes every part as short as it can be, so that on a CPU the script itself is tried from end to end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 gather() {
-    local folder=$1 data=$2 reference=$3
+    local folder data=$2 reference=$3
+    folder=$(realpath "$1")
     rm -rf "$folder"
     mkdir -p "$folder/wheels"
     uv build --quiet --all-packages --wheel --out-dir "$folder/wheels"
-    # What they and the tests need for the other machine's Python, but for torch, torchvision and what these bring, and for what
-    # only scikit-learn's functions need: idc reads its digits alone.
+    # What they and the tests need for the other machine's Python, but for torch, torchvision and what these bring, and for pictures
+    # and what only scikit-learn's functions need: they are large, and the folder must travel.
     {
         uv export --quiet --no-default-groups --all-packages --no-hashes --no-emit-workspace --no-annotate --no-header |
-            grep -vE '^(torch|torchvision|triton|nvidia-|cuda-|numpy|pillow|sympy|mpmath|networkx|jinja2|markupsafe|filelock|fsspec|setuptools|scipy|joblib|threadpoolctl|narwhals|cloudpickle)'
+            grep -vE '^(torch|torchvision|triton|nvidia-|cuda-|numpy|pillow|sympy|mpmath|networkx|jinja2|markupsafe|filelock|fsspec|setuptools|scipy|joblib|threadpoolctl|narwhals|cloudpickle|matplotlib|fonttools|kiwisolver|contourpy|cycler|pyparsing|python-dateutil|six)'
         uv pip freeze --quiet | grep -E '^(pytest|pytest-xdist|pluggy|iniconfig|execnet|beartype)=='
     } > "$folder/requirements.txt"
     uv run --quiet --with pip python -m pip download --quiet --no-deps --dest "$folder/wheels" --only-binary=:all: \
         --python-version "${PYTHON_VERSION:-3.12}" --platform manylinux2014_x86_64 --platform manylinux_2_28_x86_64 \
         --platform manylinux_2_27_x86_64 --requirement "$folder/requirements.txt"
+    digits "$folder"/wheels/scikit_learn-*.whl
     tar --create --xz --file "$folder/data.tar.xz" --directory "$data" FashionMNIST cifar10_jpg
-    cp -r "$reference" "$folder/reference"
-    du -sh "$folder"/*
+    mkdir "$folder/reference"
+    (cd "$reference" && find . -name '*.py' -exec cp --parents {} "$folder/reference" \;)
+    du -sch "$folder"/*
+}
+
+# Leaves only the digits in scikit-learn's wheel: idc reads the file and imports nothing.
+digits() {
+    local whole=$1.whole
+    mv "$1" "$whole"
+    uv run --quiet python - "$whole" "$1" << 'END'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as whole, zipfile.ZipFile(sys.argv[2], "w") as part:
+    part.writestr("sklearn/__init__.py", "")
+    name = "sklearn/datasets/data/digits.csv.gz"
+    part.writestr(name, whole.read(name))
+END
+    rm "$whole"
 }
 
 run() {

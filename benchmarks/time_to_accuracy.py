@@ -23,6 +23,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -373,7 +374,10 @@ def main() -> None:
         compute(given)
     lines = known(given.lines)
     table(lines)
-    plot(lines, given.lines.with_suffix(".png"))
+    if find_spec("matplotlib") is None:
+        print("no picture: matplotlib is not installed")
+    else:
+        plot(lines, given.lines.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -16,13 +16,11 @@ from idc.kinds.stage import Stage
 from idc.runtime.processes import Processes
 from idc.shapes import Indices
 from idc.testing import toy_split
+from idc.testing.assertions import META
 from installed_stages import by_type, installed
 from small import small_pipeline
 
 pytestmark = pytest.mark.slow
-
-META = torch.device("meta")
-
 
 BY_VALUES = {
     # Chosen by distances, once or now and then.

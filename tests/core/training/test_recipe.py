@@ -14,9 +14,12 @@ from idc.network.network import Network
 from idc.runtime import compiler
 from idc.runtime.execution import Execution
 from idc.seeding import Streams
+from idc.stages.evaluators.protocols import PROTOCOLS
 from idc.stages.networks.real import Real
 from idc.testing import SPEC, ToyModel, toy_split
-from idc.training.recipe import Training, accuracy
+from idc.testing.assertions import META
+from idc.training.recipe import Training, accuracy, hits
+from idc_models.convnet import ConvNet
 
 
 def network(seed: int = 0) -> Network:
@@ -170,3 +173,16 @@ def test_warm_up_takes_whole_passes() -> None:
     split = toy_split()
     networks = Real.model_validate({"warmup_epochs": 3, "training": {"batch_size": 20}})
     assert networks.start(0, None, ToyModel(), split, Streams(0)).batches == 9
+
+
+# Kornia's crop reads its borders from the device.
+@pytest.mark.parametrize("protocol", [name for name in PROTOCOLS if "imagenet" not in name])
+def test_trains_and_scores_on_another_device(protocol: str) -> None:
+    recipe = Training.model_validate(PROTOCOLS[protocol]["training"] | {"batch_size": 40})
+    split = toy_split().to(META)
+    trained = ConvNet(depth=1, width=2, norm="batch").fresh(SPEC, Streams(0), META)
+    # A whole batch, the smaller last one of an epoch, and the first of the next.
+    trained = recipe.steps(trained, split, recipe.batches_per_epoch(split) + 1)
+    tensors = (trained.weights, trained.buffers, *trained.optimizer.values())
+    assert {tensor.device for some in tensors for tensor in some.values()} == {META}
+    assert hits(trained, split, split.spec, batch_size=40).device == META

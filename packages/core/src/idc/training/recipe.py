@@ -223,7 +223,6 @@ def _order(streams: Streams, epoch: int, count: int) -> Indices:
     return torch.randperm(count, generator=streams.generator("order", epoch))
 
 
-@torch.no_grad()
 def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 500) -> float:
     """Top-1 accuracy of a network on a split, in percent.
 
@@ -233,6 +232,12 @@ def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 
         spec: with the mean and standard deviation that the network was trained with.
         batch_size: images per forward pass.
     """
+    return 100 * int(hits(network, split, spec, batch_size)) / len(split)
+
+
+@torch.no_grad()
+def hits(network: Network, split: Split, spec: ImageSpec, batch_size: int = 500) -> Int[Tensor, ""]:
+    """How many images of a split a network classifies correctly, on the split's device; as `accuracy`."""
     preprocessing = Preprocessing(spec, device=split.device)
     with network.evaluating():
         correct = torch.zeros((), dtype=torch.int64, device=split.device)
@@ -241,4 +246,4 @@ def accuracy(network: Network, split: Split, spec: ImageSpec, batch_size: int = 
             batch = split.batch(indices)
             predictions = network.logits(preprocessing(batch.images)).argmax(1)
             correct += (predictions == batch.labels).sum()
-    return 100 * int(correct) / len(split)
+    return correct
