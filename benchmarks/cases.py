@@ -29,6 +29,11 @@ def compiled(
     return Pipeline.load(PRESETS / f"{preset}.toml", overrides)
 
 
+def narrowed(width: float) -> dict[str, object]:
+    """The changes of a preset's ConvNet that make it a fraction of its width."""
+    return {"model.width": round(128 * width)}
+
+
 def colour_images(
     size: int, classes: int = 10, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD
 ) -> ImageSpec:
@@ -51,16 +56,24 @@ def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Conden
     return condensation, plan.model.fresh(split.spec, Streams(0), device)
 
 
-def begin(description: str | None) -> torch.device:
-    """The device that the command line names, with this process set up as for every benchmark of speed."""
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """The command line that benchmarks of speed share."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(parser.parse_args().device)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--width", type=float, default=1.0, help="of all networks; less than 1 only to try the benchmark"
+    )
+    return parser
+
+
+def begin() -> None:
+    """Set this process up as for every benchmark of speed."""
     keep_freed_memory()
     torch.set_float32_matmul_precision("high")
-    return device
+    torch.manual_seed(0)
 
 
 def wait(device: torch.device) -> None:

@@ -7,13 +7,25 @@ rate that any convolution reaches here, or reads and writes its tensors once at 
 whichever takes longer. Norms, activations, augmentation and everything else are free in it.
 """
 
+import argparse
 import statistics
 import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from cases import CIFAR10, begin, colour_images, compiled, machine, prepared, random_images, wait
+from cases import (
+    CIFAR10,
+    arguments,
+    begin,
+    colour_images,
+    compiled,
+    machine,
+    narrowed,
+    prepared,
+    random_images,
+    wait,
+)
 from torch import Tensor
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -26,7 +38,6 @@ from idc.stages.networks.real import Real
 
 CONVOLUTIONS = (torch.ops.aten.convolution, torch.ops.aten.convolution_backward)
 CASES = {"ConvNet-3, factor 2": CIFAR10, "ConvNet-3, factor 1": "cifar10-ipc10-idc-i"}
-ROUNDS = 5
 
 
 class Convolutions(TorchDispatchMode):
@@ -49,7 +60,7 @@ class Convolutions(TorchDispatchMode):
         return results
 
 
-def median_seconds(work: Callable[[], object], device: torch.device, rounds: int = ROUNDS) -> float:
+def median_seconds(work: Callable[[], object], device: torch.device, rounds: int) -> float:
     """Median time of a call, after two that are not counted."""
     times: list[float] = []
     for number in range(rounds + 2):
@@ -81,17 +92,19 @@ def bandwidth(device: torch.device) -> float:
     """Bytes a second, read and written, of copying 256 MB."""
     source = torch.randn(2**26, device=device)
     target = torch.empty_like(source)
-    return 2 * 4 * len(source) / median_seconds(lambda: target.copy_(source), device)
+    return 2 * 4 * len(source) / median_seconds(lambda: target.copy_(source), device, 5)
 
 
 def main() -> None:
-    device = begin(__doc__)
+    given = arguments(__doc__).parse_args()
+    begin()
+    device = torch.device(given.device)
     rate: dict[Precision, float] = {
         "fp32": peak_rate(device, torch.float32),
         "bf16": peak_rate(device, torch.bfloat16),
     }
     copied = bandwidth(device)
-    print(f"{machine(device)}, medians of {ROUNDS}")
+    print(f"{machine(device)}, medians of {given.rounds}")
     print(
         f"convolutions reach {rate['fp32'] / 1e9:.0f} GFLOP/s in fp32 and {rate['bf16'] / 1e9:.0f} in bf16; "
         f"memory is copied at {copied / 1e9:.1f} GB/s\n"
@@ -99,7 +112,7 @@ def main() -> None:
     print("| case | precision | operations | floor | idc | idc / floor |\n|---|---|---|---|---|---|")
     for name, preset in CASES.items():
         for precision in rate:
-            for part, operations, floor, taken in measure(preset, precision, rate[precision], copied, device):
+            for part, operations, floor, taken in measure(preset, precision, rate[precision], copied, given):
                 print(
                     f"| {name}: {part} | {precision} | {operations / 1e9:.0f} GFLOP | {1000 * floor:.0f} ms "
                     f"| {1000 * taken:.0f} ms | {taken / floor:.2f} |",
@@ -108,12 +121,16 @@ def main() -> None:
 
 
 def measure(
-    preset: str, precision: Precision, rate: float, copied: float, device: torch.device
+    preset: str, precision: Precision, rate: float, copied: float, given: argparse.Namespace
 ) -> list[tuple[str, float, float, float]]:
     """Operations, floor and time of an inner step and of the network's training after it."""
-    split, changes = random_images(colour_images(32), 500), {"compile": False}
-    condensation, network = prepared(compiled(preset, precision), split, device)
-    eager, _ = prepared(compiled(preset, precision, changes), split, device)
+    split, device, narrow = (
+        random_images(colour_images(32), 500),
+        torch.device(given.device),
+        narrowed(given.width),
+    )
+    condensation, network = prepared(compiled(preset, precision, narrow), split, device)
+    eager, _ = prepared(compiled(preset, precision, {**narrow, "compile": False}), split, device)
     networks, train = condensation.pipeline.networks, condensation.data.train
     assert isinstance(networks, Real)
     steps = iter(range(10**9))
@@ -131,7 +148,7 @@ def measure(
             work(eager)
         width = 0.5 if precision == "bf16" else 1.0
         floor = sum(max(operations / rate, width * size / copied) for operations, size in counted.found)
-        taken = median_seconds(lambda work=work: work(condensation), device)
+        taken = median_seconds(lambda work=work: work(condensation), device, given.rounds)
         rows.append((part, sum(operations for operations, _ in counted.found), floor, taken))
     return rows
 

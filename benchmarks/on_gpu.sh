@@ -88,12 +88,14 @@ tests() {
 
 versus_reference() {
     local short=()
-    [[ $quick ]] && short=(--case inner-step evaluation --precision fp32 --rounds 1)
+    [[ $quick ]] && short=(--width 0.0625 --rounds 1)
     timeout 600 "$python" benchmarks/versus_reference.py --reference "$folder/reference" --device "$device" "${short[@]}"
 }
 
 floor() {
-    timeout 300 "$python" benchmarks/floor.py --device "$device"
+    local short=()
+    [[ $quick ]] && short=(--width 0.0625 --rounds 1)
+    timeout 300 "$python" benchmarks/floor.py --device "$device" "${short[@]}"
 }
 
 time_to_accuracy() {

@@ -9,7 +9,7 @@ ConvNet-3 on batches of 64 images of CIFAR-10's size: plain SGD steps, compiled,
 import time
 
 import torch
-from cases import CIFAR10, begin, colour_images, compiled, machine
+from cases import CIFAR10, arguments, begin, colour_images, compiled, machine, narrowed
 from floor import median_seconds
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
@@ -19,12 +19,14 @@ from idc.runtime.compiler import compute
 from idc.runtime.execution import Execution, current_execution
 from idc.seeding import Streams
 
-SEEDS, ROUNDS = 3, 7
+SEEDS = 3
 
 
 def main() -> None:
-    device = begin(__doc__)
-    spec, model = colour_images(32), compiled(CIFAR10).model
+    given = arguments(__doc__).parse_args()
+    device = torch.device(given.device)
+    begin()
+    spec, model = colour_images(32), compiled(CIFAR10, changes=narrowed(given.width)).model
     networks = [model.fresh(spec, Streams(seed), device) for seed in range(SEEDS)]
     module = networks[0].module
     images = torch.rand(SEEDS, 64, *spec.shape, device=device)
@@ -47,13 +49,13 @@ def main() -> None:
         for seed, network in enumerate(networks):
             compute("a network", "alone", step, network.weights, images[seed], labels[seed])
 
-    print(f"{machine(device)}, medians of {ROUNDS}")
+    print(f"{machine(device)}, medians of {given.rounds}")
     for precision in ("fp32", "bf16"):
         began = time.perf_counter()
         with Execution(precision, compile=True, mapped=True).active():
-            at_once = median_seconds(together, device, ROUNDS)
+            at_once = median_seconds(together, device, given.rounds)
         with Execution(precision, compile=True).active():
-            one_by_one = median_seconds(in_turn, device, ROUNDS)
+            one_by_one = median_seconds(in_turn, device, given.rounds)
         ratio = one_by_one / at_once
         print(
             f"{precision}: one after another {1000 * one_by_one:.0f} ms, at once {1000 * at_once:.0f} ms; "

@@ -199,22 +199,22 @@ def known(lines: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
 
 
-def score(run: Run, lines: Path, networks: int, epochs: int) -> None:
-    """Score the run's synsets that have no line yet."""
+def score(run: Run, minutes: Sequence[float], lines: Path, networks: int, epochs: int) -> None:
+    """Score the run's synsets of some minutes that have no line yet."""
     import torch
 
     from idc.experiment.score import evaluate
     from idc.synset.synset import Synset
 
     torch.set_num_threads(run.threads)
-    plan = pipeline(run, "idc").override({"precision": "auto", "compile": False})
+    plan = pipeline(run, "idc").override({"precision": "auto", "compile": True})
     retrain = {"type": "retrain", "protocol": "idc-2022", "runs": networks, "epochs": epochs}
     plan = plan.override({"evaluate": [retrain]})
     real = plan.dataset.load(run.data)
-    done = {(line["run"], line["minutes"], line["tensors"]) for line in known(lines)}
-    for minute in run.marks:
+    done = {(line["run"], line["minutes"], line["tensors"], line["epochs"]) for line in known(lines)}
+    for minute in minutes:
         synset = Synset.load(run.file(minute))
-        if (run.name, minute, synset.header.tensors) in done:
+        if (run.name, minute, synset.header.tensors, epochs) in done:
             continue
         (found,) = evaluate(synset, real, plan, device=run.device)
         line = {
@@ -263,7 +263,9 @@ def compute(given: argparse.Namespace) -> None:
             _in_a_process(context.Process(target=condense_alone, args=(run,)), run)
     for run in wanted:
         epochs = given.epochs or EPOCHS[run.images_per_class]
-        _in_a_process(context.Process(target=score, args=(run, given.lines, given.networks, epochs)), run)
+        minutes = [minute for minute in run.marks if minute in (given.scored or MINUTES)]
+        scoring = (run, minutes, given.lines, given.networks, epochs)
+        _in_a_process(context.Process(target=score, args=scoring), run)
 
 
 def _in_a_process(process: BaseProcess, run: Run) -> None:
@@ -279,17 +281,20 @@ def table(lines: list[dict[str, Any]]) -> None:
         print(f"{machine}; accuracy in percent after the last epoch")
         here = [line for line in lines if line["machine"] == machine]
         minutes = sorted({line["minutes"] for line in here})
-        print("\n" + f"{'minutes':<36}" + "".join(f"{minute:>12g}" for minute in minutes))
-        for name, scores in _by_run(here).items():
+        print("\n" + f"{'minutes':<36}{'epochs':>6}" + "".join(f"{minute:>12g}" for minute in minutes))
+        for (name, epochs), scores in _by_run(here).items():
             cells = (scores.get(minute) for minute in minutes)
             print(
-                f"{name:<36}"
+                f"{name:<36}{epochs:>6}"
                 + "".join(f"{summary(cell['accuracies']) if cell else '-':>12}" for cell in cells)
             )
         print("\nhashes of the synsets' tensors")
-        for line in here:
-            steps = f"{line['iterations']:>8} iterations"
-            print(f"{line['run']:<36}{line['minutes']:>4g} min {steps}  {line['tensors']}")
+        hashes = (
+            f"{line['run']:<36}{line['minutes']:>4g} min {line['iterations']:>8} iterations  {line['tensors']}"
+            for line in here
+        )
+        # Once for all the ways in which a synset is scored.
+        print("\n".join(dict.fromkeys(hashes)))
         print()
 
 
@@ -304,21 +309,22 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     for row, kind in enumerate(kinds):
         for column, size in enumerate(sizes):
             axis, start = axes[row][column], f"{kind}-ipc{size}-"
-            for name, scores in _by_run(lines).items():
+            for (name, epochs), scores in _by_run(lines).items():
                 if name.startswith(start):
                     values = [line["accuracies"] for line in scores.values()]
                     means, spreads = map(statistics.fmean, values), map(_spread, values)
-                    label = name.removeprefix(start)
+                    label = f"{name.removeprefix(start)}, {epochs} epochs"
                     axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
             axis.legend()
     figure.savefig(file, dpi=120)
 
 
-def _by_run(lines: list[dict[str, Any]]) -> dict[str, dict[float, dict[str, Any]]]:
-    found: dict[str, dict[float, dict[str, Any]]] = {}
+def _by_run(lines: list[dict[str, Any]]) -> dict[tuple[str, int], dict[float, dict[str, Any]]]:
+    """By name and epochs, then by minute."""
+    found: dict[tuple[str, int], dict[float, dict[str, Any]]] = {}
     for line in sorted(lines, key=lambda each: each["minutes"]):
-        found.setdefault(line["run"], {})[line["minutes"]] = line
+        found.setdefault((line["run"], line["epochs"]), {})[line["minutes"]] = line
     return found
 
 
@@ -364,6 +370,7 @@ def main() -> None:
     parser.add_argument("--lines", type=Path, default=RESULTS / "time_to_accuracy.jsonl", help="the scores")
     parser.add_argument("--networks", type=int, default=3, help="that score a synset")
     parser.add_argument("--epochs", type=int, help="of each of them")
+    parser.add_argument("--scored", nargs="*", type=float, help="minutes whose synsets are scored; else all")
     parser.add_argument("--table", action="store_true", help="only print and draw what is scored already")
     given = parser.parse_args()
     if not given.table:

@@ -7,7 +7,6 @@ medians. Both sides get the same network, images, batch sizes, threads, allocato
 public code computes in float32 only, so that bf16 is compared with that.
 """
 
-import argparse
 import json
 import statistics
 import sys
@@ -17,11 +16,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from cases import CIFAR10, colour_images, compiled, machine, prepared, random_images, wait
+from cases import (
+    CIFAR10,
+    arguments,
+    begin,
+    colour_images,
+    compiled,
+    machine,
+    narrowed,
+    prepared,
+    random_images,
+    wait,
+)
 from reference import Reference, dealt, quiet
 from torch import Tensor
 
 from idc.condensation.inner_step import Matching
+from idc.config.pipeline import Pipeline
 from idc.data.split import Split
 from idc.network.network import Network
 from idc.runtime.execution import Execution
@@ -34,7 +45,6 @@ from idc.stages.initializers.herding import herded
 from idc.stages.networks.real import Real
 from idc.synset.codes import decode, decode_class
 from idc.training.preprocessing import Preprocessing
-from idc_cli.allocator import keep_freed_memory
 
 CASES = ("inner-step", "inner-step-factor-1", "network-update", "evaluation", "resnetap-224", "herding")
 EPOCHS = 4
@@ -76,13 +86,13 @@ def weights_of(network: Network, module: torch.nn.Module) -> Network:
 class Bench:
     """Both sides of every case, on one device."""
 
-    def __init__(self, checkout: Path, device: str) -> None:
-        self.checkout, self.device = checkout, torch.device(device)
-        self.reference = Reference(checkout, device)
+    def __init__(self, checkout: Path, device: str, width: float) -> None:
+        self.checkout, self.device, self.width = checkout, torch.device(device), width
+        self.reference = Reference(checkout, device, width=width)
 
     def agreement(self) -> float:
         """Largest relative difference of the codes after two inner steps, same state and draws, float64."""
-        their, plan, spec = self.reference, compiled(CIFAR10), self.spec(32)
+        their, plan, spec = self.reference, self.plan(), self.spec(32)
         split = random_images(spec, 100)
         split = Split(split.images().double(), split.labels, spec).to(self.device)
         preprocessing = Preprocessing(spec, plan.augment, self.device, torch.float64)
@@ -142,7 +152,7 @@ class Bench:
 
     def inner_step(self, preset: str, factor: int, precision: NumberFormat, *, sweep: bool = True) -> Side:
         """The matches of an inner step and the training of the network that follows it."""
-        their, plan, spec = self.reference, compiled(preset, precision), self.spec(32)
+        their, plan, spec = self.reference, self.plan(preset, precision), self.spec(32)
         their.arguments.factor = factor
         split = random_images(spec, 5000)
         condensation, network = prepared(plan, split, self.device)
@@ -175,7 +185,7 @@ class Bench:
         The public code's images lie normalised on the device, which its own loader does one by one in every
         epoch.
         """
-        their, plan, spec = self.reference, compiled(CIFAR10, precision), self.spec(32)
+        their, plan, spec = self.reference, self.plan(precision=precision), self.spec(32)
         retrain = plan.evaluate[0]
         assert isinstance(retrain, Retrain)
         codes = {"images": random_images(spec, 10).images().unflatten(0, (10, 10))}
@@ -220,9 +230,10 @@ class Bench:
             ipc=stored,
             nclass=2,
             batch_real=real,
+            width=self.width,
         )
         changes = {"images_per_class": stored, "sampler.batch_size": real, "evaluate": [], "baseline": []}
-        changes |= {"networks.warmup_epochs": 0, "init": {"type": "noise"}}
+        changes |= {"networks.warmup_epochs": 0, "init": {"type": "noise"}, "model.width": self.width}
         plan = compiled("imagenet-10-ipc10-idc", precision, changes)
         spec = self.spec(224, classes=2, of="imagenet")
         split = random_images(spec, 32)
@@ -245,7 +256,7 @@ class Bench:
         their.arguments.ipc = 50
         split = random_images(spec, 1000)
         module = their.network()
-        plan = compiled(CIFAR10)
+        plan = self.plan()
         network = weights_of(plan.model.fresh(spec, Streams(0), self.device), module)
         normalised = Preprocessing(spec)(split.images())
         batches = list(zip(normalised.split(32), split.labels.split(32), strict=True))
@@ -262,6 +273,10 @@ class Bench:
                     herded(features.of(network, on_device, members), 50).cpu()
 
         return Side(peer, ours)
+
+    def plan(self, preset: str = CIFAR10, precision: NumberFormat = "fp32") -> Pipeline:
+        """A preset with this bench's width."""
+        return compiled(preset, precision, narrowed(self.width))
 
     def spec(self, size: int, classes: int = 10, of: str = "cifar10") -> ImageSpec:
         """Colour images with the public code's statistics."""
@@ -293,21 +308,15 @@ def compare(bench: Bench, case: str, precision: NumberFormat, rounds: int) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments(__doc__)
     parser.add_argument("--reference", type=Path, required=True, metavar="PATH_TO_CHECKOUT")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
 
-    keep_freed_memory()
-    torch.set_float32_matmul_precision("high")
-    torch.manual_seed(0)
-    bench = Bench(given.reference, given.device)
+    begin()
+    bench = Bench(given.reference, given.device, given.width)
     head = f"{machine(bench.device)}, medians of {given.rounds} alternating rounds"
     difference = bench.agreement()
     if not given.json:

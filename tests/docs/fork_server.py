@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MOST = {
+    "compile": False,
     "draws": 2,
     "epochs": 1,
     "first_epoch": 1,
@@ -27,7 +28,7 @@ MOST = {
     "warmup_epochs": 1,
     "width": 8,
 }
-"""Fields of a pipeline that decide how long it takes → the most that is computed."""
+"""Fields of a pipeline that decide how long it takes → the most that is done."""
 
 
 def call(address: str, arguments: list[str]) -> int:
