@@ -22,6 +22,7 @@ MOST = {
     "images": 16,
     "inner_steps": 2,
     "iterations": 2,
+    "min_batches": 1,
     "networks": 2,
     "runs": 2,
     "snapshot_every": 1,

@@ -125,6 +125,19 @@ def test_ages_that_are_the_same_batch_are_refused() -> None:
         pool(epochs=[0]).refuse_unfit(MODEL, toy_split())
 
 
+def test_few_images_are_seen_in_more_epochs(tmp_path: Path) -> None:
+    schedule: dict[str, Any] = {"networks": 1, "milestones": [0.5]}
+    enough, more = {"epochs": [0, 1, 2], "min_batches": 12}, {"epochs": [0, 2, 4]}
+    (stretched,) = made(pool(**schedule, **enough))
+    assert stretched.epochs == (0.0, 2.0, 4.0)
+    assert missing(pool(**schedule, **more)) == 0
+    (written_out,) = made(pool(**schedule, **more, path=tmp_path))
+    for one, same in zip(stretched.networks, written_out.networks, strict=True):
+        assert torch.equal(flat(one), flat(same))
+    # Which there are already.
+    assert missing(pool(**schedule, **more, min_batches=11)) == 0
+
+
 def test_a_small_pool_is_part_of_a_large_one() -> None:
     few = made(pool())
     kept = [file.stat().st_mtime_ns for file in files()]

@@ -39,6 +39,9 @@ class Pool(Table):
     """Number of networks."""
     epochs: tuple[Epoch, ...] = Field(default=(0.0, 20.0), min_length=1)
     """Epochs after which each network is kept; 0 for its initial weights. Rounded to whole batches."""
+    min_batches: Annotated[int, Field(ge=0)] = 0
+    """Batches that each network is trained on at least. On data with fewer, all of `epochs` are multiplied by
+    what is missing, so that a recipe in epochs of many images also suits few."""
     training: Training = Training()
     """Training recipe."""
     milestones: tuple[Fraction, ...] = ()
@@ -70,7 +73,7 @@ class Pool(Table):
         with within("pool"):
             self.training.refuse_unfit(real.spec)
         batches = self._batches(real)
-        for (first, one), (second, other) in pairwise(zip(self.epochs, batches, strict=True)):
+        for (first, one), (second, other) in pairwise(zip(self._epochs(real), batches, strict=True)):
             if one == other:
                 raise InputError(
                     f"pool.epochs: {first:g} and {second:g} are both {one} batches of "
@@ -116,7 +119,7 @@ class Pool(Table):
         """
         recipe = self._recipe(model, real)
         trained = self._trained(number, model, real, progress)
-        source = f"{model.label()}, {self.epochs[-1]:g} epochs"
+        source = f"{model.label()}, {self._epochs(real)[-1]:g} epochs"
         write(self._files(recipe)[number], number, trained, recipe, source)
 
     def load(self, model: Model, real: Split) -> tuple[PooledNetwork, ...]:
@@ -145,12 +148,18 @@ class Pool(Table):
             self.training.steps(network, real, batches)
         return min(batches * self.training.batch_size, len(real))
 
+    def _epochs(self, real: Split) -> tuple[float, ...]:
+        """Epochs at each age, with at least `min_batches` at the last."""
+        batches = self.epochs[-1] * self.training.batches_per_epoch(real)
+        factor = max(1.0, self.min_batches / batches) if batches else 1.0
+        return tuple(factor * epoch for epoch in self.epochs)
+
     def _batches(self, real: Split) -> list[int]:
         """Number of training batches at each age."""
-        return [round(epoch * self.training.batches_per_epoch(real)) for epoch in self.epochs]
+        return [round(epoch * self.training.batches_per_epoch(real)) for epoch in self._epochs(real)]
 
-    def _learning_rate(self, epoch: int) -> float:
-        passed = sum(epoch >= int(fraction * self.epochs[-1]) for fraction in self.milestones)
+    def _learning_rate(self, epoch: int, epochs: float) -> float:
+        passed = sum(epoch >= int(fraction * epochs) for fraction in self.milestones)
         return self.training.learning_rate * self.decay**passed
 
     def _recipe(self, model: Model, real: Split) -> PoolRecipe:
@@ -161,7 +170,7 @@ class Pool(Table):
             mean=real.spec.mean,
             std=real.spec.std,
             training=self.training.model_dump(mode="json"),
-            epochs=self.epochs,
+            epochs=self._epochs(real),
             milestones=self.milestones,
             decay=self.decay,
             precision=current_execution().precision,
@@ -177,7 +186,8 @@ class Pool(Table):
     ) -> PooledNetwork:
         """A network trained from its initial weights."""
         network = model.fresh(real.spec, Streams(self.seed).child("pool", number), real.device)
-        batches, per_epoch = self._batches(real), self.training.batches_per_epoch(real)
+        epochs, batches = self._epochs(real), self._batches(real)
+        per_epoch = self.training.batches_per_epoch(real)
         preprocessing = self.training.preprocessing(real)
         kept: list[Network] = []
         accuracies: list[float] = []
@@ -187,7 +197,7 @@ class Pool(Table):
                 hits, seen = torch.zeros((), dtype=torch.int64, device=real.device), 0
                 while network.batches < until:
                     seen += self.training.size_of_next(network, real)
-                    rate = self._learning_rate(network.batches // per_epoch)
+                    rate = self._learning_rate(network.batches // per_epoch, epochs[-1])
                     network, more = self.training.step_and_hits(network, real, preprocessing, rate)
                     hits += more
                     progress(network.batches / batches[-1])
@@ -198,4 +208,4 @@ class Pool(Table):
                         f"pool.training: a weight of network {number} is not finite after "
                         f"{until / per_epoch:g} epochs; lower pool.training.learning_rate"
                     )
-        return PooledNetwork(self.epochs, tuple(kept), tuple(accuracies))
+        return PooledNetwork(epochs, tuple(kept), tuple(accuracies))
