@@ -289,12 +289,10 @@ def table(lines: list[dict[str, Any]]) -> None:
                 + "".join(f"{summary(cell['accuracies']) if cell else '-':>12}" for cell in cells)
             )
         print("\nhashes of the synsets' tensors")
-        hashes = (
-            f"{line['run']:<36}{line['minutes']:>4g} min {line['iterations']:>8} iterations  {line['tensors']}"
-            for line in here
-        )
         # Once for all the ways in which a synset is scored.
-        print("\n".join(dict.fromkeys(hashes)))
+        for line in {line["tensors"]: line for line in here}.values():
+            steps = f"{line['iterations']:>8} iterations"
+            print(f"{line['run']:<36}{line['minutes']:>4g} min {steps}  {line['tensors']}")
         print()
 
 
