@@ -12,6 +12,8 @@ runs and scores are not repeated: synsets are kept in ``--out``, scores in resul
   with our settings of the allocator, which make it faster.
 - ``fast``: pipelines/DATASET-ipcN-fast.toml, with nothing in any cache.
 - ``fast-again``: as ``fast`` with another seed, after it: networks and graphs are found in the cache.
+- any other: as ``fast``, with benchmarks/levers/METHOD.toml laid over it. To compare many, give each one
+  thread (``--threads 1``) and run two of these commands side by side, each on a core (``taskset``).
 """
 
 import argparse
@@ -38,7 +40,9 @@ DATASETS: dict[str, tuple[str, dict[str, Any]]] = {
     "cifar10-jpeg": ("cifar10", {"dataset": {"type": "image-folder", "path": "cifar10_jpg"}}),
 }
 """Name → beginning of its presets' names, and what is changed in them."""
-METHODS = ("public-code", "fast", "fast-again")
+LEVERS = HERE / "levers"
+AGAIN = "fast-again"
+METHODS = ("public-code", "fast", AGAIN)
 MINUTES = (1.0, 2.0, 5.0, 6.0, 10.0, 20.0, 40.0, 60.0)
 EPOCHS = {1: 300, 10: 100}
 """Images per class → epochs of each network that scores."""
@@ -112,6 +116,8 @@ def pipeline(run: Run, preset: str) -> Any:
 
     prefix, changes = DATASETS[run.dataset]
     table = read_table(PRESETS / f"{prefix}-ipc{run.images_per_class}-{preset}.toml")
+    if run.method not in METHODS and preset == "fast":
+        table = merged(table, read_table(LEVERS / f"{run.method}.toml"))
     return Pipeline.parse(merged(merged(table, changes), {"iterations": 10**9, "method": run.method}))
 
 
@@ -119,7 +125,7 @@ def condense_ours(run: Run) -> None:
     """Condense by our recipe."""
     from idc import condense
 
-    plan = pipeline(run, "fast").override({"seed": int(run.method == "fast-again")})
+    plan = pipeline(run, "fast").override({"seed": int(run.method == AGAIN)})
     real = plan.dataset.load(run.data)
     clock = Clock(run, lambda seconds: condensation.synset(seconds, labelled=False))
     condensation = condense(plan, real, device=run.device)
@@ -177,9 +183,9 @@ def condense_publicly(run: Run) -> None:
 
 def condense_alone(run: Run) -> None:
     """Condense in this process, which does nothing else."""
-    # Named before torch is imported; one for each setting, because a pool serves any number of images.
-    caches = run.out / "caches" / f"{run.dataset}-ipc{run.images_per_class}"
-    if run.method == "fast":
+    # Named before torch is imported; one for each run, because a pool serves several.
+    caches = run.out / "caches" / run.name.removesuffix("-again")
+    if run.method != AGAIN:
         # What an interrupted run has left.
         shutil.rmtree(caches, ignore_errors=True)
     os.environ |= {"IDC_CACHE": str(caches / "idc"), "TORCHINDUCTOR_CACHE_DIR": str(caches / "graphs")}
@@ -235,7 +241,6 @@ def score(run: Run, minutes: Sequence[float], lines: Path, networks: int, epochs
 
 def runs(given: argparse.Namespace) -> Iterator[Run]:
     """All runs, in the order in which they are made."""
-    threads = len(os.sched_getaffinity(0))
     for images_per_class in given.ipc:
         for dataset in given.datasets:
             for method in given.methods:
@@ -248,7 +253,7 @@ def runs(given: argparse.Namespace) -> Iterator[Run]:
                     given.data,
                     given.out,
                     given.device,
-                    threads,
+                    given.threads,
                 )
 
 
@@ -363,7 +368,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/time-to-accuracy"))
     parser.add_argument("--datasets", nargs="*", choices=tuple(DATASETS), default=list(DATASETS))
     parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(EPOCHS), default=list(EPOCHS))
-    parser.add_argument("--methods", nargs="*", choices=METHODS, default=list(METHODS))
+    methods = (*METHODS, *sorted(file.stem for file in LEVERS.glob("*.toml")))
+    parser.add_argument("--methods", nargs="*", choices=methods, default=list(METHODS))
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each run")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--lines", type=Path, default=RESULTS / "time_to_accuracy.jsonl", help="the scores")
     parser.add_argument("--networks", type=int, default=3, help="that score a synset")
