@@ -200,6 +200,11 @@ def condense_alone(run: Run) -> None:
     (condense_publicly if run.method == "public-code" else condense_ours)(run)
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def known(lines: Path) -> list[dict[str, Any]]:
     """All scores so far."""
     return [json.loads(line) for line in lines.read_text().splitlines()] if lines.exists() else []
@@ -212,7 +217,8 @@ def score(run: Run, minutes: Sequence[float], lines: Path, networks: int, epochs
     from idc.experiment.score import evaluate
     from idc.synset.synset import Synset
 
-    torch.set_num_threads(run.threads)
+    # However many the run had: scoring is not timed.
+    torch.set_num_threads(cores())
     plan = pipeline(run, "idc").override({"precision": "auto", "compile": True})
     retrain = {"type": "retrain", "protocol": "idc-2022", "runs": networks, "epochs": epochs}
     plan = plan.override({"evaluate": [retrain]})
@@ -370,7 +376,7 @@ def main() -> None:
     parser.add_argument("--ipc", nargs="*", type=int, choices=tuple(EPOCHS), default=list(EPOCHS))
     methods = (*METHODS, *sorted(file.stem for file in LEVERS.glob("*.toml")))
     parser.add_argument("--methods", nargs="*", choices=methods, default=list(METHODS))
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="of each run")
+    parser.add_argument("--threads", type=int, default=cores(), help="of each run")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--lines", type=Path, default=RESULTS / "time_to_accuracy.jsonl", help="the scores")
     parser.add_argument("--networks", type=int, default=3, help="that score a synset")
