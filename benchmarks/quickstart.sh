@@ -12,6 +12,6 @@ shown() {
     echo
 }
 shown uv run idc estimate pipelines/digits.toml
-shown uv run idc run pipelines/digits.toml --overwrite
+shown uv run idc run pipelines/digits.toml --processes auto --overwrite
 shown uv run python examples/train_torchvision.py
 cp runs/digits/images.png docs/digits.png
