@@ -325,6 +325,7 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
                     label = f"{name.removeprefix(start)}, {epochs} epochs"
                     axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
+            if axis.has_data():
             axis.legend()
     figure.savefig(file, dpi=120)
 

@@ -1,5 +1,6 @@
 """Small datasets, written as the real ones are."""
 
+import bz2
 import gzip
 import pickle
 from pathlib import Path
@@ -60,6 +61,20 @@ def write_svhn(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for split in ("train", "test"):
         pixels = rng.integers(0, 256, (32, 32, 3, 10), dtype=np.uint8)
         scipy.io.savemat(root / "svhn" / f"{split}_32x32.mat", {"X": pixels, "y": np.arange(1, 11)[:, None]})
+
+
+def write_usps(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten images in each split, in LIBSVM's format, in which the digit 0 has the label 1."""
+    monkeypatch.setattr("torchvision.datasets.utils.check_integrity", lambda *_: True)
+    (root / "usps").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("usps.bz2", "usps.t.bz2"):
+        values = rng.choice([-1.0, -0.25, 0.5, 1.0], (10, 256))
+        lines = [
+            f"{label} " + " ".join(f"{number}:{value:g}" for number, value in enumerate(row, 1))
+            for label, row in enumerate(values, 1)
+        ]
+        (root / "usps" / name).write_bytes(bz2.compress("\n".join(lines).encode() + b"\n"))
 
 
 def write_folder(

@@ -1,5 +1,6 @@
 """Groups of classes are condensed apart, each as if there were no other."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from idc.condensation import checkpoint
 from idc.condensation.group import Group, InitialCodes
 from idc.condensation.loop import Condensation, condense
+from idc.condensation.pretraining import Pretraining, seen_by_groups
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError
@@ -117,8 +119,8 @@ def test_a_run_goes_on_in_any_group(tmp_path: Any) -> None:
         ({"groups": {"classes": 0}}, ["groups.classes: 0", "greater than or equal to 1"]),
         ({"groups": {"classes": 2}, "snapshot_every": 1}, ["snapshot_every", "[groups]"]),
         (
-            {"groups": {"classes": 2, "see": "group"}, "networks": {"type": "between"}},
-            ["groups.see: 'group'", "pools", "groups.see = 'all'"],
+            {"groups": {"classes": 2, "see": "group"}, "labels": {"type": "teacher"}},
+            ["groups.see: 'group'", "soft labels", "groups.see = 'all'"],
         ),
     ],
 )
@@ -126,3 +128,27 @@ def test_groups_that_do_not_fit_are_refused(settings: dict[str, Any], parts: lis
     with pytest.raises(InputError) as caught:
         condense(small_pipeline(**settings).model_copy(update={"model": ToyModel()}), DATA, device="cpu")
     assert_names(str(caught.value), *parts)
+
+
+@pytest.mark.parametrize("see", ["group", "so-far"])
+def test_each_group_has_a_pool_of_networks_that_know_no_more_than_it(
+    see: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IDC_CACHE", str(tmp_path))
+    pool = {"networks": 2, "epochs": [0, 1]}
+    networks = {"type": "between", "pool": pool}
+    plan = plan_of({"classes": 2, "see": see}, networks=networks)
+    run = condense(plan, DATA, device="cpu")
+    assert run.pretrain() is not None
+    whole = Pretraining.of(plan, run.data.train)
+    assert whole.missing() == []
+    outputs = [len(split.spec.classes) for split in seen_by_groups(plan, run.data.train)]
+    assert outputs == {"group": [2, 2, 1], "so-far": [2, 4, 5]}[see]
+    assert len({network.file.parent for network in whole.networks()}) == 3
+    assert run.pretrain() is None, "trained twice"
+    for _ in run:
+        pass
+    again = condense(plan, DATA, device="cpu")
+    for _ in again:
+        pass
+    assert torch.equal(run.codes()["images"], again.codes()["images"])

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -28,6 +29,31 @@ def test_some_classes_in_the_order_given() -> None:
     assert data.train.labels.tolist() == [1] * 6 + [0] * 6
     assert torch.equal(data.train.pixels[data.train.members[0][0]], noise(12))
     assert data.test.labels.bincount().tolist() == [6, 6]
+
+
+def test_the_order_of_the_classes_follows_its_seed() -> None:
+    in_order = load(Source.of(noise))
+    for seed in range(4):
+        order = np.random.RandomState(seed).permutation(3)
+        data = load(Source.of(noise), class_order=seed)
+        assert data.spec.classes == tuple(in_order.spec.classes[label] for label in order)
+        for new, old in enumerate(order):
+            members, same = data.train.members[new], in_order.train.members[old]
+            assert torch.equal(data.train.pixels[members], in_order.train.pixels[same])
+    chosen = load(Source.of(noise), classes=["owl", "cat"], class_order=1)
+    assert sorted(chosen.spec.classes) == ["cat", "owl"]
+
+
+def test_the_order_of_seed_0_is_that_of_idcs_experiment() -> None:
+    # The published list, of which each step of 20 classes is sorted.
+    steps = np.random.RandomState(0).permutation(100).reshape(5, 20)
+    assert [sorted(step.tolist())[:5] for step in steps] == [
+        [2, 7, 8, 13, 16],
+        [3, 6, 18, 27, 43],
+        [0, 1, 4, 5, 11],
+        [10, 14, 19, 20, 29],
+        [9, 12, 21, 25, 36],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from typing import ClassVar, Literal
 
 import pytest
 
-from idc.experiment.score import evaluate_all
-from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, Model, Streams
-from idc.kinds.evaluator import Need
+from idc.experiment.score import evaluate_all, networks_scored, real_alone
+from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, Model, Need, Point, Scores, Streams
 from idc.synset.synset import Synset
 from idc.testing import toy_synset
 from idc_models.convnet import ConvNet
@@ -18,15 +17,18 @@ class Addressed(Evaluator):
     """Its scores say which network they are of."""
 
     type: Literal["addressed"] = "addressed"
-    needs: ClassVar[frozenset[Need]] = frozenset()
     runs: int = 2
 
-    def refuse_unfit(self, spec: ImageSpec) -> None:
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"synthetic"})
+
+    def refuse_unfit(self, spec: ImageSpec, model: Model) -> None:
         pass
 
     def score(
         self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
-    ) -> dict[str, float]:
+    ) -> Scores:
         what, number, run = streams.address
         assert what == "evaluate"
         assert isinstance(model, ConvNet)
@@ -44,20 +46,21 @@ NARROW, WIDE = ConvNet(width=2), ConvNet(width=3)
 
 def test_synsets_are_scored_in_order_and_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     synset, data = toy_synset()
-    other = Synset(synset.header.model_copy(update={"budget": 7}), synset.decoder, synset.codes)
+    named = {"budget": 7, "pipeline": {**synset.header.pipeline, "method": "other"}}
+    other = Synset(synset.header.model_copy(update=named), synset.decoder, synset.codes)
     evaluators = (Addressed(models=(NARROW, WIDE)), Untrained(models=(WIDE,)))
     plan = small_pipeline().model_copy(update={"model": NARROW, "evaluate": evaluators})
     decoded: list[int] = []
     split = Synset.split
     monkeypatch.setattr(Synset, "split", lambda self: decoded.append(self.header.budget) or split(self))
-    shares: list[tuple[float, int]] = []
+    shares: list[tuple[float, str]] = []
     found = list(
         evaluate_all(
             [synset, other],
             data,
             plan,
             device="cpu",
-            progress=lambda share, each: shares.append((share, each.header.budget)),
+            progress=lambda share, each: shares.append((share, each)),
         )
     )
     assert decoded == [synset.header.budget, 7]
@@ -75,6 +78,41 @@ def test_synsets_are_scored_in_order_and_decoded_once(monkeypatch: pytest.Monkey
             ("untrained", "none", "width", (2.0,)),
         ]
     assert {row.budget for one in found[3:] for row in one.evaluations} == {7}
-    assert shares[0] == (0.05, synset.header.budget)
-    assert shares[-1] == (1.0, 7)
+    assert shares[0] == (0.05, synset.name)
+    assert shares[-1] == (1.0, "other")
     assert shares == sorted(shares, key=lambda share: share[0])
+
+
+class OfRealData(Addressed):
+    """Its scores depend on no synset."""
+
+    type: Literal["of-real-data"] = "of-real-data"  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"test", "train"})
+
+    def score(
+        self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
+    ) -> Scores:
+        with pytest.raises(TypeError, match="synthetic"):
+            _ = inputs.synthetic
+        return {"images": float(len(inputs.train)), Point("images", "epochs", 2.0): float(len(inputs.test))}
+
+
+def test_what_depends_on_no_synset_is_scored_once_for_the_real_data() -> None:
+    synset, data = toy_synset()
+    evaluators = (OfRealData(runs=1), Addressed(runs=1))
+    plan = small_pipeline().model_copy(update={"model": NARROW, "evaluate": evaluators})
+    assert real_alone(plan) == [None]
+    found = list(evaluate_all([synset, synset, None], data, plan, device="cpu"))
+    assert [(each.synset, each.complete) for each in found] == [(0, True), (1, True), (2, True)]
+    assert [each.evaluations[0].type for each in found] == ["addressed", "addressed", "of-real-data"]
+    count, point = found[-1].evaluations
+    assert (count.synset, count.budget, count.values) == ("real data", 0, (float(len(data.train)),))
+    assert (point.metric, point.along, point.at) == ("images", "epochs", 2.0)
+    assert point.key != count.key
+    assert networks_scored(plan, 2) == 3
+    alone = plan.model_copy(update={"evaluate": evaluators[1:]})
+    assert real_alone(alone) == []
+    assert networks_scored(alone, 2) == 2

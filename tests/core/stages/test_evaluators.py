@@ -105,7 +105,8 @@ def test_epochs_on_imagenet_are_idcs(case: dict[str, int]) -> None:
 def test_epochs_may_follow_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     epochs: list[int] = []
     monkeypatch.setattr(
-        "idc.stages.evaluators.retrain.epochs_by_images", lambda images, classes: epochs.append(images) or 2
+        "idc.stages.evaluators.protocol_evaluator.epochs_by_images",
+        lambda images, classes: epochs.append(images) or 2,
     )
     score(quick(epochs="by-images", runs=1))
     assert epochs == [2]
@@ -142,7 +143,7 @@ def test_protocols_that_differ_in_their_augmentation_have_other_names() -> None:
 
 
 def inputs(synset: Synset, data: RealData) -> EvaluatorInputs:
-    return EvaluatorInputs(synset.split(), 2, data, synset.codes, Retrain.needs)
+    return EvaluatorInputs(quick().needs, data, synset.split(), 2, synset.codes)
 
 
 def score(retrain: Retrain) -> list[Evaluation]:

@@ -22,7 +22,8 @@ def test_dcs_rate_drops_after_the_epoch_that_its_code_names(epochs: int) -> None
 def test_epochs_by_images_count_at_most_the_images_that_are_matched(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
     monkeypatch.setattr(
-        "idc.stages.evaluators.retrain.epochs_by_images", lambda images, classes: counted.append(images) or 1
+        "idc.stages.evaluators.protocol_evaluator.epochs_by_images",
+        lambda images, classes: counted.append(images) or 1,
     )
     evaluate = [{"type": "retrain", "epochs": "by-images", "runs": 1, "milestones": []}]
     bound = {"type": "multiformation", "factor": 3, "mode": "bound", "bound": 12, "evaluate": "single"}

@@ -18,6 +18,7 @@ from idc.kinds import (
     ImageSpec,
     Indices,
     Model,
+    Need,
     Network,
     NetworkView,
     Objective,
@@ -27,11 +28,11 @@ from idc.kinds import (
     Rows,
     Sampler,
     Scalar,
+    Scores,
     Split,
     Streams,
     Tensors,
 )
-from idc.kinds.evaluator import Need
 from idc.stages.decoders.raw import Raw
 from idc.testing import toy_synset
 
@@ -204,17 +205,20 @@ def test_broken_optimizers_are_noticed() -> None:
 
 class Size(Evaluator):
     type: Literal["size"] = "size"
-    needs: ClassVar[frozenset[Need]] = frozenset({"codes"})
     trains_networks: ClassVar[bool] = False
     uses: Literal["codes", "train", "test"] = "codes"
     fault: Literal["none", "metric", "infinite", "progress"] = "none"
 
-    def refuse_unfit(self, spec: ImageSpec) -> None:
+    @property
+    def needs(self) -> frozenset[Need]:
+        return frozenset({"codes"})
+
+    def refuse_unfit(self, spec: ImageSpec, model: Model) -> None:
         pass
 
     def score(
         self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
-    ) -> dict[str, float]:
+    ) -> Scores:
         used = getattr(inputs, self.uses)
         progress(2.0 if self.fault == "progress" else 0.5)
         metric = f"things {streams.address}" if self.fault == "metric" else "things"

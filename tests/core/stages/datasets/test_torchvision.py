@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataset_files import write_cifar, write_idx, write_svhn
+from dataset_files import write_cifar, write_idx, write_svhn, write_usps
 from idc.errors import InputError
-from idc.stages.datasets.torchvision import CIFAR10, CIFAR100, MNIST, SVHN, FashionMNIST
+from idc.stages.datasets.torchvision import CIFAR10, CIFAR100, MNIST, SVHN, USPS, FashionMNIST
 from idc.testing import check_dataset
 from messages import assert_names
 
@@ -44,6 +44,16 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = SVHN().load(tmp_path)
     assert data.spec.shape == (3, 32, 32)
     assert data.train.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+
+
+def test_usps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_usps(tmp_path, monkeypatch)
+    data = USPS().load(tmp_path)
+    assert data.spec.shape == (1, 16, 16)
+    assert data.spec.classes == tuple("0123456789")
+    assert data.train.labels.tolist() == list(range(10))
+    # -1 is black and 1 is white.
+    assert (int(data.train.pixels.min()), int(data.train.pixels.max())) == (0, 255)
 
 
 def test_the_checksums_of_cifar_are_checked(tmp_path: Path) -> None:

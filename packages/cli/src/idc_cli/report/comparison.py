@@ -39,12 +39,16 @@ class Comparison:
 
     def __init__(self, reports: Sequence[tuple[Path, Report]], seeds: Sequence[OverSeeds]) -> None:
         self.reports, self.seeds = reports, seeds
-        self.scores = [Score(run, report, each) for run, report in reports for each in report.evaluations]
-        self._metric = f"{metric(each.evaluation for each in self.scores)}>"
+        everything = [Score(run, report, each) for run, report in reports for each in report.evaluations]
+        self.scores = [score for score in everything if score.evaluation.at is None]
+        self._points = [score for score in everything if score.evaluation.at is not None]
+        names = list(dict.fromkeys(metric([each.evaluation]) for each in self.scores))
+        # With several metrics, each row says its own.
+        self._metric = [f"{names[0]}>"] if len(names) == 1 else ["metric", "score>"]
 
     def columns(self) -> list[str]:
         """Headings; one that ends in ``>`` is of numbers. The last column is the protocol."""
-        return [*COLUMNS[:3], self._metric, *COLUMNS[3:]]
+        return [*COLUMNS[:3], *self._metric, *COLUMNS[3:]]
 
     def rows(self) -> Iterator[tuple[str, ...]]:
         """Cells of each score."""
@@ -54,9 +58,9 @@ class Comparison:
                 str(score.run),
                 each.synset,
                 each.model,
-                each.summary(),
+                *self._cells(each),
                 str(each.n),
-                f"{each.budget:,}",
+                f"{each.budget:,}" if each.budget else "",
                 f"{report.iterations:,}" if score.ours else "",
                 f"{report.seconds.get('condense', 0):,.0f} s" if score.ours else "",
                 each.recipe,
@@ -64,14 +68,17 @@ class Comparison:
 
     def seed_columns(self) -> list[str]:
         """Headings of the scores over seeds."""
-        return [*SEED_COLUMNS[:3], self._metric, *SEED_COLUMNS[3:]]
+        return [*SEED_COLUMNS[:3], *self._metric, *SEED_COLUMNS[3:]]
 
     def seed_rows(self) -> Iterator[tuple[str, ...]]:
         """Cells of each score over seeds."""
         for several in self.seeds:
             runs, each = [str(run) for run in several.runs], several.evaluation
             shown = f"{runs[0]} … {runs[-1]}" if len(runs) > 2 else ", ".join(runs)
-            yield shown, each.synset, each.model, each.summary(), str(each.n)
+            yield shown, each.synset, each.model, *self._cells(each), str(each.n)
+
+    def _cells(self, each: Evaluation) -> list[str]:
+        return [each.summary()] if len(self._metric) == 1 else [metric([each]), each.summary()]
 
     def write(self, path: Path) -> None:
         """Write a page with the tables and plots; the file is whole or not there.
@@ -83,6 +90,7 @@ class Comparison:
             OSError: the page cannot be written.
         """
         # Not at the top: a table alone needs neither Jinja nor Matplotlib.
+        from idc_cli.report.along import along
         from idc_cli.report.comparison_plots import comparison_plots
         from idc_cli.report.template import render
 
@@ -104,9 +112,17 @@ class Comparison:
                 {"ours": each.evaluation.synset in methods, "cells": cells}
                 for each, cells in zip(self.seeds, self.seed_rows(), strict=True)
             ],
-            plots=comparison_plots([(each.report, each.evaluation) for each in self.scores]),
+            plots=[
+                *comparison_plots([(each.report, each.evaluation) for each in self.scores]),
+                *along([_named_after_run(each) for each in self._points]),
+            ],
         )
         write_text(path, text)
+
+
+def _named_after_run(score: Score) -> Evaluation:
+    """The evaluation with the run in the synset's name, so that those of several runs are told apart."""
+    return score.evaluation.model_copy(update={"synset": f"{score.evaluation.synset} ({score.report.name})"})
 
 
 def _headings(columns: Sequence[str]) -> list[tuple[str, bool]]:

@@ -7,8 +7,10 @@ from typing import Any
 from idc.errors import InputError
 from idc.experiment.report import Iteration, Report
 from idc.files.atomic import write_text
+from idc.kinds.evaluation import Evaluation
 from idc.synset import header as artifact
 from idc.synset.synset import Synset
+from idc_cli.report.along import along
 from idc_cli.report.gallery import gallery, shown, wide
 from idc_cli.report.plots import Curve, Level, plot
 from idc_cli.report.provenance import contents, provenance
@@ -37,15 +39,17 @@ def write_page(folder: Path, path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / PIPELINE}: cannot be read ({error}); it belongs to the run") from None
     described = artifact.read(folder / SYNSET)
+    scores = [each for each in found.evaluations if each.at is None]
     text = render(
         "report.html.j2",
         report=found,
         images=len(synset),
         condensed_in=duration(found.seconds["condense"]) if found.seconds.get("condense") else "",
         pretrained_in=duration(found.seconds["pretrain"]) if found.seconds.get("pretrain") else "",
-        metric=metric(found.evaluations),
-        metrics=len({each.metric for each in found.evaluations}),
-        rows=_rows(found),
+        metric=metric(scores),
+        metrics=len({each.metric for each in scores}),
+        rows=_rows(found, scores),
+        curves=along(found.evaluations),
         protocols=list(dict.fromkeys(each.recipe for each in found.evaluations)),
         sources=[f"{each.synset}, {each.source}" for each in found.published],
         classes=gallery(synset),
@@ -65,17 +69,17 @@ def _named(folder: Path) -> Path:
     return folder if folder.name else folder.resolve()
 
 
-def _rows(found: Report) -> list[dict[str, Any]]:
+def _rows(found: Report, scores: Sequence[Evaluation]) -> list[dict[str, Any]]:
     # Each beside one score only: it was published for one network.
     published = {each.synset: f"{each.accuracy:.1f}" for each in found.published}
     rows: list[dict[str, Any]] = []
-    for each in found.evaluations:
+    for each in scores:
         comparable = each.metric == "accuracy"
         rows.append(
             {
                 "ours": each.synset == found.method,
                 "synset": each.synset,
-                "budget": f"{each.budget:,}",
+                "budget": f"{each.budget:,}" if each.budget else "",
                 "model": each.model,
                 "metric": metric([each]),
                 "score": each.summary(),
@@ -127,11 +131,13 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 def _snapshot_scores(found: Report) -> list[Plot]:
     """A plot for each metric of the snapshots' scores, with a curve for each model and recipe."""
-    ours = [each for each in found.evaluations if each.synset == found.method]
-    others = [each for each in found.evaluations if each.synset != found.method]
+    scores = [each for each in found.evaluations if each.at is None]
+    ours = [each for each in scores if each.synset == found.method]
+    others = [each for each in scores if each.synset != found.method]
+    snapshots = [each for each in found.snapshots if each.at is None]
     plots: list[Plot] = []
-    for name in dict.fromkeys(each.metric for each in found.snapshots):
-        there = [each for each in found.snapshots if each.metric == name]
+    for name in dict.fromkeys(each.metric for each in snapshots):
+        there = [each for each in snapshots if each.metric == name]
         keys = list(dict.fromkeys(each.key for each in there))
         curves: list[Curve] = []
         for number, key in enumerate(keys):

@@ -47,6 +47,8 @@ def _of(group: list[tuple[Path, Report]]) -> list[OverSeeds]:
     taken: dict[EvaluationKey, list[tuple[Path, Evaluation]]] = {}
     for run, report in group:
         for each in report.evaluations:
+            if each.at is not None:
+                continue
             taken.setdefault(each.key, []).append((run, each))
     return [
         OverSeeds(

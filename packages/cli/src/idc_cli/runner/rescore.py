@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.experiment.report import pooled
-from idc.experiment.score import evaluate_all
+from idc.experiment.score import evaluate_all, real_alone
 from idc.kinds.evaluation import Evaluation
 from idc.runtime.processes import Processes
 from idc.synset.synset import Synset
@@ -24,7 +24,8 @@ class Rescoring:
 
     def __init__(self, synsets: Sequence[Synset], data: RealData, pipeline: Pipeline) -> None:
         self._synsets, self._data, self._pipeline = synsets, data, pipeline
-        self._taken: list[list[Evaluation]] = [[] for _ in synsets]
+        self._contenders = [*synsets, *real_alone(pipeline)]
+        self._taken: list[list[Evaluation]] = [[] for _ in self._contenders]
 
     def run(self, device: str, display: Display, processes: Processes = Processes()) -> None:
         """Score all synsets; what is complete at an interruption is kept.
@@ -42,13 +43,13 @@ class Rescoring:
         )
         if work:
             display.mention(f"evaluate: {operations(work)} of arithmetic; fewer epochs or runs take less")
-        with display.track("evaluate", len(self._synsets)) as track:
+        with display.track("evaluate", len(self._contenders)) as track:
 
-            def progress(fraction: float, synset: Synset) -> None:
-                track.update(fraction * len(self._synsets), of=synset.name)
+            def progress(fraction: float, name: str) -> None:
+                track.update(fraction * len(self._contenders), of=name)
 
             for scored in evaluate_all(
-                self._synsets, data, plan, device=device, processes=processes, progress=progress
+                self._contenders, data, plan, device=device, processes=processes, progress=progress
             ):
                 self._taken[scored.synset] += scored.evaluations
 
@@ -58,11 +59,14 @@ class Rescoring:
         One that some draws of a baseline still lack is left out: the others would stand for all of them.
         """
         least: dict[str, int] = {}
-        for synset, found in zip(self._synsets, self._taken, strict=True):
+        taken = self._taken[: len(self._synsets)]
+        for synset, found in zip(self._synsets, taken, strict=True):
             least[synset.name] = min(least.get(synset.name, len(found)), len(found))
-        return pooled(
-            found[: least[synset.name]] for synset, found in zip(self._synsets, self._taken, strict=True)
+        of_synsets = pooled(
+            found[: least[synset.name]] for synset, found in zip(self._synsets, taken, strict=True)
         )
+        alone = [each for found in self._taken[len(self._synsets) :] for each in found]
+        return [*of_synsets, *alone]
 
 
 def choose_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:

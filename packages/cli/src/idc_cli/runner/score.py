@@ -7,7 +7,7 @@ from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import InputError
 from idc.experiment.report import Report, pooled
-from idc.experiment.score import drawn_baselines, evaluate_all
+from idc.experiment.score import drawn_baselines, evaluate_all, real_alone
 from idc.kinds.evaluation import Evaluation
 from idc.runtime.processes import Processes
 from idc.synset.broadcast import broadcast
@@ -16,6 +16,9 @@ from idc.synset.synset import Synset
 from idc_cli.run_folder.folder import RunFolder
 from idc_cli.run_folder.log import EVALUATIONS
 from idc_cli.terminal.progress import Display
+
+ALONE = -1
+"""Number in the log of what is scored with the real data alone, beside those of the synsets."""
 
 
 def draw_baselines(
@@ -81,14 +84,15 @@ def score_run(
         display.say('nothing is scored: the pipeline has no [[evaluate]]; add one with type = "retrain"')
         return [], []
     snapshots = _snapshots(folder, pipeline, len(contenders), display, processes)
-    synsets = dict(enumerate(contenders)) | snapshots
+    synsets: dict[int, Synset | None] = {**dict(enumerate(contenders)), **snapshots}
+    synsets |= dict.fromkeys([ALONE] * len(real_alone(pipeline)))
     found = {number: scored for number, scored in _logged(folder, processes).items() if number in synsets}
     missing = [number for number in synsets if number not in found]
     try:
         with display.track("evaluate", len(synsets), len(found)) as track:
 
-            def progress(fraction: float, synset: Synset, before: int = len(found)) -> None:
-                track.update(before + fraction * len(missing), of=synset.name)
+            def progress(fraction: float, name: str, before: int = len(found)) -> None:
+                track.update(before + fraction * len(missing), of=name)
 
             taken: list[Evaluation] = []
             wanted = [synsets[number] for number in missing]
@@ -112,7 +116,8 @@ def score_run(
         for number, synset in snapshots.items()
         for evaluation in found[number]
     ]
-    return pooled(found[number] for number in range(len(contenders))), of_snapshots
+    finished = [found[number] for number in range(len(contenders))]
+    return [*pooled(finished), *found.get(ALONE, [])], of_snapshots
 
 
 def report_of(

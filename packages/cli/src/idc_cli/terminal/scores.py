@@ -1,11 +1,11 @@
 """Scores in the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
 from idc.experiment.report import Report
-from idc.kinds.evaluation import Evaluation
+from idc.kinds.evaluation import Evaluation, EvaluationKey
 from idc_cli.terminal.tables import show_table, show_table_and_protocol
 from idc_cli.terminal.text import say
 
@@ -19,43 +19,78 @@ def show_report(report: Report, *, json: bool = False) -> None:
 
 
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
-    """Print a row for each evaluation: mean ± standard deviation of the scores and how many there are."""
-    found = list(evaluations)
-    models = {each.model for each in found}
-    recipes = {each.key._replace(synset="", model="") for each in found}
-    distinct = len({each.key for each in found}) == len(found)
-    if len(models) > 1 and len(recipes) == 1 and distinct:
-        _show_models(found, title)
-        return
+    """Print mean ± standard deviation of the scores and how many there are: a table for each evaluator.
+
+    Curves follow, each as a table with a column for each of its points.
+    """
+    everything = list(evaluations)
+    scores = [each for each in everything if each.at is None]
+    for evaluator in dict.fromkeys(each.type for each in scores):
+        _show([each for each in scores if each.type == evaluator], title)
+        title = None
+    for curve in curves(everything):
+        _show_columns(curve, "at", f"\n{metric(curve)}, along the {curve[0].along}")
+
+
+def curves(evaluations: Iterable[Evaluation]) -> list[list[Evaluation]]:
+    """The points of each curve: of all synsets and protocols."""
+    found: dict[EvaluationKey, list[Evaluation]] = {}
+    for each in evaluations:
+        if each.at is not None:
+            found.setdefault(each.key._replace(synset="", recipe="", at=None), []).append(each)
+    return list(found.values())
+
+
+def _show(found: list[Evaluation], title: str | None) -> None:
+    for field in ("model", "metric"):
+        # Else the columns would be of different things.
+        others = {each.key._replace(synset="", recipe="", **{field: ""}) for each in found}
+        varied = len({getattr(each, field) for each in found}) > 1
+        if varied and len(others) == 1 and len({each.key for each in found}) == len(found):
+            _show_columns(found, field, title)
+            return
     columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]
     rows = [
-        (each.synset, f"{each.budget:,}", each.model, each.summary(), str(each.n), each.recipe)
-        for each in found
+        (each.synset, _budget(each), each.model, each.summary(), str(each.n), each.recipe) for each in found
     ]
     show_table_and_protocol(columns, rows, title)
 
 
-def _show_models(found: list[Evaluation], title: str | None) -> None:
-    """The papers' table of several architectures: a row for each synset, a column for each model."""
-    models = list(dict.fromkeys(each.model for each in found))
+def _show_columns(found: Sequence[Evaluation], field: str, title: str | None) -> None:
+    """The papers' table: a row for each synset, a column for each value of one field of their keys."""
+    columns = {getattr(each, field): _heading(each, field) for each in found}
     scores = {each.key: each for each in found}
-    budgets = {each.synset: each.budget for each in found}
-    runs = {each.n for each in found}
+    budgets = {each.synset: _budget(each) for each in found}
+    runs, recipes = ({getattr(each, name) for each in found} for name in ("n", "recipe"))
 
-    def cell(synset: str, model: str) -> str:
-        each = scores.get(found[0].key._replace(synset=synset, model=model))
+    def cell(key: EvaluationKey) -> str:
+        each = scores.get(key)
         if each is None:
             return ""
         return each.summary() if len(runs) == 1 else f"{each.summary()} ({each.n})"
 
-    columns = ["synset", "stored numbers>", *(f"{model}>" for model in models)]
-    rows = [
-        (synset, f"{budget:,}", *(cell(synset, model) for model in models))
-        for synset, budget in budgets.items()
-    ]
-    show_table(columns, rows, title)
-    n = f"n {runs.pop()}" if len(runs) == 1 else "n in brackets"
-    say(Console(), f"{metric(found)}, {n}; protocol: {found[0].recipe}")
+    headings = ["synset", "stored numbers>", *(f"{name}>" for name in columns.values())]
+    rows: list[list[str]] = []
+    for key in dict.fromkeys(each.key._replace(**{field: None}) for each in found):
+        cells = [cell(key._replace(**{field: value})) for value in columns]
+        rows.append([key.synset, budgets[key.synset], *cells])
+        if len(recipes) > 1:
+            rows[-1].append(key.recipe)
+    show_table([*headings, "protocol"] if len(recipes) > 1 else headings, rows, title)
+    said = [] if field == "metric" else [metric(found)]
+    said.append(f"n {runs.pop()}" if len(runs) == 1 else "n in brackets")
+    protocol = f"; protocol: {found[0].recipe}" if len(recipes) == 1 else ""
+    say(Console(), ", ".join(said) + protocol)
+
+
+def _heading(each: Evaluation, field: str) -> str:
+    if field == "at":
+        return f"{each.at:g}"
+    return metric([each]) if field == "metric" else each.model
+
+
+def _budget(each: Evaluation) -> str:
+    return f"{each.budget:,}" if each.budget else ""
 
 
 def metric(evaluations: Iterable[Evaluation]) -> str:

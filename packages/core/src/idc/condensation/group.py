@@ -153,7 +153,12 @@ class Group:
         """
         unfinished = self.steps_done < len(self)
         return pretrain(
-            self.pipeline, self.real, progress, unfinished=unfinished, processes=self.share.processes
+            self.pipeline,
+            self.real,
+            progress,
+            unfinished=unfinished,
+            seen=[self.real],
+            processes=self.share.processes,
         )
 
     def steps(self) -> Iterator[Distances]:

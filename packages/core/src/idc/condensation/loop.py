@@ -10,10 +10,11 @@ import torch
 from idc.condensation.divergence import DivergenceError
 from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.group import Group, InitialCodes
+from idc.condensation.pretraining import pretrain
 from idc.condensation.share import in_class_order, of_classes
 from idc.condensation.soft_labels import with_soft_labels
 from idc.condensation.state import State, Step, collected, part
-from idc.config.groups import Groups
+from idc.config.groups import Groups, known_by_class
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
 from idc.errors import InputError
@@ -90,6 +91,10 @@ class Condensation:
         self.labels = groups.labels(data.spec)
         """Class numbers of each group."""
         self._seen = groups.seen(data.spec)
+        known = known_by_class(pipeline.groups, data.spec)
+        for evaluator in pipeline.evaluate:
+            evaluator.refuse_unfit(data.spec, pipeline.model)
+            evaluator.refuse_knowledge(known, data.spec)
         initial = InitialCodes(pipeline)
         self.groups = [
             Group(
@@ -177,7 +182,15 @@ class Condensation:
 
         ``progress`` gets the fraction done, 0 to 1. Returned is what was trained; None: nothing.
         """
-        return self.group.pretrain(progress)
+        left = [each.real for each in self.groups if each.steps_done < len(each)]
+        return pretrain(
+            self.pipeline,
+            self.data.train,
+            progress,
+            unfinished=bool(left),
+            seen=left,
+            processes=self.processes,
+        )
 
     def codes(self) -> Codes:
         """The codes of all classes, or their average, in every process; if there are several, all call it."""

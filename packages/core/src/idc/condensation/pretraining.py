@@ -22,6 +22,7 @@ def pretrain(
     progress: Callable[[float], None],
     *,
     unfinished: bool,
+    seen: Sequence[Split],
     processes: Processes = Processes(),
 ) -> str | None:
     """Train the networks that the pipeline's condensation starts from, if any are missing.
@@ -31,6 +32,7 @@ def pretrain(
         real: the training split.
         progress: called with the fraction done, 0 to 1.
         unfinished: whether inner steps remain; else only the labels need networks.
+        seen: what the networks of each group see.
         processes: among which the networks are divided.
 
     Returns:
@@ -42,17 +44,39 @@ def pretrain(
     """
     # As ``idc pretrain``: whether the training is compiled must not depend on the length of the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
-        needed = Pretraining.of(plan, real, unfinished=unfinished)
+        needed = Pretraining.of(plan, real, unfinished=unfinished, seen=seen)
         return "; ".join(needed.train(progress, processes)) if needed.missing(processes) else None
+
+
+def seen_by_groups(plan: Pipeline, real: Split) -> list[Split]:
+    """What the networks see that groups of classes are matched with, each split once.
+
+    Args:
+        plan: the pipeline.
+        real: the training split.
+    """
+    if plan.groups is None:
+        return [real]
+    return [real.of_classes(labels) for labels in dict.fromkeys(map(tuple, plan.groups.seen(real.spec)))]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A pool that a stage declares."""
+
+    place: str
+    """The table of the pipeline that declares it."""
+    pool: Pretrained
+    real: Split
+    """The images that its networks are trained on."""
 
 
 @dataclass(frozen=True)
 class PoolNetwork:
     """A network that must be there before a run begins."""
 
-    place: str
-    """The table of the pipeline that declares it."""
-    pool: Pretrained
+    of: Declared
+    """Its pool."""
     number: int
     """In its pool, from 0."""
     file: Path
@@ -65,25 +89,26 @@ class Pretraining:
     Precision is part of what determines them, so that all methods are for within an active `Execution`.
     """
 
-    declared: tuple[tuple[str, Pretrained], ...]
-    """The pools, and the table of the pipeline that declares each."""
+    declared: tuple[Declared, ...]
     model: Model
-    real: Split
-    """The training split."""
 
     @classmethod
-    def of(cls, plan: Pipeline, real: Split, *, unfinished: bool = True) -> "Pretraining":
+    def of(
+        cls, plan: Pipeline, real: Split, *, unfinished: bool = True, seen: Sequence[Split] | None = None
+    ) -> "Pretraining":
         """What the stages of a pipeline declare.
 
         Args:
             plan: the pipeline.
             real: the training split.
             unfinished: whether inner steps remain; else only the labels need networks.
+            seen: what the networks see that groups of classes are matched with; by default of all groups.
         """
-        stages = (("networks", plan.networks), ("labels", plan.labels))[0 if unfinished else 1 :]
-        return cls(
-            tuple((place, pool) for place, stage in stages for pool in stage.pools()), plan.model, real
-        )
+        found = [Declared("labels", pool, real) for pool in plan.labels.pools()]
+        if unfinished and (pools := plan.networks.pools()):
+            of_groups = seen_by_groups(plan, real) if seen is None else seen
+            found += [Declared("networks", pool, each) for each in of_groups for pool in pools]
+        return cls(tuple(found), plan.model)
 
     def refuse_unfit(self) -> None:
         """Refuse pools that do not fit the data, and different ones in the same folder.
@@ -92,12 +117,12 @@ class Pretraining:
             InputError: which field or file, and how to mend it.
         """
         owners: dict[Path, tuple[str, str]] = {}
-        for place, pool in self.declared:
-            with within(place):
-                pool.refuse_unfit(self.model, self.real)
-                fingerprint = pool.fingerprint(self.model, self.real)
-                for file in pool.files(self.model, self.real):
-                    other, determined_by = owners.setdefault(file, (place, fingerprint))
+        for each in self.declared:
+            with within(each.place):
+                each.pool.refuse_unfit(self.model, each.real)
+                fingerprint = each.pool.fingerprint(self.model, each.real)
+                for file in each.pool.files(self.model, each.real):
+                    other, determined_by = owners.setdefault(file, (each.place, fingerprint))
                     if determined_by != fingerprint:
                         raise InputError(
                             f"pool.path: {file.parent} is also the folder of another pool, that of "
@@ -107,9 +132,9 @@ class Pretraining:
     def networks(self) -> list[PoolNetwork]:
         """The networks of all pools, in order; those that several pools share only once."""
         found: dict[Path, PoolNetwork] = {}
-        for place, pool in self.declared:
-            for number, file in enumerate(pool.files(self.model, self.real)):
-                found.setdefault(file, PoolNetwork(place, pool, number, file))
+        for each in self.declared:
+            for number, file in enumerate(each.pool.files(self.model, each.real)):
+                found.setdefault(file, PoolNetwork(each, number, file))
         return list(found.values())
 
     def missing(self, processes: Processes = Processes()) -> list[PoolNetwork]:
@@ -120,13 +145,13 @@ class Pretraining:
         everywhere = {number for numbers in processes.told(own) for number in numbers}
         return [networks[number] for number in sorted(everywhere)]
 
-    def untrained(self) -> list[tuple[Pretrained, int]]:
+    def untrained(self) -> list[tuple[Declared, int]]:
         """Images that the missing networks are still to be trained on, for each recipe that differs."""
-        found: dict[str, tuple[Pretrained, int]] = {}
+        found: dict[str, tuple[Declared, int]] = {}
         for network in self.missing():
-            recipe = network.pool.fingerprint(self.model, self.real)
-            pool, images = found.get(recipe, (network.pool, 0))
-            found[recipe] = pool, images + pool.training_images(self.real)
+            recipe = network.of.pool.fingerprint(self.model, network.of.real)
+            _, images = found.get(recipe, (network.of, 0))
+            found[recipe] = network.of, images + network.of.pool.training_images(network.of.real)
         return list(found.values())
 
     def train(
@@ -152,7 +177,7 @@ class Pretraining:
         """
         self.refuse_unfit()
         missing, trained = self.missing(processes), set[Path]()
-        images = [network.pool.training_images(self.real) for network in missing]
+        images = [network.of.pool.training_images(network.of.real) for network in missing]
         for first in range(0, len(missing), processes.count):
             until = first + processes.count
             done, after = (sum(images[:end]) / sum(images) for end in (first, until))
@@ -175,8 +200,8 @@ class Pretraining:
         """Train a network unless another run has done so in the meantime; whether this process did."""
         if network.file.is_file():
             return False
-        with within(network.place):
-            network.pool.train(network.number, self.model, self.real, progress)
+        with within(network.of.place):
+            network.of.pool.train(network.number, self.model, network.of.real, progress)
         return True
 
 
@@ -192,7 +217,7 @@ def _refuse_unseen(networks: Sequence[PoolNetwork], processes: Processes) -> Non
     for network in networks:
         while not network.file.is_file() and unseen is None:
             if time.monotonic() > until:
-                unseen = network.place, f"{processes.name()} does not see {network.file}"
+                unseen = network.of.place, f"{processes.name()} does not see {network.file}"
             time.sleep(0.05)
     for told in filter(None, processes.told(unseen)):
         place, what = told

@@ -21,7 +21,7 @@ def with_soft_labels(plan: Pipeline, codes: Codes, real: Split, processes: Proce
         processes: among which missing networks are divided.
     """
     spec = real.spec
-    pretrain(plan, real, lambda fraction: None, unfinished=False, processes=processes)
+    pretrain(plan, real, lambda fraction: None, unfinished=False, seen=[], processes=processes)
     # As in `pretrain`: whether they are compiled must not depend on the length of the run.
     with Execution.on(real.device, plan.precision, plan.compile).active():
         batch = decode(plan.decoder.for_evaluation(), codes, plan.images_per_class, spec)

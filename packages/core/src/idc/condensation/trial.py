@@ -38,10 +38,9 @@ def try_stages(
     preprocessing.refuse_unfit()
     plan.networks.refuse_unfit(plan.model, real)
     plan.labels.refuse_unfit(plan.model, real)
-    Pretraining.of(plan, real).refuse_unfit()
+    Pretraining.of(plan, real, seen=[real]).refuse_unfit()
     for evaluator in plan.evaluate:
-        evaluator.refuse_unfit(spec)
-        if plan.labels.soft or plan.decoder.soft_labels():
+        if evaluator.reads_synsets and (plan.labels.soft or plan.decoder.soft_labels()):
             evaluator.refuse_soft_labels()
     network = _like_those_matched(plan, real, streams.child("check"))
 

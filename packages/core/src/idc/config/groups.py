@@ -57,3 +57,18 @@ class Groups(Table):
         return [
             sorted(label for group in groups[: last + 1] for label in group) for last in range(len(groups))
         ]
+
+
+def known_by_class(groups: Groups | None, spec: ImageSpec) -> list[frozenset[int]]:
+    """For each class, the classes whose real images its codes may depend on.
+
+    Args:
+        groups: of the pipeline; None: all classes were condensed together.
+        spec: of the images.
+    """
+    groups = groups or Groups(classes=len(spec.classes))
+    known = [frozenset[int]()] * len(spec.classes)
+    for labels, seen in zip(groups.labels(spec), groups.seen(spec), strict=True):
+        for label in labels:
+            known[label] = frozenset(seen)
+    return known

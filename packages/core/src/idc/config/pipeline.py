@@ -198,7 +198,8 @@ class Pipeline(Table):
                     "init": baseline.init,
                     "decoder": baseline.decoder,
                     "iterations": 0,
-                    "groups": None,
+                    # Drawn apart only where it may know no more than the synset does.
+                    "groups": self.groups if self.groups and self.groups.see != "all" else None,
                     "baseline": (),
                 }
             )
@@ -217,23 +218,25 @@ class Pipeline(Table):
     def _groups_fit(self) -> Self:
         if self.groups is None:
             return self
-        if self.decoder.shared:
-            shared = ", ".join(sorted(self.decoder.shared))
-            raise ValueError(
-                f"groups: decoder {self.decoder.type!r} shares {shared} among all classes, which groups that "
-                "are condensed apart cannot; leave [groups] out, or choose another decoder"
-            )
+        apart = [self.decoder]
+        # Those of the baselines too, where they are drawn group by group.
+        apart += [each.decoder for each in self.baseline] if self.groups.see != "all" else []
+        for decoder in apart:
+            if decoder.shared:
+                shared = ", ".join(sorted(decoder.shared))
+                raise ValueError(
+                    f"groups: decoder {decoder.type!r} shares {shared} among all classes, which groups that "
+                    "are condensed apart cannot; leave [groups] out, or choose another decoder"
+                )
         if self.snapshot_every is not None:
             raise ValueError(
                 "snapshot_every: there are no snapshots with [groups], which are condensed one after the "
                 "other; leave one of them out"
             )
-        pools = self.networks.pools() or self.labels.pools()
-        if self.groups.see != "all" and (pools or self.decoder.soft_labels()):
-            what = "pools" if pools else "the decoder's soft labels"
+        if self.groups.see != "all" and (self.labels.soft or self.decoder.soft_labels()):
             raise ValueError(
-                f"groups.see: {self.groups.see!r} is not allowed with {what}, which are of all classes; set "
-                "groups.see = 'all'"
+                f"groups.see: {self.groups.see!r} is not allowed with soft labels, which are of all classes; "
+                "set groups.see = 'all'"
             )
         return self
 

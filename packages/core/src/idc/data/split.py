@@ -1,6 +1,6 @@
 """Real images: a split is one tensor, in memory or mapped from a file."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -79,15 +79,24 @@ class Split:
         """
         if list(labels) == list(range(len(self.spec.classes))):
             return self
+        names = tuple(self.spec.classes[label] for label in labels)
+        spec = self.spec.model_copy(update={"classes": names})
+        return self.relabelled({label: new for new, label in enumerate(labels)}, spec)
+
+    def relabelled(self, labels: Mapping[int, int], spec: ImageSpec) -> "Split":
+        """A split of the images of some classes, in their order, with other labels.
+
+        Args:
+            labels: of the wanted classes, by their numbers.
+            spec: with the classes that the new labels number.
+        """
         kept = torch.cat([self.members[label] for label in labels]).sort().values
-        renumbered = torch.zeros(len(self.spec.classes), dtype=self.labels.dtype, device=self.device)
-        renumbered[torch.tensor(labels, device=self.device)] = torch.arange(
-            len(labels), dtype=self.labels.dtype, device=self.device
-        )
-        spec = self.spec.model_copy(update={"classes": tuple(self.spec.classes[label] for label in labels)})
+        renumbered = torch.zeros(len(self.spec.classes), dtype=torch.int64, device=self.device)
+        for old, new in labels.items():
+            renumbered[old] = new
         # A copy, where the pixels are: on the CPU if not all fit into a GPU.
         pixels = self.pixels.index_select(0, kept.to(self.pixels.device))
-        return Split(pixels, renumbered[self.labels[kept.to(self.device)]], spec)
+        return Split(pixels, renumbered[class_numbers(self.labels[kept.to(self.device)])], spec)
 
     def _rows(self, indices: Indices) -> Pixels:
         # pixels[indices] is ten times slower on a CPU: it copies value by value.
@@ -178,6 +187,18 @@ class RealData:
     def to(self, device: torch.device) -> "RealData":
         """Both splits on a device."""
         return RealData(self.train.to(device), self.test.to(device))
+
+
+def joined(parts: Sequence[Split]) -> Split:
+    """All images of several splits of the same shape and classes, which must not be empty.
+
+    Returns:
+        The images in the dataset's value range, unless all parts have bytes.
+    """
+    first = parts[0]
+    alike = len({part.pixels.dtype for part in parts}) == 1
+    pixels = [part.pixels if alike else part.images() for part in parts]
+    return Split(torch.cat(pixels), torch.cat([part.labels for part in parts]), first.spec)
 
 
 def from_tensors(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+import numpy as np
+
 from idc.data.examples import Example, Examples, RawDataset, Subset
 from idc.errors import InputError
 from idc.seeding import Streams
@@ -18,6 +20,8 @@ class Wanted:
     """The dataset's type, for messages."""
     classes: tuple[str, ...] | None
     """Names, in the order of the labels; None for all."""
+    class_order: int | None
+    """Seed of a random order of the classes; None to keep theirs."""
     limit: int | None
     """Maximum number of training images per class."""
     test_fraction: float | None
@@ -57,6 +61,9 @@ def select(found: RawDataset, wanted: Wanted) -> Selection:
     for examples in filter(None, (found.train, found.test)):
         _refuse_invalid_labels(examples, found.classes)
     classes = wanted.classes or found.classes
+    if wanted.class_order is not None:
+        order = np.random.RandomState(wanted.class_order).permutation(len(classes))
+        classes = tuple(classes[label] for label in order)
     numbers = [_number_of(name, found) for name in classes]
     if len(set(numbers)) < len(numbers):
         twice = next(name for name in classes if classes.count(name) > 1)

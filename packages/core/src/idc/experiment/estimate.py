@@ -86,7 +86,10 @@ def estimate(condensation: Condensation, *, trial: bool, processes: int = 1) -> 
     )
     soft = count * len(spec.classes) if plan.labels.soft else 0
     with condensation.group.execution.active():
-        pretraining = Pretraining.of(plan, condensation.data.train, unfinished=len(condensation) > 0)
+        seen = [group.real for group in condensation.groups]
+        pretraining = Pretraining.of(
+            plan, condensation.data.train, unfinished=len(condensation) > 0, seen=seen
+        )
         missing, untrained = len(pretraining.missing()), pretraining.untrained()
     scored = _scored(plan, spec, count, condensation.group.matching.decoded) if plan.evaluate else []
     scoring = sum(

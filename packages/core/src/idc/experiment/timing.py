@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import torch
 
 from idc.condensation.loop import Condensation
+from idc.condensation.pretraining import Declared
 from idc.condensation.trial import prepare
 from idc.config.pipeline import Pipeline
 from idc.experiment.division import Parts
 from idc.experiment.score import evaluate
-from idc.kinds import Pretrained
 from idc.seeding import Streams
 from idc.shapes import Indices
 from idc.synset.synset import Synset
@@ -28,7 +28,7 @@ class _EnoughError(Exception):
 
 
 def timed(
-    condensation: Condensation, synset: Synset, untrained: Sequence[tuple[Pretrained, int]], scored: float
+    condensation: Condensation, synset: Synset, untrained: Sequence[tuple[Declared, int]], scored: float
 ) -> Parts:
     """Seconds of each part of a run in this process.
 
@@ -50,14 +50,14 @@ def networks_started(plan: Pipeline) -> int:
     return sum(not (number and plan.networks.reuses_network(number)) for number in range(plan.iterations))
 
 
-def _pretraining(condensation: Condensation, untrained: Sequence[tuple[Pretrained, int]]) -> float:
+def _pretraining(condensation: Condensation, untrained: Sequence[tuple[Declared, int]]) -> float:
     """Seconds of training what is missing, by those of a few batches for each pool."""
-    plan, train, device = condensation.pipeline, condensation.data.train, condensation.device
+    plan, device = condensation.pipeline, condensation.device
     total = 0.0
-    for pool, images in untrained:
+    for declared, images in untrained:
         # The first time it may compile.
-        _clocked(device, pool.try_training, plan.model, train)
-        seen, seconds = _clocked(device, pool.try_training, plan.model, train)
+        _clocked(device, declared.pool.try_training, plan.model, declared.real)
+        seen, seconds = _clocked(device, declared.pool.try_training, plan.model, declared.real)
         total += images / seen * seconds
     return total
 

@@ -15,7 +15,7 @@ from idc.errors import InputError
 from idc.kinds.augmentation import Augmentation
 from idc.kinds.dataset import Dataset
 from idc.kinds.decoder import Decoder, PixelDecoder
-from idc.kinds.evaluation import Evaluation
+from idc.kinds.evaluation import Evaluation, Point, Scores
 from idc.kinds.evaluator import Evaluator, EvaluatorInputs, Need
 from idc.kinds.initializer import Initializer
 from idc.kinds.labeller import Labeller
@@ -82,6 +82,7 @@ __all__ = [
     "Optimizer",
     "OptimizerState",
     "PixelDecoder",
+    "Point",
     "Pretrained",
     "PretrainedStage",
     "RawDataset",
@@ -89,6 +90,7 @@ __all__ = [
     "Rows",
     "Sampler",
     "Scalar",
+    "Scores",
     "Split",
     "StoredImages",
     "Streams",

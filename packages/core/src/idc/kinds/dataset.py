@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from idc.data.subset import Wanted
     from idc.shapes import Images
 
-CHOICE = {"classes", "limit", "test_fraction", "subset_seed", "mean", "std"}
+CHOICE = {"classes", "class_order", "limit", "test_fraction", "subset_seed", "mean", "std"}
 """Fields that do not affect how an image is read, so that changing them keeps the cached images."""
 
 
@@ -33,6 +33,10 @@ class Dataset(Stage):
 
     classes: tuple[str, ...] | None = None
     """Names of the classes to use, in the order of their labels; all by default."""
+    class_order: Annotated[int, Field(ge=0, lt=2**32)] | None = None
+    """Seed of a random order of the classes, for continual learning: NumPy's
+    ``RandomState(seed).permutation``. IDC's public code has that of seed 0 for CIFAR-100, sorted within each
+    step. By default the classes stay in order."""
     limit: Annotated[int, Field(ge=1)] | None = None
     """Maximum number of training images per class, drawn by `subset_seed`, in their original order; all by
     default."""
@@ -107,6 +111,7 @@ class Dataset(Stage):
         return Wanted(
             type=str(self.type),
             classes=self.wanted_classes(),
+            class_order=self.class_order,
             limit=self.limit,
             test_fraction=self.test_fraction,
             subset_seed=self.subset_seed,

@@ -8,6 +8,20 @@ from pydantic import Field, computed_field
 from idc.table import Record
 
 
+class Point(NamedTuple):
+    """A metric at one place of a curve, which reports draw."""
+
+    metric: str
+    along: str = ""
+    """What the curve runs along, such as ``classes seen``; empty for a metric that is no point of a curve."""
+    at: float | None = None
+    """Where, in the unit of `along`."""
+
+
+Scores = dict[str | Point, float]
+"""Of one network, by metric, the main one first."""
+
+
 class EvaluationKey(NamedTuple):
     """What was scored and how."""
 
@@ -16,6 +30,8 @@ class EvaluationKey(NamedTuple):
     recipe: str
     model: str
     metric: str
+    along: str
+    at: float | None
 
 
 class Evaluation(Record):
@@ -28,6 +44,10 @@ class Evaluation(Record):
     model: str
     metric: str
     """What the values are; accuracies are in percent, 0 to 100."""
+    along: str = ""
+    """For a point of a curve: what the curve runs along, such as ``classes seen``."""
+    at: float | None = None
+    """For a point of a curve: where on it."""
     values: tuple[float, ...] = Field(min_length=1)
     """One score for each run, in the order of the runs."""
     synset: str = ""
@@ -42,7 +62,9 @@ class Evaluation(Record):
     @property
     def key(self) -> EvaluationKey:
         """What was scored and how: evaluations with the same key can be compared, pooled and replaced."""
-        return EvaluationKey(self.synset, self.type, self.recipe, self.model, self.metric)
+        return EvaluationKey(
+            self.synset, self.type, self.recipe, self.model, self.metric, self.along, self.at
+        )
 
     @property
     def recipe(self) -> str:

@@ -1,11 +1,12 @@
 """The kind of stage that scores a synthetic dataset."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from idc.kinds.evaluation import Scores
 from idc.kinds.model import Model
 from idc.kinds.stage import Stage
 
@@ -15,35 +16,46 @@ if TYPE_CHECKING:
     from idc.shapes import Codes
     from idc.spec import ImageSpec
 
-Need = Literal["codes", "test", "train"]
+Need = Literal["codes", "synthetic", "test", "train"]
+OF_SYNSETS: frozenset[Need] = frozenset({"codes", "synthetic"})
 
 
 class EvaluatorInputs:
-    """The decoded images, and whatever else the evaluator declares in `Evaluator.needs`.
+    """What the evaluator declares in `Evaluator.needs`.
 
     Using what is not declared raises a TypeError, so that a forgotten declaration shows in the evaluator's
     first test, and not where the data were left on another device.
 
     Args:
-        synthetic: decoded training images with their labels, on the device to compute on.
-        matched_per_class: training images of a class that the codes decode to while matching.
-        real: both real splits; of the declared ones, batches are on the device to compute on.
-        codes: the stored tensors, on the CPU.
         needs: what the evaluator declares.
+        real: both real splits; of the declared ones, batches are on the device to compute on.
+        synthetic: decoded training images with their labels, on the device to compute on.
+        matched_per_class: training images of a class that the codes decode to while matching; 0 without a
+            synset.
+        codes: the stored tensors, on the CPU.
     """
 
     def __init__(
         self,
-        synthetic: "Split",
-        matched_per_class: int,
-        real: "RealData",
-        codes: "Codes",
         needs: frozenset[Need],
+        real: "RealData",
+        synthetic: "Split | None" = None,
+        matched_per_class: int = 0,
+        codes: "Codes | None" = None,
     ) -> None:
-        self.synthetic = synthetic
         self.matched_per_class = matched_per_class
-        self._everything: dict[Need, Any] = {"test": real.test, "train": real.train, "codes": codes}
+        self._everything: dict[Need, Any] = {
+            "codes": codes,
+            "synthetic": synthetic,
+            "test": real.test,
+            "train": real.train,
+        }
         self._needs = needs
+
+    @property
+    def synthetic(self) -> "Split":
+        """The decoded training images with their labels."""
+        return self._declared("synthetic")
 
     @property
     def test(self) -> "Split":
@@ -72,9 +84,6 @@ class Evaluator(Stage):
     group: ClassVar[str] = "idc.evaluators"
     default_type: ClassVar[str | None] = "retrain"
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"test"})
-    """What `score` uses besides the decoded images: the real ``test`` or ``train`` split, which are then
-    on the device, or the stored ``codes``. It gets nothing else."""
     trains_networks: ClassVar[bool] = True
     """Whether `score` trains a network; if not, a synset is scored once, whatever `models` and `runs` are."""
     outside_protocol: ClassVar[frozenset[str]] = frozenset({"type", "models", "runs"})
@@ -85,9 +94,32 @@ class Evaluator(Stage):
     runs: Annotated[int, Field(ge=1)] = 5
     """Networks trained of each architecture, each from its own seed."""
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What `score` uses, and gets: the decoded ``synthetic`` images, the stored ``codes``, the real
+        ``test`` or ``train`` split, which are then on the device.
+
+        An evaluator that needs neither images nor codes of a synset is run once, and scores the real data.
+        """
+        return frozenset({"synthetic", "test"})
+
+    @property
+    def reads_synsets(self) -> bool:
+        """Whether scores depend on the synset, and not on the real data alone."""
+        return bool(self.needs & OF_SYNSETS)
+
+    @property
+    def subject(self) -> str:
+        """Name in reports of what is scored if no synset is read."""
+        return "real data"
+
     @abstractmethod
-    def refuse_unfit(self, spec: "ImageSpec") -> None:
+    def refuse_unfit(self, spec: "ImageSpec", model: Model) -> None:
         """Refuse fields that do not fit such images; called before a run begins.
+
+        Args:
+            spec: of the images.
+            model: the pipeline's, which is trained if there are no `models`.
 
         Raises:
             InputError: which field, and what is allowed.
@@ -98,6 +130,17 @@ class Evaluator(Stage):
 
         Raises:
             InputError: which field, and what is allowed.
+        """
+
+    def refuse_knowledge(self, known: Sequence[frozenset[int]], spec: "ImageSpec") -> None:
+        """Refuse synsets whose codes know more than they may; called before a run begins.
+
+        Args:
+            known: for each class, the classes whose real images its codes may depend on.
+            spec: of the images.
+
+        Raises:
+            InputError: which class knows of which, and what to change.
         """
 
     def operations(self, images: int, matched_per_class: int, spec: "ImageSpec", model: Model) -> float:
@@ -127,18 +170,19 @@ class Evaluator(Stage):
         model: Model,
         streams: "Streams",
         progress: "Callable[[float], None]",
-    ) -> dict[str, float]:
+    ) -> Scores:
         """Score one network: one run of one architecture.
 
         Networks are scored in any order and by several processes at once, so a score must follow from the
         arguments alone.
 
         Args:
-            inputs: the decoded images, and what `needs` declares.
+            inputs: what `needs` declares.
             model: its architecture; the pipeline's if the evaluator names no `models`.
             streams: where random draws come from; each run has its own, the same for all architectures.
             progress: called now and then with the fraction done, 0 to 1.
 
         Returns:
-            By metric, the main one first; the same metrics in the same order for every network.
+            By metric, the main one first; the same metrics in the same order for every network. A `Point` is
+            drawn as part of a curve.
         """

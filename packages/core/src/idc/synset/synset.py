@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from idc.config.groups import Groups, known_by_class
 from idc.config.pipeline import Pipeline
 from idc.data.fingerprint import digest
 from idc.data.split import Split
@@ -139,6 +140,11 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     def spec(self) -> ImageSpec:
         """Image format, as in the condensed dataset."""
         return self.header.spec
+
+    def known_by_class(self) -> list[frozenset[int]]:
+        """For each class, the classes whose real images its codes may depend on."""
+        groups = self.header.pipeline.get("groups")
+        return known_by_class(Groups.model_validate(groups) if groups else None, self.header.spec)
 
     @property
     def pipeline(self) -> Pipeline:

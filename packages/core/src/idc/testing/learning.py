@@ -92,10 +92,10 @@ def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> Non
     The evaluator gets only what it declares in `needs`.
     """
     check_stage(evaluator)
-    evaluator.refuse_unfit(data.spec)
+    evaluator.refuse_unfit(data.spec, ToyModel())
     fractions: list[float] = []
     matched = len(synset) // len(data.spec.classes)
-    inputs = EvaluatorInputs(synset.split(), matched, data, synset.codes, evaluator.needs)
+    inputs = EvaluatorInputs(evaluator.needs, data, synset.split(), matched, synset.codes)
     with global_generator_untouched():
         first, again, other = (
             evaluator.score(inputs, ToyModel(), STREAMS.child(run), fractions.append) for run in (0, 0, 1)

@@ -23,6 +23,7 @@ from idc.spec import ImageSpec
 from idc.table import Table
 from idc.training import update
 from idc.training.cutmix import cutmix, draw_cutmix, mixed_cross_entropy
+from idc.training.distillation import Teacher
 from idc.training.preprocessing import Preprocessing
 from idc.training.soft_labels import softened
 
@@ -97,6 +98,7 @@ class Training(Table):
         split: Split,
         preprocessing: Preprocessing,
         learning_rate: float | None = None,
+        teacher: Teacher | None = None,
     ) -> Network:
         """Train on the next batch: number ``network.batches`` of an endless series of shuffled epochs.
 
@@ -105,11 +107,12 @@ class Training(Table):
             split: to train on.
             preprocessing: as returned by `preprocessing` for the split.
             learning_rate: for schedules; the recipe's by default.
+            teacher: whose distillation loss is added; none by default.
 
         Returns:
             The network with new weights, optimizer state and buffers, one batch further.
         """
-        return self.step_and_hits(network, split, preprocessing, learning_rate)[0]
+        return self.step_and_hits(network, split, preprocessing, learning_rate, teacher)[0]
 
     def step_and_hits(
         self,
@@ -117,6 +120,7 @@ class Training(Table):
         split: Split,
         preprocessing: Preprocessing,
         learning_rate: float | None = None,
+        teacher: Teacher | None = None,
     ) -> tuple[Network, Int[Tensor, ""]]:
         """What `step` returns, and how many images of the batch the network classified correctly before it.
 
@@ -140,6 +144,7 @@ class Training(Table):
             draws: list[Draw],
             mix: Draw,
             factors: Tensors,
+            taught: Weights,
         ) -> tuple[Weights, Weights, OptimizerState, Tensor]:
             batch = Split(pixels, labels, split.spec).batch()
             images = cutmix(preprocessing(batch.images, draws), mix)
@@ -147,12 +152,14 @@ class Training(Table):
             tracked = {name: buffer.clone() for name, buffer in buffers.items()}
             logits = network.logits(images, leaves, tracked)
             loss = mixed_cross_entropy(*softened(logits, batch.labels, self.temperature), mix)
+            if teacher is not None:
+                loss = loss + teacher.loss(images, logits, taught)
             gradients = dict(zip(leaves, torch.autograd.grad(loss, tuple(leaves.values())), strict=True))
             weights, state = self._updated(weights, state, gradients, factors)
             hits = (logits.argmax(1) == class_numbers(batch.labels)).sum()
             return weights, tracked, state, hits
 
-        key = Like(self, network.architecture, split.spec)
+        key = Like(self, network.architecture, split.spec, teacher and teacher.key)
         with (
             self._execution_of(len(indices), split),
             network.streams.seeded("layers", network.batches, device=device),
@@ -167,6 +174,7 @@ class Training(Table):
                 chosen.pixels,
                 chosen.labels,
                 *drawn,
+                teacher.state if teacher else {},
             )
         further = replace(
             network,
@@ -179,12 +187,17 @@ class Training(Table):
         return further, hits
 
     def steps(
-        self, network: Network, split: Split, count: int, learning_rate: float | None = None
+        self,
+        network: Network,
+        split: Split,
+        count: int,
+        learning_rate: float | None = None,
+        teacher: Teacher | None = None,
     ) -> Network:
         """The network after ``count`` steps."""
         preprocessing = self.preprocessing(split)
         for _ in range(count):
-            network = self.step(network, split, preprocessing, learning_rate)
+            network = self.step(network, split, preprocessing, learning_rate, teacher)
         return network
 
     def _begun(self, network: Network) -> Network:

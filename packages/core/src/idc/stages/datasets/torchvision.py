@@ -129,6 +129,21 @@ class SVHN(TorchvisionDataset):
         return torch.from_numpy(found.data), torch.from_numpy(found.labels).long(), list("0123456789")
 
 
+@final
+class USPS(TorchvisionDataset):
+    """7,291 training and 2,007 test images of 16x16 pixels in 10 classes of handwritten digits."""
+
+    folder = "usps"
+    expected = "usps.bz2 and usps.t.bz2"
+
+    type: Literal["usps"] = "usps"
+
+    def read(self, root: Path, *, train: bool, download: bool) -> tuple[Tensor, Tensor, list[str]]:
+        """One channel."""
+        found = torchvision.datasets.USPS(root / self.folder, train=train, download=download)
+        return torch.from_numpy(found.data)[:, None], torch.tensor(found.targets), list("0123456789")
+
+
 def _grey(found: Any) -> tuple[Tensor, Tensor, list[str]]:
     return found.data[:, None], found.targets, found.classes
 

@@ -15,6 +15,7 @@ IDC: dict[str, Any] = {
         "augment": [{"type": "dsa", "strategy": "color_crop_flip_scale_rotate"}],
     },
 }
+INCREMENTAL: dict[str, Any] = {**IDC, "milestones": [0.6, 0.8]}
 IMAGENET: dict[str, Any] = {
     **IDC,
     "epochs": "by-images",
@@ -68,6 +69,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
             "batch_size": 128,
         },
     },
+    # IDC's public code for class-incremental learning. DSA does better there without CutMix, with 256 images
+    # in a batch (its README).
+    "idc-2022-incremental": INCREMENTAL,
     # DC's public code without augmentation, and as it evaluates DSA and DM.
     "dc-2021": DC,
     "dsa-2021": DSA,
@@ -77,7 +81,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     # NCFM's public code, on everything but Tiny ImageNet with 10 (300 epochs) and 50 images per class (40).
     "ncfm-2025": NCFM,
 }
-"""Fields of the evaluator ``retrain`` that each protocol fixes."""
+"""Fields of the evaluators that each protocol fixes."""
 
 BY_IMAGES = {1: 3000, 10: 2000, 50: 1500, 200: 1000, 500: 500}
 """Maximum number of training images per class → epochs on ImageNet subsets (IDC's code); 300 for more."""

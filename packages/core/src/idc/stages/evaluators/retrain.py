@@ -1,125 +1,32 @@
 """The field's standard evaluation: train new networks on the synset alone and test them on real images."""
 
-import hashlib
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, ClassVar, Literal, cast, final
+from collections.abc import Callable
+from typing import ClassVar, Literal, final
 
-from pydantic import ConfigDict, Field, model_validator
-
-from idc.errors import refused, within
-from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, InputError, Model, Streams
-from idc.runtime.execution import current_execution
-from idc.stages.evaluators.protocols import PROTOCOLS, epochs_by_images
-from idc.table import merged
-from idc.training.recipe import Training, accuracy
-
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, Model, Scores, Streams
+from idc.stages.evaluators.protocol_evaluator import ProtocolEvaluator, refuse_other_images
+from idc.training.recipe import accuracy
 
 
 @final
-class Retrain(Evaluator):
+class Retrain(ProtocolEvaluator):
     """Accuracy after the last epoch, over several networks.
 
     ``protocol`` provides every field that the table omits; the report names the fields that it changes.
     """
 
-    # The protocol supplies every other field, so a file need not.
-    model_config = ConfigDict(json_schema_extra={"required": []})
-
     outside_protocol: ClassVar[frozenset[str]] = Evaluator.outside_protocol | {"best"}
 
     type: Literal["retrain"] = "retrain"
-    protocol: str = "idc-2022"
-    """Name of a published recipe."""
-    epochs: Annotated[int, Field(ge=1)] | Literal["by-images"]
-    """Number of epochs; ``by-images``: fewer for more training images (IDC's rule for ImageNet subsets)."""
-    milestones: tuple[Fraction, ...] | Literal["after-half"]
-    """Fractions of the epochs after which the learning rate decays; ``after-half``: once, after half of them,
-    rounded up, and one more (DC's code)."""
-    decay: Annotated[float, Field(gt=0)]
-    """Factor of the learning rate at each milestone."""
-    restart: bool = False
-    """Whether momentum is reset at each milestone, as in DC's code."""
     best: bool = False
     """Whether to also report the best accuracy of each run, tested after each quarter of the epochs. It is
     selected on the test split, so never the main result."""
-    training: Training
-    """Training recipe of the networks."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_in_protocol(cls, value: object) -> object:
-        if not isinstance(value, Mapping):
-            return value
-        table = cast(Mapping[str, Any], value)
-        name = table.get("protocol", cls.model_fields["protocol"].default)
-        if not isinstance(name, str) or name not in PROTOCOLS:
-            message = f"unknown protocol {name!r} (known: {', '.join(PROTOCOLS)})"
-            raise refused(cls.__name__, {"protocol": message}, table)
-        return merged(PROTOCOLS[name], table)
-
-    def protocol_as_run(self) -> str:
-        """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
-        published = Retrain.model_validate({"protocol": self.protocol})
-        fields = [(name, self, published) for name in ("epochs", "milestones", "decay", "restart")]
-        fields += [(name, self.training, published.training) for name in Training.model_fields]
-        changed: list[str] = []
-        for name, ours, theirs in fields:
-            value = getattr(ours, name)
-            if value != getattr(theirs, name):
-                place = name if ours is self else f"training.{name}"
-                # With the value, so that scores that differ only in it are not confused.
-                changed.append(f"{place} {_said(value)}")
-        changed += (
-            [f"precision {current_execution().precision}"] if current_execution().precision != "fp32" else []
-        )
-        return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
-
-    def learning_rate(self, epoch: int, epochs: int) -> float:
-        """The learning rate of an epoch, counted from 0.
-
-        Args:
-            epoch: from 0.
-            epochs: in total.
-        """
-        passed = sum(epoch >= first for first in self._decays(epochs))
-        return self.training.learning_rate * self.decay**passed
-
-    def _decays(self, epochs: int) -> list[int]:
-        """The first epochs, counted from 0, with a lower learning rate than the one before."""
-        if self.milestones == "after-half":
-            return [(epochs + 1) // 2 + 1]
-        return [int(fraction * epochs) for fraction in self.milestones]
-
-    def refuse_unfit(self, spec: ImageSpec) -> None:
-        """Refuse models and augmentations that do not fit such images."""
-        with within("evaluate"):
-            self.training.refuse_unfit(spec)
-            for position, model in enumerate(self.models):
-                with within(f"models.{position}"):
-                    model.fresh(spec, Streams(0))
-
-    def refuse_soft_labels(self) -> None:
-        """Refuse CutMix, which would mix labels that other networks gave to whole images."""
-        if self.training.cutmix:
-            raise InputError(
-                f"evaluate: protocol {self.protocol!r} mixes images and labels with probability "
-                f"{self.training.cutmix:g} (training.cutmix), but the synset's labels are soft; set "
-                "training.cutmix = 0, or use hard labels"
-            )
 
     def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
         """Forward and backward passes of all networks over all epochs."""
         networks = [each.fresh(spec, Streams(0)) for each in self.models or (model,)]
-        passes = 3 * self.runs * self._epochs(images, matched_per_class, spec) * images
+        passes = 3 * self.runs * self.epochs_of(images, matched_per_class, spec) * images
         return passes * sum(network.operations(spec.shape) for network in networks)
-
-    def _epochs(self, images: int, matched_per_class: int, spec: ImageSpec) -> int:
-        if self.epochs == "by-images":
-            classes = len(spec.classes)
-            # IDC's code counts at most the decoder's bound, even if all images are evaluated.
-            return epochs_by_images(min(images // classes, matched_per_class), classes)
-        return self.epochs
 
     def score(
         self,
@@ -127,55 +34,23 @@ class Retrain(Evaluator):
         model: Model,
         streams: Streams,
         progress: Callable[[float], None],
-    ) -> dict[str, float]:
+    ) -> Scores:
         """Accuracy of a new network on the test split, and with `best` the best of those measured.
 
         Raises:
             InputError: the synset's images or classes differ from the dataset's.
         """
         split = inputs.synthetic
-        _refuse_other_images(split.spec, inputs.test.spec)
-        epochs = self._epochs(len(split), inputs.matched_per_class, split.spec)
+        refuse_other_images(split.spec, inputs.test.spec)
+        epochs = self.epochs_of(len(split), inputs.matched_per_class, split.spec)
         tested = {epochs * quarter // 4 for quarter in (1, 2, 3)} if self.best else set[int]()
-        network = model.fresh(split.spec, streams, split.device)
-        per_epoch = self.training.batches_per_epoch(split)
-        # By the work of one run, so that the result does not depend on the number of runs.
-        execution = self.training.execution(network, split, epochs * per_epoch)
+        fresh = model.fresh(split.spec, streams, split.device)
         accuracies: list[float] = []
-        for epoch in range(epochs):
-            if self.restart and epoch in self._decays(epochs):
-                network = network.at_rest()
-            rate = self.learning_rate(epoch, epochs)
-            with execution.active():
-                network = self.training.steps(network, split, per_epoch, rate)
-            if epoch + 1 in tested:
+        for done, network in enumerate(self.trained(fresh, split, epochs), 1):
+            if done in tested or done == epochs:
                 accuracies.append(accuracy(network, inputs.test, split.spec))
-            progress((epoch + 1) / epochs)
-        accuracies.append(accuracy(network, inputs.test, split.spec))
-        scores = {"accuracy": accuracies[-1]}
+            progress(done / epochs)
+        scores: Scores = {"accuracy": accuracies[-1]}
         if self.best:
             scores["best accuracy on the test split"] = max(accuracies)
         return scores
-
-
-def _refuse_other_images(of_synset: ImageSpec, of_data: ImageSpec) -> None:
-    for what in ("shape", "classes", "low", "high"):
-        ours, theirs = getattr(of_synset, what), getattr(of_data, what)
-        if ours != theirs:
-            named = ", or set its classes with idc import --classes" if what == "classes" else ""
-            raise InputError(
-                f"dataset: {what} is {theirs}, but the synset's is {ours}; evaluate it on the dataset that "
-                f"it was condensed from{named}"
-            )
-
-
-def _said(value: Any) -> str:
-    """A value as short text; augmentations as their types and a hash of their fields."""
-    if isinstance(value, int | float | str):
-        return str(value)
-    if not value:
-        return "none"
-    if all(isinstance(each, float) for each in value):
-        return "/".join(map(str, value))
-    fields = "".join(each.model_dump_json() for each in value)
-    return f"{'+'.join(each.type for each in value)}-{hashlib.sha256(fields.encode()).hexdigest()[:4]}"
