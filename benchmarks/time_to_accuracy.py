@@ -293,7 +293,7 @@ def table(lines: list[dict[str, Any]]) -> None:
         here = [line for line in lines if line["machine"] == machine]
         minutes = sorted({line["minutes"] for line in here})
         print("\n" + f"{'minutes':<36}{'epochs':>6}" + "".join(f"{minute:>12g}" for minute in minutes))
-        for (name, epochs), scores in _by_run(here).items():
+        for (name, epochs), scores in sorted(_by_run(here).items()):
             cells = (scores.get(minute) for minute in minutes)
             print(
                 f"{name:<36}{epochs:>6}"
@@ -301,7 +301,8 @@ def table(lines: list[dict[str, Any]]) -> None:
             )
         print("\nhashes of the synsets' tensors")
         # Once for all the ways in which a synset is scored.
-        for line in {line["tensors"]: line for line in here}.values():
+        synsets = {(line["run"], line["minutes"]): line for line in here}
+        for _, line in sorted(synsets.items()):
             steps = f"{line['iterations']:>8} iterations"
             print(f"{line['run']:<36}{line['minutes']:>4g} min {steps}  {line['tensors']}")
         print()
@@ -326,7 +327,7 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
                     axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
             if axis.has_data():
-            axis.legend()
+                axis.legend()
     figure.savefig(file, dpi=120)
 
 

@@ -8,10 +8,17 @@ from typing import Any
 import pytest
 
 from golden_cases import GOLDEN
+from idc.config.groups import known_by_class
 from idc.config.pipeline import Pipeline
+from idc.spec import ImageSpec
+from idc.stages.evaluators.incremental import Incremental
 from repository import PIPELINES
 
 PRESETS = sorted(path for path in PIPELINES.glob("*-ipc*.toml"))
+INCREMENTAL = [
+    *PIPELINES.glob("cifar100-ipc20-class-incremental-*.toml"),
+    *PIPELINES.glob("svhn-mnist-usps-*.toml"),
+]
 SCHEDULES = json.loads((GOLDEN / "schedules.json").read_text())
 IDC = [
     (case["dataset"], case["nclass"], {**case["common"], **row})
@@ -25,9 +32,11 @@ def preset(name: str) -> dict[str, Any]:
     return Pipeline.load(PIPELINES / f"{name}.toml").table()
 
 
-# Those named fast reproduce no published number.
+# Those named fast reproduce no published number, and those of continual learning a curve.
 @pytest.mark.parametrize(
-    "path", [path for path in PRESETS if not path.stem.endswith("-fast")], ids=lambda path: path.stem
+    "path",
+    [path for path in PRESETS if not path.stem.endswith("-fast") and path not in INCREMENTAL],
+    ids=lambda path: path.stem,
 )
 def test_a_preset_says_which_number_it_reproduces_and_where_it_is_from(path: Path) -> None:
     dataset, per_class, method = re.fullmatch(r"(.+)-ipc(\d+)-(.+)", path.stem).groups()  # pyright: ignore[reportOptionalMemberAccess]
@@ -171,3 +180,22 @@ def test_imagenet_100_starts_from_networks_trained_like_those_that_are_matched()
     pool = networks["pool"]
     assert (pool["networks"], pool["epochs"], pool["milestones"]) == (10, [5.0], [])
     assert pool["training"] == networks["training"]
+
+
+@pytest.mark.parametrize("path", INCREMENTAL, ids=lambda path: path.stem)
+def test_a_memory_is_condensed_step_by_step(path: Path) -> None:
+    pipeline = Pipeline.load(path)
+    assert pipeline.groups is not None
+    steps = [each for each in pipeline.evaluate if isinstance(each, Incremental)]
+    assert steps, "not scored as a memory"
+    domains = path.stem.startswith("svhn")
+    count = 30 if domains else 100
+    classes = tuple(map(str, range(count)))
+    spec = ImageSpec(channels=3, height=32, width=32, classes=classes, mean=(0.5,) * 3, std=(0.5,) * 3)
+    for evaluator in steps:
+        assert evaluator.steps == (3 if domains else 10 if path.stem.endswith("10-steps") else 5)
+        assert evaluator.classes_of(spec) == pipeline.groups.labels(spec)
+        evaluator.refuse_knowledge(known_by_class(pipeline.groups, spec), spec)
+    if not domains:
+        assert (pipeline.dataset.class_order, pipeline.images_per_class) == (0, 20)
+        assert [each.name for each in pipeline.baseline] == ["random", "herding"]

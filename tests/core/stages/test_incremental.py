@@ -293,8 +293,8 @@ def test_codes_that_know_later_steps_are_refused_before_a_run(groups: dict[str, 
 
 
 def test_soft_labels_are_refused() -> None:
+    evaluate = [{**EVALUATE[0], "later_classes": True}]
     with pytest.raises(InputError) as caught:
-        evaluate = [{**EVALUATE[0], "later_classes": True}]
         run_of(evaluate=evaluate, baseline=[], decoder={"type": "raw", "labels": "soft"})
     assert_names(str(caught.value), "evaluate", "hard labels")
 
