@@ -170,6 +170,7 @@ def write_all(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_cifar(root, 10, monkeypatch)
     write_cifar(root, 100, monkeypatch)
     write_svhn(root, monkeypatch)
+    write_usps(root, monkeypatch)
     write_folder(root / "pets")
     write_speech(root / "mini_speech_commands")
     write_folder(root / "imagenet", WNIDS, 1, ("train", "val"))

@@ -17,6 +17,12 @@ FIELDS: dict[str, dict[str, Any]] = {
     "dataset.imagenet": {"size": 16},
     "init.k-center": {"features": {"epochs": 1}},
     "dataset.domains": {"parts": [{"type": "digits"}, {"type": "digits"}]},
+    "evaluate.architecture-search": {
+        "grid": {"width": [2, 4]},
+        "models": [{"type": "convnet", "depth": 1}],
+        "epochs": 2,
+        "runs": 2,
+    },
     "evaluate.class-incremental": {"steps": 2, "epochs": 2, "runs": 2},
     "evaluate.domain-incremental": {"steps": 2, "epochs": 2, "runs": 2},
     "evaluate.retrain": {"epochs": 2, "runs": 2},

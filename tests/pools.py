@@ -1,6 +1,6 @@
 """Training the pools that tests load."""
 
-from idc.condensation.pretraining import Pretraining
+from idc.condensation.pretraining import Declared, Pretraining
 from idc.data.split import Split
 from idc.kinds import Pretrained
 from idc.testing import ToyModel, toy_split
@@ -13,5 +13,6 @@ def pretrained(*pools: Pretrained, real: Split | None = None) -> list[str]:
         pools: of the table ``networks``.
         real: another training split.
     """
-    declared = tuple(("networks", pool) for pool in pools)
-    return Pretraining(declared, ToyModel(), real or toy_split()).train(lambda fraction: None)
+    images = real or toy_split()
+    declared = tuple(Declared("networks", pool, images) for pool in pools)
+    return Pretraining(declared, ToyModel()).train(lambda fraction: None)

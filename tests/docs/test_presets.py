@@ -134,12 +134,20 @@ def _check_evaluation(evaluate: dict[str, Any], settings: dict[str, Any], datase
 
 def test_every_published_setting_has_its_preset() -> None:
     names = {named(*each) for each in IDC if wanted(*each)}
-    assert names == {path.stem for path in PRESETS if path.stem.endswith(("-idc", "-idc-i"))}
+    others = [path for path in PRESETS if path not in INCREMENTAL]
+    assert names == {path.stem for path in others if path.stem.endswith(("-idc", "-idc-i"))}
 
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in PRESETS if path.stem.endswith(("dc", "dsa")) and "idc" not in path.stem],
+    [
+        path
+        for path in PRESETS
+        if path.stem.endswith(("dc", "dsa"))
+        and "idc" not in path.stem
+        # Normalised by its own statistics.
+        and not path.stem.startswith("svhn-mnist-usps")
+    ],
     ids=lambda path: path.stem,
 )
 def test_dcs_presets_are_its_published_settings(path: Path) -> None:

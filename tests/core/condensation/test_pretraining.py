@@ -9,7 +9,7 @@ import pytest
 
 from idc.condensation import pretraining
 from idc.condensation.loop import Condensation, condense
-from idc.condensation.pretraining import Pretraining
+from idc.condensation.pretraining import Declared, Pretraining
 from idc.data import cache
 from idc.errors import InputError
 from idc.experiment.estimate import estimate
@@ -146,7 +146,7 @@ def test_what_another_run_made_meanwhile_is_kept() -> None:
             of_both.write_bytes(content[1])
 
     (folder,) = pool_files.folder().iterdir()
-    (said,) = Pretraining((("networks", pool()),), ToyModel(), toy_split()).train(meanwhile)
+    (said,) = Pretraining((Declared("networks", pool(), toy_split()),), ToyModel()).train(meanwhile)
     assert "networks trained: 1, there already: 1" in said
     assert [file.read_bytes() for file in files()] == content, "the same networks have the same bytes"
 
@@ -162,7 +162,7 @@ def divided(processes: Processes, folder: Path) -> dict[str, Any]:
         train(self, number, *rest)
 
     pretraining.VISIBLE_AFTER = 0.5
-    needed = Pretraining((("networks", pool(networks=3)),), ToyModel(), toy_split())
+    needed = Pretraining((Declared("networks", pool(networks=3), toy_split()),), ToyModel())
     with patch.object(Pool, "train", counted):
         os.environ[cache.VARIABLE] = str(folder / "cache")
         said = [needed.train(fractions.append, processes) for _ in range(2)]

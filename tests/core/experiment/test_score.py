@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import pytest
 
 from idc.experiment.score import evaluate_all, networks_scored, real_alone
-from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, Model, Need, Point, Scores, Streams
+from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, ImageSpec, Model, Need, Point, Scores, Streams
 from idc.synset.synset import Synset
 from idc.testing import toy_synset
 from idc_models.convnet import ConvNet
@@ -64,10 +64,7 @@ def test_synsets_are_scored_in_order_and_decoded_once(monkeypatch: pytest.Monkey
         )
     )
     assert decoded == [synset.header.budget, 7]
-    assert [(each.synset, each.complete) for each in found] == [
-        *((0, False), (0, False), (0, True)),
-        *((1, False), (1, False), (1, True)),
-    ]
+    assert [(each.synset, each.row) for each in found] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
     for each in (found[:3], found[3:]):
         assert [(row.type, row.model, row.metric, row.values) for one in each for row in one.evaluations] == [
             ("addressed", "convnet (width=2)", "which", (0.0, 1.0)),
@@ -106,7 +103,7 @@ def test_what_depends_on_no_synset_is_scored_once_for_the_real_data() -> None:
     plan = small_pipeline().model_copy(update={"model": NARROW, "evaluate": evaluators})
     assert real_alone(plan) == [None]
     found = list(evaluate_all([synset, synset, None], data, plan, device="cpu"))
-    assert [(each.synset, each.complete) for each in found] == [(0, True), (1, True), (2, True)]
+    assert [(each.synset, each.row) for each in found] == [(0, 0), (1, 0), (2, 0)]
     assert [each.evaluations[0].type for each in found] == ["addressed", "addressed", "of-real-data"]
     count, point = found[-1].evaluations
     assert (count.synset, count.budget, count.values) == ("real data", 0, (float(len(data.train)),))
@@ -116,3 +113,16 @@ def test_what_depends_on_no_synset_is_scored_once_for_the_real_data() -> None:
     alone = plan.model_copy(update={"evaluate": evaluators[1:]})
     assert real_alone(alone) == []
     assert networks_scored(alone, 2) == 2
+
+
+def test_what_is_known_is_not_scored_again() -> None:
+    synset, data = toy_synset()
+    evaluators = (OfRealData(runs=1), Addressed(runs=1, models=(NARROW, WIDE)))
+    plan = small_pipeline().model_copy(update={"model": NARROW, "evaluate": evaluators})
+    whole = list(evaluate_all([synset, None], data, plan, device="cpu"))
+    assert [(each.synset, each.row) for each in whole] == [(0, 0), (0, 1), (1, 0)]
+    for unknown in range(len(whole) + 1):
+        found: dict[int, dict[int, list[Evaluation]]] = {}
+        for each in whole[:unknown]:
+            found.setdefault(each.synset, {})[each.row] = each.evaluations
+        assert list(evaluate_all([synset, None], data, plan, found=found, device="cpu")) == whole[unknown:]

@@ -40,6 +40,7 @@ def test_every_kind_has_its_stages() -> None:
             "cifar10",
             "cifar100",
             "digits",
+            "domains",
             "fashion-mnist",
             "hugging-face",
             "image-folder",
@@ -49,6 +50,7 @@ def test_every_kind_has_its_stages() -> None:
             "svhn",
             "tensors",
             "tiny-imagenet",
+            "usps",
         ],
         "model": [
             *("alexnet", "convnet", "dc-resnet", "densenet", "efficientnet", "lenet", "mlp"),
@@ -62,7 +64,7 @@ def test_every_kind_has_its_stages() -> None:
         "networks": ["between", "frozen", "real", "synthetic"],
         "optimizer": ["adam", "adamw", "sgd"],
         "labels": ["hard", "teacher"],
-        "evaluate": ["retrain"],
+        "evaluate": ["architecture-search", "class-incremental", "domain-incremental", "retrain"],
     }
 
 

@@ -143,7 +143,7 @@ def test_protocols_that_differ_in_their_augmentation_have_other_names() -> None:
 
 
 def inputs(synset: Synset, data: RealData) -> EvaluatorInputs:
-    return EvaluatorInputs(quick().needs, data, synset.split(), 2, synset.codes)
+    return EvaluatorInputs(quick().needs, data, synset.name, synset.split(), 2, synset.codes)
 
 
 def score(retrain: Retrain) -> list[Evaluation]:

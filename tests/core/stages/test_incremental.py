@@ -38,7 +38,7 @@ def learner(type_: str = "class-incremental", **fields: Any) -> Incremental:
 
 
 def score(evaluator: Incremental, model: Model | None = None, synthetic: Split = SYNTHETIC) -> Scores:
-    inputs = EvaluatorInputs(evaluator.needs, REAL, synthetic, 3)
+    inputs = EvaluatorInputs(evaluator.needs, REAL, "memory", synthetic, 3)
     return evaluator.score(inputs, model or ToyModel(), Streams(0), lambda fraction: None)
 
 

@@ -61,7 +61,7 @@ def evaluate(
 
     from idc.config.overrides import parse_assignments
     from idc.errors import InputError
-    from idc.experiment.score import on_device
+    from idc.experiment.scoring import on_device
     from idc.runtime import device as devices
     from idc.synset.header import locate
     from idc.synset.synset import Synset

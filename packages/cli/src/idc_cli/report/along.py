@@ -24,14 +24,16 @@ def along(evaluations: Sequence[Evaluation]) -> list[Plot]:
             # A synset may have been scored in several ways.
             name = synset if [each for each, _ in keys].count(synset) == 1 else f"{synset}, {recipe}"
             x, y = [each.at or 0.0 for each in there], [each.mean for each in there]
-            lines.append(Curve(name, x, y, [each.sd or 0.0 for each in there], number, points=True))
+            bars = [each.sd or 0.0 for each in there]
+            lines.append(Curve(name, x, y, bars, number, points=True, line=not first.detail))
         # Unique on the page.
-        name = f"{first.type}, {first.metric} along the {first.along}, {first.model}"
+        model = "one dot for each model" if first.detail else first.model
+        name = f"{first.type}, {first.metric} along the {first.along}, {model}"
         whole = all(at == int(at) for line in lines for at in line.x)
         recipes = "; ".join(dict.fromkeys(each.recipe for each in points))
         caption = (
             f"{first.type}: {metric(points)}, along the {first.along}; bars are ± the standard deviation. "
         )
-        caption += f"Model: {first.model}. Protocol: {recipes}."
+        caption += f"Model: {model}. Protocol: {recipes}."
         drawn.append(Plot(plot(name, first.along, metric(points), lines, whole_x=whole), caption))
     return drawn

@@ -40,7 +40,9 @@ class Comparison:
     def __init__(self, reports: Sequence[tuple[Path, Report]], seeds: Sequence[OverSeeds]) -> None:
         self.reports, self.seeds = reports, seeds
         everything = [Score(run, report, each) for run, report in reports for each in report.evaluations]
-        self.scores = [score for score in everything if score.evaluation.at is None]
+        self.scores = [
+            score for score in everything if score.evaluation.at is None and not score.evaluation.detail
+        ]
         self._points = [score for score in everything if score.evaluation.at is not None]
         names = list(dict.fromkeys(metric([each.evaluation]) for each in self.scores))
         # With several metrics, each row says its own.

@@ -39,7 +39,7 @@ def write_page(folder: Path, path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / PIPELINE}: cannot be read ({error}); it belongs to the run") from None
     described = artifact.read(folder / SYNSET)
-    scores = [each for each in found.evaluations if each.at is None]
+    scores = [each for each in found.evaluations if each.at is None and not each.detail]
     text = render(
         "report.html.j2",
         report=found,
@@ -131,10 +131,10 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 def _snapshot_scores(found: Report) -> list[Plot]:
     """A plot for each metric of the snapshots' scores, with a curve for each model and recipe."""
-    scores = [each for each in found.evaluations if each.at is None]
+    scores = [each for each in found.evaluations if each.at is None and not each.detail]
     ours = [each for each in scores if each.synset == found.method]
     others = [each for each in scores if each.synset != found.method]
-    snapshots = [each for each in found.snapshots if each.at is None]
+    snapshots = [each for each in found.snapshots if each.at is None and not each.detail]
     plots: list[Plot] = []
     for name in dict.fromkeys(each.metric for each in snapshots):
         there = [each for each in snapshots if each.metric == name]

@@ -51,15 +51,16 @@ class Log:
         entry = iteration.model_dump(mode="json", exclude_defaults=True)
         self._append({"phase": CONDENSE, **entry, "seconds": round(seconds, 3)})
 
-    def add_scores(self, contender: int, evaluations: list[Evaluation]) -> None:
-        """Append the scores of a synset.
+    def add_scores(self, contender: int, row: int, evaluations: list[Evaluation]) -> None:
+        """Append scores of a synset.
 
         Args:
             contender: its number in the order of scoring.
-            evaluations: of all evaluators.
+            row: number of these scores among those of the synset.
+            evaluations: of one architecture and evaluator.
         """
-        rows = [evaluation.model_dump(mode="json") for evaluation in evaluations]
-        self._append({"phase": EVALUATE, "contender": contender, "evaluations": rows})
+        scores = [evaluation.model_dump(mode="json") for evaluation in evaluations]
+        self._append({"phase": EVALUATE, "contender": contender, "row": row, "evaluations": scores})
 
     def pretraining_seconds(self) -> float:
         """Seconds that the run trained networks before its first iteration; damaged lines are skipped."""
@@ -74,14 +75,15 @@ class Log:
                 found.append(Iteration.model_validate(entry))
         return found
 
-    def scores(self) -> dict[int, list[Evaluation]]:
-        """The evaluations logged so far, by the contender's number; damaged lines are skipped."""
-        found: dict[int, list[Evaluation]] = {}
+    def scores(self) -> dict[int, dict[int, list[Evaluation]]]:
+        """The evaluations logged so far, by the numbers of contender and row; damaged lines are skipped."""
+        found: dict[int, dict[int, list[Evaluation]]] = {}
         for entry in self._entries(EVALUATE):
-            contender = entry.get("contender")
-            if isinstance(contender, int):
+            contender, row = entry.get("contender"), entry.get("row")
+            if isinstance(contender, int) and isinstance(row, int):
                 with suppress(ValidationError):
-                    found[contender] = EVALUATIONS.validate_python(entry.get("evaluations"))
+                    rows = found.setdefault(contender, {})
+                    rows[row] = EVALUATIONS.validate_python(entry.get("evaluations"))
         return found
 
     def truncate(self, iterations: int, *, keep_scores: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.experiment.report import pooled
-from idc.experiment.score import evaluate_all, real_alone
+from idc.experiment.score import concluded, evaluate_all, real_alone
 from idc.kinds.evaluation import Evaluation
 from idc.runtime.processes import Processes
 from idc.synset.synset import Synset
@@ -66,7 +66,7 @@ class Rescoring:
             found[: least[synset.name]] for synset, found in zip(self._synsets, taken, strict=True)
         )
         alone = [each for found in self._taken[len(self._synsets) :] for each in found]
-        return [*of_synsets, *alone]
+        return concluded(self._pipeline, [*of_synsets, *alone])
 
 
 def choose_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:

@@ -7,7 +7,7 @@ from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import InputError
 from idc.experiment.report import Report, pooled
-from idc.experiment.score import drawn_baselines, evaluate_all, real_alone
+from idc.experiment.score import concluded, drawn_baselines, evaluate_all, real_alone
 from idc.kinds.evaluation import Evaluation
 from idc.runtime.processes import Processes
 from idc.synset.broadcast import broadcast
@@ -86,38 +86,40 @@ def score_run(
     snapshots = _snapshots(folder, pipeline, len(contenders), display, processes)
     synsets: dict[int, Synset | None] = {**dict(enumerate(contenders)), **snapshots}
     synsets |= dict.fromkeys([ALONE] * len(real_alone(pipeline)))
-    found = {number: scored for number, scored in _logged(folder, processes).items() if number in synsets}
-    missing = [number for number in synsets if number not in found]
+    logged, numbers = _logged(folder, processes), list(synsets)
+    found = {position: logged.get(number, {}) for position, number in enumerate(numbers)}
+    known = sum(map(len, found.values()))
     try:
-        with display.track("evaluate", len(synsets), len(found)) as track:
-
-            def progress(fraction: float, name: str, before: int = len(found)) -> None:
-                track.update(before + fraction * len(missing), of=name)
-
-            taken: list[Evaluation] = []
-            wanted = [synsets[number] for number in missing]
+        with display.track("evaluate") as track:
             for scored in evaluate_all(
-                wanted, data, pipeline, device=device, processes=processes, progress=progress
+                list(synsets.values()),
+                data,
+                pipeline,
+                found={position: dict(rows) for position, rows in found.items()},
+                device=device,
+                processes=processes,
+                progress=lambda fraction, name: track.update(fraction, of=name),
             ):
-                taken += scored.evaluations
-                if not scored.complete:
-                    continue
-                number = missing[scored.synset]
-                found[number], taken = taken, []
+                found[scored.synset][scored.row] = scored.evaluations
                 if processes.first:
-                    folder.log.add_scores(number, found[number])
+                    folder.log.add_scores(numbers[scored.synset], scored.row, scored.evaluations)
     except KeyboardInterrupt:
+        now = sum(map(len, found.values()))
         display.say(
-            f"the synset is complete, in {folder.path}; {len(found)} of {len(synsets)} synsets are scored"
+            f"the synset is complete, in {folder.path}; scores in its log: {now}, of which new: {now - known}"
         )
         raise
+    by_number = {
+        number: [each for _, row in sorted(found[position].items()) for each in row]
+        for position, number in enumerate(numbers)
+    }
     of_snapshots = [
         evaluation.model_copy(update={"iteration": synset.header.iterations})
         for number, synset in snapshots.items()
-        for evaluation in found[number]
+        for evaluation in by_number[number]
     ]
-    finished = [found[number] for number in range(len(contenders))]
-    return [*pooled(finished), *found.get(ALONE, [])], of_snapshots
+    finished = pooled(by_number[number] for number in range(len(contenders)))
+    return concluded(pipeline, [*finished, *by_number.get(ALONE, [])]), of_snapshots
 
 
 def report_of(
@@ -154,11 +156,18 @@ def report_of(
     )
 
 
-def _logged(folder: RunFolder, processes: Processes) -> dict[int, list[Evaluation]]:
+def _logged(folder: RunFolder, processes: Processes) -> dict[int, dict[int, list[Evaluation]]]:
     """The scores in the first process's log, in all processes."""
     logged = folder.log.scores() if processes.first else {}
-    rows = [[number, EVALUATIONS.dump_python(scored, mode="json")] for number, scored in logged.items()]
-    return {number: EVALUATIONS.validate_python(scored) for number, scored in processes.told(rows)[0]}
+    lines = [
+        [number, row, EVALUATIONS.dump_python(scored, mode="json")]
+        for number, rows in logged.items()
+        for row, scored in rows.items()
+    ]
+    found: dict[int, dict[int, list[Evaluation]]] = {}
+    for number, row, scored in processes.told(lines)[0]:
+        found.setdefault(number, {})[row] = EVALUATIONS.validate_python(scored)
+    return found
 
 
 def _snapshots(

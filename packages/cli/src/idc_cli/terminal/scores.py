@@ -23,7 +23,7 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
 
     Curves follow, each as a table with a column for each of its points.
     """
-    everything = list(evaluations)
+    everything = [each for each in evaluations if not each.detail]
     scores = [each for each in everything if each.at is None]
     for evaluator in dict.fromkeys(each.type for each in scores):
         _show([each for each in scores if each.type == evaluator], title)
@@ -33,11 +33,13 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
 
 
 def curves(evaluations: Iterable[Evaluation]) -> list[list[Evaluation]]:
-    """The points of each curve: of all synsets and protocols."""
+    """The points of each curve: of all synsets and protocols, and of details of all models."""
     found: dict[EvaluationKey, list[Evaluation]] = {}
     for each in evaluations:
         if each.at is not None:
-            found.setdefault(each.key._replace(synset="", recipe="", at=None), []).append(each)
+            model = "" if each.detail else each.model
+            key = each.key._replace(synset="", recipe="", model=model, at=None)
+            found.setdefault(key, []).append(each)
     return list(found.values())
 
 
@@ -49,10 +51,13 @@ def _show(found: list[Evaluation], title: str | None) -> None:
         if varied and len(others) == 1 and len({each.key for each in found}) == len(found):
             _show_columns(found, field, title)
             return
-    columns = ["synset", "stored numbers>", "model", f"{metric(found)}>", "n>", "protocol"]
-    rows = [
-        (each.synset, _budget(each), each.model, each.summary(), str(each.n), each.recipe) for each in found
-    ]
+    several = len({each.metric for each in found}) > 1
+    heading = ["metric", "score>"] if several else [f"{metric(found)}>"]
+    columns = ["synset", "stored numbers>", "model", *heading, "n>", "protocol"]
+    rows: list[list[str]] = []
+    for each in found:
+        score = [metric([each]), each.summary()] if several else [each.summary()]
+        rows.append([each.synset, _budget(each), each.model, *score, str(each.n), each.recipe])
     show_table_and_protocol(columns, rows, title)
 
 

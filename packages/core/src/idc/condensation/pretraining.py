@@ -104,10 +104,11 @@ class Pretraining:
             unfinished: whether inner steps remain; else only the labels need networks.
             seen: what the networks see that groups of classes are matched with; by default of all groups.
         """
-        found = [Declared("labels", pool, real) for pool in plan.labels.pools()]
+        found: list[Declared] = []
         if unfinished and (pools := plan.networks.pools()):
             of_groups = seen_by_groups(plan, real) if seen is None else seen
             found += [Declared("networks", pool, each) for each in of_groups for pool in pools]
+        found += [Declared("labels", pool, real) for pool in plan.labels.pools()]
         return cls(tuple(found), plan.model)
 
     def refuse_unfit(self) -> None:

@@ -1,43 +1,16 @@
 """Scores of the condensed synset and the baselines, with the same evaluators and seeds."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
-from itertools import islice, zip_longest
-from typing import Any, NamedTuple
-
-import torch
+from types import MappingProxyType
 
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
-from idc.data.split import RealData, Split
+from idc.data.split import RealData
 from idc.errors import within
-from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, Model, Point, Scores
-from idc.runtime import device as devices
-from idc.runtime.execution import Execution
+from idc.experiment.scoring import Found, Row, Scored, Scoring, networks_of, rows_of
+from idc.kinds import Evaluation
 from idc.runtime.processes import Processes
-from idc.seeding import Streams
-from idc.shapes import Codes
 from idc.synset.synset import Synset
-
-
-class Scored(NamedTuple):
-    """The evaluations of a synset, or of the real data alone, with one architecture of one evaluator."""
-
-    synset: int
-    """Its position among the synsets that are scored."""
-    evaluations: list[Evaluation]
-    """One for each metric, with the synset's name."""
-    complete: bool
-    """Whether these are the last of the synset."""
-
-
-class _Networks(NamedTuple):
-    """The networks of a `Scored`."""
-
-    synset: int
-    evaluator: int
-    model: Model
-    runs: int
 
 
 def evaluate(
@@ -65,6 +38,7 @@ def evaluate(
         evaluators that read no synset follow, named after their `Evaluator.subject`.
     """
     plan = pipeline or synset.pipeline
+    everything: list[Evaluation] = []
     for scored in evaluate_all(
         [synset, *real_alone(plan)],
         data,
@@ -73,12 +47,16 @@ def evaluate(
         processes=processes,
         progress=lambda fraction, _: progress(fraction),
     ):
+        everything += scored.evaluations
         yield from scored.evaluations
+    known = len(everything)
+    yield from concluded(plan, everything)[known:]
 
 
 def real_alone(pipeline: Pipeline) -> list[None]:
     """What `evaluate_all` needs at the end of its synsets if an evaluator scores the real data alone."""
-    return [None] if any(not evaluator.reads_synsets for evaluator in pipeline.evaluate) else []
+    wanted = any(evaluator.alone([], pipeline.model) for evaluator in pipeline.evaluate)
+    return [None] if wanted else []
 
 
 def evaluate_all(
@@ -86,6 +64,7 @@ def evaluate_all(
     data: RealData,
     pipeline: Pipeline,
     *,
+    found: Found = MappingProxyType({}),
     device: str = "auto",
     processes: Processes = Processes(),
     progress: Callable[[float, str], None] = lambda fraction, name: None,
@@ -93,10 +72,11 @@ def evaluate_all(
     """Score several synsets with every evaluator of a pipeline, with the same initial weights and draws.
 
     Args:
-        synsets: to score, one after the other; None stands for the real data, which evaluators score that
-            read no synset.
+        synsets: to score, one after the other; a last one that is None stands for the real data alone, with
+            which some evaluators score.
         data: the real data to test on.
         pipeline: the source of evaluators, seed, precision and compile.
+        found: what is known already, and not scored again.
         device: ``auto``, ``cpu``, ``cuda`` or any other name of a torch device.
         processes: that divide the networks of all synsets among them, each of which calls this; by default
             one alone.
@@ -104,7 +84,7 @@ def evaluate_all(
             what it is scoring.
 
     Returns:
-        What is complete, as soon as it is; the same in all processes.
+        What was not known, as soon as it is; the same in all processes.
     """
     for evaluator in pipeline.evaluate:
         evaluator.refuse_unfit(data.spec, pipeline.model)
@@ -112,52 +92,35 @@ def evaluate_all(
             evaluator.refuse_knowledge(synset.known_by_class(), data.spec)
             if evaluator.reads_synsets and synset.header.labels == "soft":
                 evaluator.refuse_soft_labels()
-    chosen = devices.choose(device, processes.rank_on_machine)
-    execution = Execution.on(chosen, pipeline.precision, pipeline.compile)
-    real = on_device(data, pipeline, chosen)
-    rows = _rows(pipeline, [synset is not None for synset in synsets])
-    networks = [(row, run) for row in rows for run in range(row.runs)]
+    scoring = Scoring(synsets, data, pipeline, found, device, processes, progress)
+    of_synsets = [synset for synset in synsets if synset is not None]
+    rows = rows_of(pipeline, [synset.name for synset in of_synsets])
+    yield from scoring.score(rows)
+    if len(of_synsets) < len(synsets):
+        # What is scored next may depend on the scores so far.
+        number = 0
+        for position, evaluator in enumerate(pipeline.evaluate):
+            while wanted := evaluator.alone(scoring.known[position], pipeline.model):
+                rows = [
+                    Row(len(of_synsets), each, position, subject, model, networks_of(evaluator))
+                    for each, (subject, model) in enumerate(wanted, number)
+                ]
+                number += len(rows)
+                yield from scoring.score(rows)
 
-    # The last one alone, because decoded images may fill the device.
-    @lru_cache(maxsize=1)
-    def of_synset(position: int) -> tuple[Split | None, int, Codes | None]:
-        synset = synsets[position]
-        if synset is None:
-            return None, 0, None
-        return synset.split().to(chosen), synset.matched_per_class, synset.codes
 
-    def score(number: int) -> Scores:
-        row, run = networks[number]
-        evaluator = pipeline.evaluate[row.evaluator]
-        name = _name(synsets[row.synset], evaluator)
+def concluded(pipeline: Pipeline, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """The evaluations of a report, and those that evaluators derive from all of their own.
 
-        def share(fraction: float) -> None:
-            processes.beat()
-            if processes.first:
-                # The others are about as far with theirs.
-                at_once = min(processes.count, len(networks) - number)
-                progress((number + fraction * at_once) / len(networks), name)
-
-        inputs = EvaluatorInputs(evaluator.needs, real, *of_synset(row.synset))
-        streams = Streams(pipeline.seed).child("evaluate", row.evaluator, run)
-        with execution.active():
-            scores = evaluator.score(inputs, row.model, streams, share)
-        share(1.0)
-        return scores
-
-    scores = processes.mapped(score, range(len(networks)))
-    for row, following in zip_longest(rows, rows[1:]):
-        runs = list(islice(scores, row.runs))
-        with execution.active():
-            evaluations = _evaluations(pipeline.evaluate[row.evaluator], row.model, runs)
-        named: dict[str, Any] = {"synset": _name(synsets[row.synset], pipeline.evaluate[row.evaluator])}
-        if (synset := synsets[row.synset]) is not None:
-            named |= {"budget": synset.header.budget, "labels": synset.header.labels}
-        yield Scored(
-            row.synset,
-            [evaluation.model_copy(update=named) for evaluation in evaluations],
-            following is None or following.synset != row.synset,
-        )
+    Args:
+        pipeline: whose evaluators scored.
+        evaluations: of all synsets and of the real data alone, with the draws of a baseline pooled.
+    """
+    found = list(evaluations)
+    for evaluator in pipeline.evaluate:
+        own = [each for each in evaluations if each.type == evaluator.type]
+        found += evaluator.concluded(own, pipeline.model)
+    return found
 
 
 def networks_scored(pipeline: Pipeline, synsets: int) -> int:
@@ -167,50 +130,10 @@ def networks_scored(pipeline: Pipeline, synsets: int) -> int:
         pipeline: whose evaluators score.
         synsets: number of them.
     """
-    return sum(row.runs for row in _rows(pipeline, [True] * synsets + [False]))
-
-
-def _rows(pipeline: Pipeline, synsets: Sequence[bool]) -> list[_Networks]:
-    """For each position whether it is a synset, or the real data alone."""
-    return [
-        _Networks(position, number, model, evaluator.runs if evaluator.trains_networks else 1)
-        for position, is_synset in enumerate(synsets)
-        for number, evaluator in enumerate(pipeline.evaluate)
-        if evaluator.reads_synsets == is_synset
-        for model in (evaluator.trains_networks and evaluator.models) or (pipeline.model,)
-    ]
-
-
-def _name(synset: Synset | None, evaluator: Evaluator) -> str:
-    return evaluator.subject if synset is None else synset.name
-
-
-def _evaluations(evaluator: Evaluator, model: Model, runs: Sequence[Scores]) -> list[Evaluation]:
-    """One for each metric, of a synset that is not named yet."""
-    return [
-        Evaluation(
-            type=evaluator.type,
-            protocol=evaluator.protocol_as_run(),
-            model=model.label() if evaluator.trains_networks else "none",
-            metric=point.metric,
-            along=point.along,
-            at=point.at,
-            values=tuple(run[metric] for run in runs),
-        )
-        for metric, point in ((each, Point(each) if isinstance(each, str) else each) for each in runs[0])
-    ]
-
-
-def on_device(data: RealData, plan: Pipeline, device: torch.device) -> RealData:
-    """The data, with the splits that a pipeline's evaluators need on a device.
-
-    `evaluate` does this each time; do it once before scoring several synsets one by one.
-    """
-    needs = frozenset[str]().union(*(evaluator.needs for evaluator in plan.evaluate))
-    return RealData(
-        data.train.to(device) if "train" in needs else data.train,
-        data.test.to(device) if "test" in needs else data.test,
+    alone = sum(
+        networks_of(evaluator) * len(evaluator.alone([], pipeline.model)) for evaluator in pipeline.evaluate
     )
+    return sum(row.runs for row in rows_of(pipeline, [""] * synsets)) + alone
 
 
 def baselines(

@@ -16,6 +16,8 @@ class Point(NamedTuple):
     """What the curve runs along, such as ``classes seen``; empty for a metric that is no point of a curve."""
     at: float | None = None
     """Where, in the unit of `along`."""
+    detail: bool = False
+    """Whether it is one of many, which tables leave out and plots show as dots."""
 
 
 Scores = dict[str | Point, float]
@@ -48,6 +50,10 @@ class Evaluation(Record):
     """For a point of a curve: what the curve runs along, such as ``classes seen``."""
     at: float | None = None
     """For a point of a curve: where on it."""
+    detail: bool = False
+    """Whether it is one of many, which tables leave out and plots show as dots."""
+    decimals: int = 1
+    """Decimals of the score in tables."""
     values: tuple[float, ...] = Field(min_length=1)
     """One score for each run, in the order of the runs."""
     synset: str = ""
@@ -91,4 +97,5 @@ class Evaluation(Record):
 
     def summary(self) -> str:
         """``88.1 ± 0.9``, or the mean alone for a single run."""
-        return f"{self.mean:.1f}" if self.sd is None else f"{self.mean:.1f} ± {self.sd:.1f}"
+        mean = f"{self.mean:.{self.decimals}f}"
+        return mean if self.sd is None else f"{mean} ± {self.sd:.{self.decimals}f}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from idc.kinds.evaluation import Scores
+from idc.kinds.evaluation import Evaluation, Scores
 from idc.kinds.model import Model
 from idc.kinds.stage import Stage
 
@@ -29,6 +29,7 @@ class EvaluatorInputs:
     Args:
         needs: what the evaluator declares.
         real: both real splits; of the declared ones, batches are on the device to compute on.
+        subject: name of the synset, or of what is scored with the real data alone.
         synthetic: decoded training images with their labels, on the device to compute on.
         matched_per_class: training images of a class that the codes decode to while matching; 0 without a
             synset.
@@ -39,10 +40,12 @@ class EvaluatorInputs:
         self,
         needs: frozenset[Need],
         real: "RealData",
+        subject: str = "",
         synthetic: "Split | None" = None,
         matched_per_class: int = 0,
         codes: "Codes | None" = None,
     ) -> None:
+        self.subject = subject
         self.matched_per_class = matched_per_class
         self._everything: dict[Need, Any] = {
             "codes": codes,
@@ -99,7 +102,7 @@ class Evaluator(Stage):
         """What `score` uses, and gets: the decoded ``synthetic`` images, the stored ``codes``, the real
         ``test`` or ``train`` split, which are then on the device.
 
-        An evaluator that needs neither images nor codes of a synset is run once, and scores the real data.
+        An evaluator that needs neither images nor codes of a synset scores the real data `alone`.
         """
         return frozenset({"synthetic", "test"})
 
@@ -108,10 +111,39 @@ class Evaluator(Stage):
         """Whether scores depend on the synset, and not on the real data alone."""
         return bool(self.needs & OF_SYNSETS)
 
-    @property
-    def subject(self) -> str:
-        """Name in reports of what is scored if no synset is read."""
-        return "real data"
+    def candidates(self, model: Model) -> tuple[Model, ...]:
+        """The architectures that are trained on each synset.
+
+        Args:
+            model: the pipeline's.
+        """
+        return (self.trains_networks and self.models) or (model,)
+
+    def alone(self, found: Sequence[Evaluation], model: Model) -> list[tuple[str, Model]]:
+        """What to score next with the real data alone, once all synsets are scored.
+
+        Called again when that is scored, until nothing is returned. By default, evaluators that read no
+        synset score ``real data`` with each of their models.
+
+        Args:
+            found: all scores of this evaluator so far.
+            model: the pipeline's.
+
+        Returns:
+            Names in the report, which `EvaluatorInputs.subject` has too, with the model to train.
+        """
+        if self.reads_synsets or found:
+            return []
+        return [("real data", each) for each in self.candidates(model)]
+
+    def concluded(self, found: Sequence[Evaluation], model: Model) -> list[Evaluation]:
+        """What follows from all scores of this evaluator together; nothing by default.
+
+        Args:
+            found: those of all synsets and of the real data alone, with the draws of a baseline pooled.
+            model: the pipeline's.
+        """
+        return []
 
     @abstractmethod
     def refuse_unfit(self, spec: "ImageSpec", model: Model) -> None:

@@ -95,7 +95,7 @@ def check_evaluator(evaluator: Evaluator, synset: Synset, data: RealData) -> Non
     evaluator.refuse_unfit(data.spec, ToyModel())
     fractions: list[float] = []
     matched = len(synset) // len(data.spec.classes)
-    inputs = EvaluatorInputs(evaluator.needs, data, synset.split(), matched, synset.codes)
+    inputs = EvaluatorInputs(evaluator.needs, data, synset.name, synset.split(), matched, synset.codes)
     with global_generator_untouched():
         first, again, other = (
             evaluator.score(inputs, ToyModel(), STREAMS.child(run), fractions.append) for run in (0, 0, 1)

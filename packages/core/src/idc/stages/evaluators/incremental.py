@@ -12,6 +12,7 @@ from torch import Tensor
 from idc.data.split import joined
 from idc.errors import within
 from idc.kinds import (
+    Evaluation,
     EvaluatorInputs,
     ImageSpec,
     InputError,
@@ -63,10 +64,10 @@ class Incremental(ProtocolEvaluator):
         images: set[Need] = {"train" if each == "real" else "synthetic" for each in self._sources}
         return frozenset({"test", *images})
 
-    @property
-    def subject(self) -> str:
-        """What was kept."""
-        return "all real images kept" if self.kept == "real" else "nothing kept"
+    def alone(self, found: Sequence[Evaluation], model: Model) -> list[tuple[str, Model]]:
+        """Named after what was kept."""
+        name = "all real images kept" if self.kept == "real" else "nothing kept"
+        return [(name, each) for _, each in super().alone(found, model)]
 
     @property
     def _sources(self) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class ProtocolEvaluator(Evaluator):
 
     def protocol_as_run(self) -> str:
         """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
-        published = type(self).model_validate({"protocol": self.protocol})
+        published = type(self).model_validate({"protocol": self.protocol, **self._without_default()})
         apart = self.outside_protocol | self.said_apart
         own = [name for name in type(self).model_fields if name not in apart]
         fields: list[tuple[str, Table, Table]] = [(name, self, published) for name in own]
@@ -74,6 +74,12 @@ class ProtocolEvaluator(Evaluator):
             [f"precision {current_execution().precision}"] if current_execution().precision != "fp32" else []
         )
         return f"{self.protocol} (changed: {', '.join(changed)})" if changed else self.protocol
+
+    def _without_default(self) -> dict[str, Any]:
+        """Fields that neither the class nor a protocol provides."""
+        fields = type(self).model_fields
+        required = {name for name, field in fields.items() if field.is_required()}
+        return {name: getattr(self, name) for name in required - PROTOCOLS[self.protocol].keys()}
 
     def learning_rate(self, epoch: int, epochs: int) -> float:
         """The learning rate of an epoch, counted from 0.
