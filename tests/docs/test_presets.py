@@ -11,6 +11,7 @@ from golden_cases import GOLDEN
 from idc.config.groups import known_by_class
 from idc.config.pipeline import Pipeline
 from idc.spec import ImageSpec
+from idc.stages.evaluators.architecture_search import ArchitectureSearch
 from idc.stages.evaluators.incremental import Incremental
 from repository import PIPELINES
 
@@ -32,10 +33,10 @@ def preset(name: str) -> dict[str, Any]:
     return Pipeline.load(PIPELINES / f"{name}.toml").table()
 
 
-# Those named fast reproduce no published number, and those of continual learning a curve.
+# Those named fast reproduce no published number, and those of applications other scores.
 @pytest.mark.parametrize(
     "path",
-    [path for path in PRESETS if not path.stem.endswith("-fast") and path not in INCREMENTAL],
+    [path for path in PRESETS if not path.stem.endswith(("-fast", "-search")) and path not in INCREMENTAL],
     ids=lambda path: path.stem,
 )
 def test_a_preset_says_which_number_it_reproduces_and_where_it_is_from(path: Path) -> None:
@@ -207,3 +208,15 @@ def test_a_memory_is_condensed_step_by_step(path: Path) -> None:
     if not domains:
         assert (pipeline.dataset.class_order, pipeline.images_per_class) == (0, 20)
         assert [each.name for each in pipeline.baseline] == ["random", "herding"]
+
+
+def test_dcs_search_is_over_its_720_networks() -> None:
+    pipeline = Pipeline.load(PIPELINES / "cifar10-ipc10-architecture-search.toml")
+    (search,) = pipeline.evaluate
+    assert isinstance(search, ArchitectureSearch)
+    labels = {each.label() for each in search.candidates(pipeline.model)}
+    assert len(labels) == 720
+    assert pipeline.images_per_class == 10
+    # As many batches as in 100 epochs of the 400 decoded images.
+    images = 10 * 10 * 4
+    assert search.early_steps == search.epochs * -(-images // search.training.batch_size)
