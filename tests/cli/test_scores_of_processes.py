@@ -21,8 +21,30 @@ EVALUATE = [
 ]
 
 
+APPLICATIONS = [
+    {"type": "class-incremental", "steps": 2, "runs": 2, "epochs": 1, "later_classes": True},
+    {"type": "class-incremental", "steps": 2, "runs": 1, "epochs": 1, "new": "real", "kept": "nothing"},
+    {
+        "type": "architecture-search",
+        "grid": {"depth": [1, 2], "width": [2, 4]},
+        "epochs": 1,
+        "whole": 2,
+        "whole_epochs": 1,
+        "early_steps": 2,
+    },
+]
+
+
 def score_together(processes: Processes, folder: Path) -> dict[str, Any]:
-    pipeline = small_pipeline(iterations=1, snapshot_every=1, evaluate=EVALUATE)
+    return scored(processes, folder, EVALUATE)
+
+
+def apply_together(processes: Processes, folder: Path) -> dict[str, Any]:
+    return scored(processes, folder, APPLICATIONS)
+
+
+def scored(processes: Processes, folder: Path, evaluate: list[dict[str, Any]]) -> dict[str, Any]:
+    pipeline = small_pipeline(iterations=1, snapshot_every=1, evaluate=evaluate)
     data = pipeline.dataset.load(Path())
     drawn, condensed = (
         *baselines(pipeline, data, device="cpu"),
@@ -60,3 +82,18 @@ def test_scores_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None
             assert found["rescored"] == alone["rescored"]
             assert not found["taken again"]
             assert found["logged"] == ([] if rank else [0, 1, 2])
+
+
+@pytest.mark.slow
+def test_applications_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None:
+    ((alone,), *groups) = run_together(apply_together, [1, 2, 3], tmp_path)
+    named = {each["synset"] for each in alone["scores"]}
+    assert named == {"random", "idc", "nothing kept", "early stopping", "whole set"}
+    assert any(each["metric"] == "rank correlation, best 10" for each in alone["scores"]) is False, "of two"
+    assert not alone["taken again"]
+    for group in groups:
+        for rank, found in enumerate(group):
+            assert found["scores"] == alone["scores"]
+            assert found["rescored"] == alone["rescored"]
+            assert not found["taken again"]
+            assert found["logged"] == (alone["logged"] if rank == 0 else [])

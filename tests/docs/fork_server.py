@@ -123,7 +123,9 @@ def _cut_budgets() -> None:
 
 
 def cut(value: Any, key: str = "") -> Any:
-    """A pipeline's table with no more work than `MOST`."""
+    """A pipeline's table with no more work than `MOST`, and one candidate of a grid."""
+    if key == "grid":
+        return {name: cut(values, name)[:1] for name, values in value.items()}
     if isinstance(value, dict):
         return {name: cut(each, name) for name, each in value.items()}
     if isinstance(value, list):

@@ -50,6 +50,7 @@ def test_candidates_are_all_combinations_in_the_order_of_the_grid() -> None:
         "convnet (depth=1, width=8)",
     ]
     assert len(set(labels)) == 6
+    assert len(search(grid={"width": [4, 8, 4]}).candidates(BASE)) == 2
     mixed = search(grid={"type": ["convnet", "mlp"]}, models=[{"type": "mlp"}])
     assert [each.type for each in mixed.candidates(BASE)] == ["convnet", "mlp"]
 

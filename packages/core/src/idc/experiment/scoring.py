@@ -9,7 +9,7 @@ import torch
 
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData, Split
-from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, Model, Point, Scores
+from idc.kinds import Evaluation, Evaluator, EvaluatorInputs, Model, Point
 from idc.runtime import device as devices
 from idc.runtime.execution import Execution
 from idc.runtime.processes import Processes
@@ -45,6 +45,10 @@ class Row(NamedTuple):
     runs: int
 
 
+_Values = list[tuple[Point, float]]
+"""The scores of a network."""
+
+
 class Scoring:
     """The networks that score, and the scores so far."""
 
@@ -75,7 +79,7 @@ class Scoring:
         networks = [(row, run) for row in missing for run in range(row.runs)]
         first = self._done
 
-        def score(number: int) -> Scores:
+        def score(number: int) -> _Values:
             row, run = networks[number]
 
             def share(fraction: float) -> None:
@@ -92,7 +96,8 @@ class Scoring:
             with self._execution.active():
                 scores = evaluator.score(inputs, row.model, streams, share)
             share(1.0)
-            return scores
+            # As JSON, which other processes get.
+            return [(Point(each) if isinstance(each, str) else each, float(scores[each])) for each in scores]
 
         scores = self._processes.mapped(score, range(len(networks)))
         for row in rows:
@@ -109,7 +114,7 @@ class Scoring:
             return None, 0, None
         return synset.split().to(self._device), synset.matched_per_class, synset.codes
 
-    def _evaluations(self, row: Row, runs: Sequence[Scores]) -> list[Evaluation]:
+    def _evaluations(self, row: Row, runs: Sequence[_Values]) -> list[Evaluation]:
         """One for each metric."""
         evaluator, synset = self._pipeline.evaluate[row.evaluator], self._synsets[row.synset]
         of_synset: dict[str, Any] = {}
@@ -126,11 +131,12 @@ class Scoring:
                 along=point.along,
                 at=point.at,
                 detail=point.detail,
-                values=tuple(run[metric] for run in runs),
+                values=tuple(value for _, value in of_runs),
                 synset=row.subject,
                 **of_synset,
             )
-            for metric, point in ((each, Point(each) if isinstance(each, str) else each) for each in runs[0])
+            for of_runs in zip(*runs, strict=True)
+            for point in (Point(*of_runs[0][0]),)
         ]
 
 

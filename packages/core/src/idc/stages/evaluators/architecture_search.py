@@ -61,12 +61,13 @@ class ArchitectureSearch(ProtocolEvaluator):
         return frozenset({"synthetic", "test", "train"})
 
     def candidates(self, model: Model) -> tuple[Model, ...]:
-        """All combinations of the grid.
+        """All combinations of the grid, each once.
 
         Raises:
             InputError: the model refuses one of them.
         """
-        return tuple(self._combinations(self.models[0] if self.models else model))
+        found = self._combinations(self.models[0] if self.models else model)
+        return tuple({each.label(): each for each in found}.values())
 
     def _combinations(self, base: Model) -> Iterator[Model]:
         table = base.model_dump(mode="json", exclude_none=True)
