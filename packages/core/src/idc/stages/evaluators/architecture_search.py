@@ -3,8 +3,10 @@
 import itertools
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Annotated, Any, Literal, final
 
+import torch
 from pydantic import Field, ValidationError
 
 from idc.errors import explain, within
@@ -91,8 +93,11 @@ class ArchitectureSearch(ProtocolEvaluator):
                 "one, or have an [[evaluate]] for each"
             )
         for candidate in self.candidates(model):
-            with within(f"evaluate.grid, {candidate.label()}"):
+            # Without memory or initial weights, because there may be hundreds.
+            with within(f"evaluate.grid, {candidate.label()}"), torch.device("meta"):
                 candidate.build(spec)
+        if find_spec("scipy") is None:
+            raise InputError("evaluate: rank correlations need SciPy; pip install scipy")
 
     def alone(self, found: Sequence[Evaluation], model: Model) -> list[tuple[str, Model]]:
         """First `early_steps` of every candidate, then the whole set for those that were selected."""
@@ -167,10 +172,11 @@ class ArchitectureSearch(ProtocolEvaluator):
             accuracies, arithmetic = _of(of_subject, PROXY), _of(of_subject, ARITHMETIC)
             summary = accuracies[0].model_copy(update={"detail": False, "model": said})
             selected = _best(proxies)[0]
-            (real,) = (each for each in _of(found, PROXY) if (each.synset, each.model) == (WHOLE, selected))
-            derived.append(
-                summary.model_copy(update={"metric": "accuracy", "model": selected, "values": real.values})
-            )
+            derived += [
+                summary.model_copy(update={"metric": "accuracy", "model": selected, "values": each.values})
+                for each in _of(found, PROXY)
+                if (each.synset, each.model) == (WHOLE, selected)
+            ]
             best = [label for label in _best(proxies)[:TOP] if label in whole]
             for metric, ranked in (
                 (f"rank correlation, best {TOP}", best),
@@ -213,15 +219,10 @@ def _best(accuracies: Mapping[str, float]) -> list[str]:
 
 
 def _correlation(first: Sequence[float], second: Sequence[float]) -> float:
-    """Spearman's rank correlation; 0 where one of them ranks nothing.
-
-    Raises:
-        InputError: SciPy is not installed.
-    """
+    """Spearman's rank correlation; 0 where one of them ranks nothing."""
     if len(set(first)) == 1 or len(set(second)) == 1:
         return 0.0
-    try:
-        from scipy import stats
-    except ImportError:
-        raise InputError("evaluate: rank correlations need SciPy; pip install scipy") from None
+    # Not at the top: it takes as long to import as torch.
+    from scipy import stats
+
     return stats.spearmanr(first, second).statistic  # pyright: ignore[reportAttributeAccessIssue]
