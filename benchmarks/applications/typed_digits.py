@@ -1,6 +1,6 @@
 """A second source of digits: typed ones, in the fonts that Matplotlib brings along.
 
-    uv run python benchmarks/applications/typed_digits.py FILE.npz
+uv run python benchmarks/applications/typed_digits.py FILE.npz
 """
 
 import sys
@@ -13,7 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 SIZE, LARGE = 16, 64
 PER_FONT = 12
 FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Bold")
-FONTS += ("DejaVuSansMono", "DejaVuSansMono-Bold", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "cmr10", "cmb10")
+FONTS += (
+    "DejaVuSansMono",
+    "DejaVuSansMono-Bold",
+    "STIXGeneral",
+    "STIXGeneralBol",
+    "STIXGeneralItalic",
+    "cmr10",
+    "cmb10",
+)
 TEST_FONTS = ("DejaVuSerif-Italic", "DejaVuSansMono-Oblique", "STIXGeneralBolIta", "cmss10")
 
 
@@ -40,9 +48,11 @@ def main() -> None:
     arrays: dict[str, np.ndarray] = {}
     for split, fonts in (("train", FONTS), ("test", TEST_FONTS)):
         digits = [(digit, font) for digit in range(10) for font in fonts for _ in range(PER_FONT)]
-        arrays[f"{split}_images"] = np.stack([drawn(digit, folder / f"{font}.ttf", rng) for digit, font in digits])
+        arrays[f"{split}_images"] = np.stack(
+            [drawn(digit, folder / f"{font}.ttf", rng) for digit, font in digits]
+        )
         arrays[f"{split}_labels"] = np.array([digit for digit, _ in digits])
-    np.savez(sys.argv[1], **arrays)
+    np.savez(sys.argv[1], allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import pytest
 
 from command_line import idc, names, refused, succeeded
 from idc.experiment.report import Report
-from idc.experiment.score import Scored, evaluate_all
+from idc.experiment.score import evaluate_all
+from idc.experiment.scoring import Scored
 from idc.kinds.evaluation import Evaluation
 from idc_cli.run_folder.lock import Lock
 

@@ -14,6 +14,7 @@ from idc.experiment.timing import networks_started
 from idc.kinds import (
     Model,
     Network,
+    Scores,
     Split,
     Streams,
 )
@@ -75,7 +76,7 @@ def test_networks_are_counted_as_they_are_started_and_scored(
             started.add(iteration)
         return network
 
-    def counted_score(self: Retrain, *arguments: object) -> dict[str, float]:
+    def counted_score(self: Retrain, *arguments: object) -> Scores:
         scored.append(1)
         return score(self, *arguments)  # pyright: ignore[reportArgumentType]
 

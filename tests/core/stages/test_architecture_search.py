@@ -96,7 +96,7 @@ def test_what_is_selected_and_how_it_is_ranked_follow_from_the_scores() -> None:
     selected = derived["fast", "accuracy"]
     assert (selected.model, selected.values, selected.budget) == (labels[3], (90.0,), 7)
     assert derived[WHOLE, "accuracy"].model == labels[5]
-    rho = scipy.stats.spearmanr(proxies, real).statistic
+    rho = float(scipy.stats.spearmanr(proxies, real).statistic)  # pyright: ignore[reportAttributeAccessIssue]
     assert derived["fast", "rank correlation"].values == pytest.approx((rho,))
     assert derived["fast", "rank correlation, best 10"].values == pytest.approx((rho,))
     assert derived[WHOLE, "rank correlation"].values == pytest.approx((1.0,))

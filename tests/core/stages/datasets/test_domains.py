@@ -19,7 +19,7 @@ def write(root: Path, name: str, value: int, *, shape: tuple[int, ...] = (1, 6, 
         values = (value + np.arange(len(labels))).astype(np.uint8)
         images = np.broadcast_to(values[:, None, None, None], (len(labels), *shape))
         arrays |= {f"{split}_images": images, f"{split}_labels": labels}
-    np.savez(root / f"{name}.npz", **arrays)
+    np.savez(root / f"{name}.npz", allow_pickle=False, **arrays)
 
 
 def domains(*names: str, **fields: object) -> Dataset:
