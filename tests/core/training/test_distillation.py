@@ -45,7 +45,7 @@ def test_nothing_is_lost_to_a_network_that_says_the_same() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:reduction")
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_training_step_adds_the_teachers_loss(compiled: bool) -> None:
     split, recipe = toy_split(), Training(batch_size=8, weight_decay=0.0, momentum=0.0)
     network, earlier = (ToyModel().fresh(split.spec, Streams(seed)) for seed in (0, 1))
