@@ -89,7 +89,7 @@ def workplace(prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     shutil.copy(ROOT / "pipelines/digits.toml", tmp_path / "pipeline.toml")
     for name in ("data", "DIR"):
         (tmp_path / name).symlink_to(prepared.data)
-    torch.save([torch.randn(20, 3, 32, 32), torch.arange(10).repeat(2)], tmp_path / "res.pt")
+    torch.save([torch.randn(20, 3, 32, 32).clamp(-2, 2), torch.arange(10).repeat(2)], tmp_path / "res.pt")
     monkeypatch.chdir(tmp_path)
     return prepared
 
