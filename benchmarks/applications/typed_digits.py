@@ -12,8 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIZE, LARGE = 16, 64
 PER_FONT = 12
-FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif", "DejaVuSerif-Bold")
-FONTS += (
+FONTS = (
+    "DejaVuSans",
+    "DejaVuSans-Bold",
+    "DejaVuSans-Oblique",
+    "DejaVuSerif",
+    "DejaVuSerif-Bold",
     "DejaVuSansMono",
     "DejaVuSansMono-Bold",
     "STIXGeneral",

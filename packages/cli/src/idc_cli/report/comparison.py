@@ -8,7 +8,7 @@ from idc.experiment.report import Report
 from idc.files.atomic import write_text
 from idc.kinds.evaluation import Evaluation
 from idc_cli.report.seeds import OverSeeds
-from idc_cli.terminal.scores import metric
+from idc_cli.terminal.scores import budget, score_cells, score_columns
 
 OVER_SEEDS = "over seeds: mean ± standard deviation of the runs' means"
 
@@ -40,13 +40,9 @@ class Comparison:
     def __init__(self, reports: Sequence[tuple[Path, Report]], seeds: Sequence[OverSeeds]) -> None:
         self.reports, self.seeds = reports, seeds
         everything = [Score(run, report, each) for run, report in reports for each in report.evaluations]
-        self.scores = [
-            score for score in everything if score.evaluation.at is None and not score.evaluation.detail
-        ]
+        self.scores = [score for score in everything if score.evaluation.listed]
         self._points = [score for score in everything if score.evaluation.at is not None]
-        names = list(dict.fromkeys(metric([each.evaluation]) for each in self.scores))
-        # With several metrics, each row says its own.
-        self._metric = [f"{names[0]}>"] if len(names) == 1 else ["metric", "score>"]
+        self._metric = score_columns([each.evaluation for each in self.scores])
 
     def columns(self) -> list[str]:
         """Headings; one that ends in ``>`` is of numbers. The last column is the protocol."""
@@ -60,9 +56,9 @@ class Comparison:
                 str(score.run),
                 each.synset,
                 each.model,
-                *self._cells(each),
+                *score_cells(each, self._metric),
                 str(each.n),
-                f"{each.budget:,}" if each.budget else "",
+                budget(each),
                 f"{report.iterations:,}" if score.ours else "",
                 f"{report.seconds.get('condense', 0):,.0f} s" if score.ours else "",
                 each.recipe,
@@ -77,10 +73,7 @@ class Comparison:
         for several in self.seeds:
             runs, each = [str(run) for run in several.runs], several.evaluation
             shown = f"{runs[0]} … {runs[-1]}" if len(runs) > 2 else ", ".join(runs)
-            yield shown, each.synset, each.model, *self._cells(each), str(each.n)
-
-    def _cells(self, each: Evaluation) -> list[str]:
-        return [each.summary()] if len(self._metric) == 1 else [metric([each]), each.summary()]
+            yield shown, each.synset, each.model, *score_cells(each, self._metric), str(each.n)
 
     def write(self, path: Path) -> None:
         """Write a page with the tables and plots; the file is whole or not there.

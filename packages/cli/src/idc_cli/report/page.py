@@ -17,7 +17,7 @@ from idc_cli.report.provenance import contents, provenance
 from idc_cli.report.template import Plot, render
 from idc_cli.run_folder.folder import PIPELINE, SYNSET
 from idc_cli.run_folder.log import Log
-from idc_cli.terminal.scores import metric
+from idc_cli.terminal.scores import budget, metric
 from idc_cli.terminal.shell import shell_line
 from idc_cli.terminal.text import duration
 
@@ -39,7 +39,7 @@ def write_page(folder: Path, path: Path) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / PIPELINE}: cannot be read ({error}); it belongs to the run") from None
     described = artifact.read(folder / SYNSET)
-    scores = [each for each in found.evaluations if each.at is None and not each.detail]
+    scores = [each for each in found.evaluations if each.listed]
     text = render(
         "report.html.j2",
         report=found,
@@ -79,7 +79,7 @@ def _rows(found: Report, scores: Sequence[Evaluation]) -> list[dict[str, Any]]:
             {
                 "ours": each.synset == found.method,
                 "synset": each.synset,
-                "budget": f"{each.budget:,}" if each.budget else "",
+                "budget": budget(each),
                 "model": each.model,
                 "metric": metric([each]),
                 "score": each.summary(),
@@ -131,10 +131,10 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 def _snapshot_scores(found: Report) -> list[Plot]:
     """A plot for each metric of the snapshots' scores, with a curve for each model and recipe."""
-    scores = [each for each in found.evaluations if each.at is None and not each.detail]
+    scores = [each for each in found.evaluations if each.listed]
     ours = [each for each in scores if each.synset == found.method]
     others = [each for each in scores if each.synset != found.method]
-    snapshots = [each for each in found.snapshots if each.at is None and not each.detail]
+    snapshots = [each for each in found.snapshots if each.listed]
     plots: list[Plot] = []
     for name in dict.fromkeys(each.metric for each in snapshots):
         there = [each for each in snapshots if each.metric == name]

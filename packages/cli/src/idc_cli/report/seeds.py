@@ -47,7 +47,7 @@ def _of(group: list[tuple[Path, Report]]) -> list[OverSeeds]:
     taken: dict[EvaluationKey, list[tuple[Path, Evaluation]]] = {}
     for run, report in group:
         for each in report.evaluations:
-            if each.at is not None or each.detail:
+            if not each.listed:
                 continue
             taken.setdefault(each.key, []).append((run, each))
     return [

@@ -66,7 +66,8 @@ class Rescoring:
             found[: least[synset.name]] for synset, found in zip(self._synsets, taken, strict=True)
         )
         alone = [each for found in self._taken[len(self._synsets) :] for each in found]
-        return concluded(self._pipeline, [*of_synsets, *alone])
+        found = [*of_synsets, *alone]
+        return [*found, *concluded(self._pipeline, found)]
 
 
 def choose_models(pipeline: Pipeline, models: str | None, runs: int | None) -> Pipeline:

@@ -119,7 +119,8 @@ def score_run(
         for evaluation in by_number[number]
     ]
     finished = pooled(by_number[number] for number in range(len(contenders)))
-    return concluded(pipeline, [*finished, *by_number.get(ALONE, [])]), of_snapshots
+    finished += by_number.get(ALONE, [])
+    return [*finished, *concluded(pipeline, finished)], of_snapshots
 
 
 def report_of(

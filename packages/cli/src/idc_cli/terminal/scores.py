@@ -24,7 +24,7 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
     Curves follow, each as a table with a column for each of its points.
     """
     everything = [each for each in evaluations if not each.detail]
-    scores = [each for each in everything if each.at is None]
+    scores = [each for each in everything if each.listed]
     for evaluator in dict.fromkeys(each.type for each in scores):
         _show([each for each in scores if each.type == evaluator], title)
         title = None
@@ -51,13 +51,12 @@ def _show(found: list[Evaluation], title: str | None) -> None:
         if varied and len(others) == 1 and len({each.key for each in found}) == len(found):
             _show_columns(found, field, title)
             return
-    several = len({each.metric for each in found}) > 1
-    heading = ["metric", "score>"] if several else [f"{metric(found)}>"]
+    heading = score_columns(found)
     columns = ["synset", "stored numbers>", "model", *heading, "n>", "protocol"]
-    rows: list[list[str]] = []
-    for each in found:
-        score = [metric([each]), each.summary()] if several else [each.summary()]
-        rows.append([each.synset, _budget(each), each.model, *score, str(each.n), each.recipe])
+    rows = [
+        [each.synset, budget(each), each.model, *score_cells(each, heading), str(each.n), each.recipe]
+        for each in found
+    ]
     show_table_and_protocol(columns, rows, title)
 
 
@@ -65,7 +64,7 @@ def _show_columns(found: Sequence[Evaluation], field: str, title: str | None) ->
     """The papers' table: a row for each synset, a column for each value of one field of their keys."""
     columns = {getattr(each, field): _heading(each, field) for each in found}
     scores = {each.key: each for each in found}
-    budgets = {each.synset: _budget(each) for each in found}
+    budgets = {each.synset: budget(each) for each in found}
     runs, recipes = ({getattr(each, name) for each in found} for name in ("n", "recipe"))
 
     def cell(key: EvaluationKey) -> str:
@@ -94,7 +93,19 @@ def _heading(each: Evaluation, field: str) -> str:
     return metric([each]) if field == "metric" else each.model
 
 
-def _budget(each: Evaluation) -> str:
+def score_columns(evaluations: Sequence[Evaluation]) -> list[str]:
+    """Headings of the scores; with several metrics there is a column in which each row says its own."""
+    names = {each.metric for each in evaluations}
+    return [f"{metric(evaluations)}>"] if len(names) == 1 else ["metric", "score>"]
+
+
+def score_cells(each: Evaluation, columns: Sequence[str]) -> list[str]:
+    """The cells of a score in the columns of `score_columns`."""
+    return [metric([each]), each.summary()][-len(columns) :]
+
+
+def budget(each: Evaluation) -> str:
+    """The stored numbers; empty where no synset was scored."""
     return f"{each.budget:,}" if each.budget else ""
 
 

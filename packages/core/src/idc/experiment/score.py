@@ -49,8 +49,7 @@ def evaluate(
     ):
         everything += scored.evaluations
         yield from scored.evaluations
-    known = len(everything)
-    yield from concluded(plan, everything)[known:]
+    yield from concluded(plan, everything)
 
 
 def real_alone(pipeline: Pipeline) -> list[None]:
@@ -86,14 +85,15 @@ def evaluate_all(
     Returns:
         What was not known, as soon as it is; the same in all processes.
     """
+    of_synsets = [synset for synset in synsets if synset is not None]
+    known = [synset.known_by_class() for synset in of_synsets]
     for evaluator in pipeline.evaluate:
         evaluator.refuse_unfit(data.spec, pipeline.model)
-        for synset in filter(None, synsets):
-            evaluator.refuse_knowledge(synset.known_by_class(), data.spec)
+        for synset, known_by_class in zip(of_synsets, known, strict=True):
+            evaluator.refuse_knowledge(known_by_class, data.spec)
             if evaluator.reads_synsets and synset.header.labels == "soft":
                 evaluator.refuse_soft_labels()
     scoring = Scoring(synsets, data, pipeline, found, device, processes, progress)
-    of_synsets = [synset for synset in synsets if synset is not None]
     rows = rows_of(pipeline, [synset.name for synset in of_synsets])
     yield from scoring.score(rows)
     if len(of_synsets) < len(synsets):
@@ -110,17 +110,19 @@ def evaluate_all(
 
 
 def concluded(pipeline: Pipeline, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
-    """The evaluations of a report, and those that evaluators derive from all of their own.
+    """What evaluators derive from all of their evaluations.
 
     Args:
         pipeline: whose evaluators scored.
         evaluations: of all synsets and of the real data alone, with the draws of a baseline pooled.
     """
-    found = list(evaluations)
-    for evaluator in pipeline.evaluate:
-        own = [each for each in evaluations if each.type == evaluator.type]
-        found += evaluator.concluded(own, pipeline.model)
-    return found
+    return [
+        derived
+        for evaluator in pipeline.evaluate
+        for derived in evaluator.concluded(
+            [each for each in evaluations if each.type == evaluator.type], pipeline.model
+        )
+    ]
 
 
 def networks_scored(pipeline: Pipeline, synsets: int) -> int:

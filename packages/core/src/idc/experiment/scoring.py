@@ -75,8 +75,7 @@ class Scoring:
 
     def score(self, rows: Sequence[Row]) -> Iterator[Scored]:
         """Score the networks of some rows, but for those that are known."""
-        missing = [row for row in rows if row.number not in self._found.get(row.synset, {})]
-        networks = [(row, run) for row in missing for run in range(row.runs)]
+        networks = [(row, run) for row in rows if not self._is_known(row) for run in range(row.runs)]
         first = self._done
 
         def score(number: int) -> _Values:
@@ -101,16 +100,20 @@ class Scoring:
 
         scores = self._processes.mapped(score, range(len(networks)))
         for row in rows:
-            if row in missing:
+            if self._is_known(row):
+                self.known[row.evaluator] += self._found[row.synset][row.number]
+            else:
                 evaluations = self._evaluations(row, list(islice(scores, row.runs)))
                 self.known[row.evaluator] += evaluations
                 yield Scored(row.synset, row.number, evaluations)
-            else:
-                self.known[row.evaluator] += self._found[row.synset][row.number]
         self._done += len(networks)
 
+    def _is_known(self, row: Row) -> bool:
+        return row.number in self._found.get(row.synset, {})
+
     def _of_synset(self, position: int) -> tuple[Split | None, int, Codes | None]:
-        if position == len(self._synsets) or (synset := self._synsets[position]) is None:
+        synset = self._synsets[position]
+        if synset is None:
             return None, 0, None
         return synset.split().to(self._device), synset.matched_per_class, synset.codes
 
@@ -122,6 +125,9 @@ class Scoring:
             of_synset = {"budget": synset.header.budget, "labels": synset.header.labels}
         with self._execution.active():
             protocol = evaluator.protocol_as_run()
+        # Other processes' are lists.
+        points = [Point(*point) for point, _ in runs[0]]
+        values = zip(*([value for _, value in run] for run in runs), strict=True)
         return [
             Evaluation(
                 type=evaluator.type,
@@ -131,12 +137,11 @@ class Scoring:
                 along=point.along,
                 at=point.at,
                 detail=point.detail,
-                values=tuple(value for _, value in of_runs),
+                values=of_point,
                 synset=row.subject,
                 **of_synset,
             )
-            for of_runs in zip(*runs, strict=True)
-            for point in (Point(*of_runs[0][0]),)
+            for point, of_point in zip(points, values, strict=True)
         ]
 
 

@@ -73,6 +73,11 @@ class Evaluation(Record):
         )
 
     @property
+    def listed(self) -> bool:
+        """Whether tables have it: it is neither a point of a curve nor one of many."""
+        return self.at is None and not self.detail
+
+    @property
     def recipe(self) -> str:
         """The protocol and the labels: ``idc-2022, hard labels``."""
         return f"{self.protocol}, {self.labels} labels"

@@ -112,12 +112,6 @@ class ArchitectureSearch(ProtocolEvaluator):
         wanted = {label for proxies in scored.values() for label in _best(proxies)[: self.whole]}
         return [(WHOLE, each) for each in candidates if each.label() in wanted]
 
-    def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
-        """Forward and backward passes of all candidates on the synset."""
-        passes = 3 * self.runs * self.epochs_of(images, matched_per_class, spec) * images
-        networks = (each.fresh(spec, Streams(0)) for each in self.candidates(model))
-        return passes * sum(network.operations(spec.shape) for network in networks)
-
     def score(
         self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
     ) -> Scores:

@@ -26,7 +26,7 @@ from idc.kinds import (
 )
 from idc.stages.evaluators.protocol_evaluator import ProtocolEvaluator, refuse_other_images
 from idc.training.distillation import Distillation, Teacher
-from idc.training.recipe import hits
+from idc.training.recipe import accuracy
 
 Steps = list[list[int]]
 """Class numbers of each step, in the order of the steps."""
@@ -113,7 +113,7 @@ class Incremental(ProtocolEvaluator):
         """Refuse numbers of steps, models and augmentations that do not fit such images."""
         super().refuse_unfit(spec, model)
         steps = self.classes_of(spec)
-        for each in self.models or (model,):
+        for each in self.candidates(model):
             with within("evaluate"):
                 first, second = (
                     each.fresh(self._spec(steps[:number], spec), Streams(0)) for number in (1, 2)
@@ -144,13 +144,11 @@ class Incremental(ProtocolEvaluator):
 
     def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
         """Forward and backward passes of all networks over all steps, without real images."""
-        networks = [each.fresh(spec, Streams(0)) for each in self.models or (model,)]
         # Forwards and backwards, and forwards through the network of the step before.
-        passes = 4 if self.learning == "distillation" else 3
+        passes = 4 / 3 if self.learning == "distillation" else 1
         # 1, 2, …, steps parts of the images.
-        seen = images * (self.steps + 1) / 2
-        epochs = self.epochs_of(images, matched_per_class, spec)
-        return passes * self.runs * epochs * seen * sum(each.operations(spec.shape) for each in networks)
+        seen = (self.steps + 1) / 2
+        return passes * seen * super().operations(images, matched_per_class, spec, model)
 
     def score(
         self, inputs: EvaluatorInputs, model: Model, streams: Streams, progress: Callable[[float], None]
@@ -168,6 +166,8 @@ class Incremental(ProtocolEvaluator):
             sum(map(len, steps[number if self.kept == "nothing" else 0 : number + 1]))
             for number in range(len(steps))
         ]
+        # The outputs of classes do not change with the steps that follow.
+        tests = [self._of(inputs.test, steps, step) for step in steps]
         network: Network | None = None
         accuracies: list[list[float]] = []
         overall: list[float] = []
@@ -184,9 +184,9 @@ class Incremental(ProtocolEvaluator):
                 network = further
                 progress((sum(work[:number]) + work[number] * done / epochs) / sum(work))
             assert network is not None
-            tests = [self._of(inputs.test, seen, step) for step in seen]
-            accuracies.append([100 * int(hits(network, each, each.spec)) / len(each) for each in tests])
-            overall.append(self.overall(accuracies[-1], [len(each) for each in tests]))
+            tested = tests[: number + 1]
+            accuracies.append([accuracy(network, each, spec) for each in tested])
+            overall.append(self.overall(accuracies[-1], [len(each) for each in tested]))
         scores: Scores = {
             "accuracy": overall[-1],
             "average incremental accuracy": statistics.fmean(overall),

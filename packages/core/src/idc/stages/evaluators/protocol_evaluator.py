@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -41,9 +41,6 @@ class ProtocolEvaluator(Evaluator):
     training: Training
     """Training recipe of the networks."""
 
-    said_apart: ClassVar[frozenset[str]] = frozenset({"protocol", "training"})
-    """Fields that `protocol_as_run` does not list among those that were changed."""
-
     @model_validator(mode="before")
     @classmethod
     def _fill_in_protocol(cls, value: object) -> object:
@@ -59,7 +56,7 @@ class ProtocolEvaluator(Evaluator):
     def protocol_as_run(self) -> str:
         """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
         published = type(self).model_validate({"protocol": self.protocol, **self._without_default()})
-        apart = self.outside_protocol | self.said_apart
+        apart = self.outside_protocol | {"protocol", "training"}
         own = [name for name in type(self).model_fields if name not in apart]
         fields: list[tuple[str, Table, Table]] = [(name, self, published) for name in own]
         fields += [(name, self.training, published.training) for name in Training.model_fields]
@@ -127,6 +124,12 @@ class ProtocolEvaluator(Evaluator):
             # IDC's code counts at most the decoder's bound, even if all images are evaluated.
             return epochs_by_images(min(images // classes, matched_per_class), classes)
         return self.epochs
+
+    def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
+        """Forward and backward passes of all networks over all epochs, of the synset's images."""
+        networks = (each.fresh(spec, Streams(0)) for each in self.candidates(model))
+        passes = 3 * self.runs * self.epochs_of(images, matched_per_class, spec) * images
+        return passes * sum(network.operations(spec.shape) for network in networks)
 
     def trained(
         self, network: Network, split: Split, epochs: int, teacher: Teacher | None = None

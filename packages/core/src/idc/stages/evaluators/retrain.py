@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ClassVar, Literal, final
 
-from idc.kinds import Evaluator, EvaluatorInputs, ImageSpec, Model, Scores, Streams
+from idc.kinds import Evaluator, EvaluatorInputs, Model, Scores, Streams
 from idc.stages.evaluators.protocol_evaluator import ProtocolEvaluator, refuse_other_images
 from idc.training.recipe import accuracy
 
@@ -21,12 +21,6 @@ class Retrain(ProtocolEvaluator):
     best: bool = False
     """Whether to also report the best accuracy of each run, tested after each quarter of the epochs. It is
     selected on the test split, so never the main result."""
-
-    def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
-        """Forward and backward passes of all networks over all epochs."""
-        networks = [each.fresh(spec, Streams(0)) for each in self.models or (model,)]
-        passes = 3 * self.runs * self.epochs_of(images, matched_per_class, spec) * images
-        return passes * sum(network.operations(spec.shape) for network in networks)
 
     def score(
         self,
