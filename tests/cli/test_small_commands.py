@@ -1,9 +1,12 @@
-"""``idc pretrain``, ``plugins``, ``schema`` and ``--version``."""
+"""``idc pretrain``, ``presets``, ``plugins``, ``schema`` and ``--version``."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from command_line import idc, names, refused, succeeded
+from idc import Pipeline
 
 
 def test_pretrain_makes_the_networks_that_a_run_starts_from() -> None:
@@ -33,3 +36,27 @@ def test_schema_is_json_schema() -> None:
 
 def test_version() -> None:
     assert idc("--version").stdout.startswith("idc 0.1.0 (idc-core 0.1.0, torch ")
+
+
+def test_presets_are_listed_and_printed() -> None:
+    shown = succeeded("presets").stdout
+    row = next(line.split() for line in shown.splitlines() if line.startswith("cifar10-ipc10-idc "))
+    assert row[1:5] == ["cifar10", "10", "idc", "67.5"]
+    listed = json.loads(succeeded("presets", "--json").stdout)
+    digits = next(each for each in listed if each["name"] == "digits")
+    assert digits["operations"] == pytest.approx(9e11, rel=0.01)
+    printed = succeeded("presets", "show", "cifar10-ipc10-idc").stdout
+    Path("mine.toml").write_text(printed)
+    mine = Pipeline.load("mine.toml", {"name": "cifar10-ipc10-idc"})
+    assert mine == Pipeline.load("cifar10-ipc10-idc")
+    # What it extends is in it, what no file says is not.
+    assert "multiformation" in printed
+    assert "extends" not in printed
+    assert "seed" not in printed
+    assert "seed = 0" in succeeded("presets", "show", "cifar10-ipc10-idc", "--defaults").stdout
+    names(refused("presets", "show", "cifar10-ipc10-idk"), "did you mean 'cifar10-ipc10-idc'")
+
+
+def test_a_preset_runs_by_its_name() -> None:
+    shown = succeeded("run", "digits", "--dry-run", "--device", "cpu").stdout
+    names(shown, "10 images, 2,560 numbers")

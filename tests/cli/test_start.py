@@ -16,7 +16,7 @@ MODULES = {
     for path in HOME.rglob("*.py")
 }
 
-AT_START = {"main", "app", "allocator", "interruption", "commands"}
+AT_START = {"main", "app", "allocator", "completion", "interruption", "commands"}
 """Rooms that `idc --help` imports."""
 
 HEAVY = ("torch", "torchvision", "kornia", "numpy", "matplotlib", "jinja2", "markdown_it", "rich.markdown")

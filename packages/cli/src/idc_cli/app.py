@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from idc_cli import completion
 from idc_cli.allocator import keep_freed_memory
 from idc_cli.interruption import SIGNALS, interruptible
 
@@ -74,18 +75,40 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-PipelineFile = Annotated[Path, typer.Argument(metavar="PIPELINE", help="A pipeline file (TOML).")]
+PipelineFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PIPELINE",
+        help="A pipeline file (TOML), or the name of a preset.",
+        autocompletion=completion.pipelines,
+    ),
+]
 SynsetFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A synset.safetensors, or the folder of a run.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        help="A synset.safetensors, or the folder of a run.",
+        autocompletion=completion.synsets,
+    ),
 ]
 Data = Annotated[
     Path, typer.Option("--data", metavar="DIR", envvar="IDC_DATA", help="Folder with the dataset's files.")
 ]
 Download = Annotated[bool, typer.Option("--download", help="Download a public dataset if it is missing.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda or another name of a torch device.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        help="auto, cpu, cuda or another name of a torch device.", autocompletion=completion.devices
+    ),
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Change a field, e.g. decoder.factor=3; repeatable."),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a field, e.g. decoder.factor=3; repeatable.",
+        autocompletion=completion.settings,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProcessCount = Annotated[

@@ -14,6 +14,7 @@ from idc_cli.commands.import_ import import_
 from idc_cli.commands.inspect import inspect
 from idc_cli.commands.new.command import new
 from idc_cli.commands.plugins import plugins
+from idc_cli.commands.presets import presets
 from idc_cli.commands.pretrain import pretrain
 from idc_cli.commands.report import report
 from idc_cli.commands.run import run
@@ -26,5 +27,6 @@ __all__ = ["app"]
 for command in (run, estimate, pretrain, evaluate, compare, report, inspect, verify):
     app.command()(command)
 app.command("import")(import_)
+app.add_typer(presets, name="presets")
 for command in (export, plugins, new, schema, cache):
     app.command()(command)

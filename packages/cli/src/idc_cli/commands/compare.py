@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
+from idc_cli import completion
 from idc_cli.app import Json
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="Run folders.", autocompletion=completion.folders),
+    ],
     html: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="Also write a page with plots.")
     ] = None,

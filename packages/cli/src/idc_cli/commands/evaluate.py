@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from idc_cli import completion
 from idc_cli.app import Data, Device, Download, Json, ProcessCount, Quiet, SynsetFile, Timeout
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ def evaluate(
     ] = None,
     models: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help="Architectures to train, by their types; see idc plugins."),
+        typer.Option(
+            metavar="A,B,...",
+            help="Architectures to train, by their types; see idc plugins.",
+            autocompletion=completion.models,
+        ),
     ] = None,
     runs: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Networks trained of each architecture.")

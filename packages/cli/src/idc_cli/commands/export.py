@@ -1,7 +1,7 @@
 """``idc export``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -10,14 +10,24 @@ from idc_cli.app import SynsetFile
 
 def export(
     file: SynsetFile,
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A .pt or .npz file, or a folder for PNGs.")],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A .pt or .npz file, or a folder.")],
+    to: Annotated[
+        Literal["images", "hugging-face"],
+        typer.Option(
+            help="What a folder is: PNGs in a folder for each class, or a dataset with a card for a hub."
+        ),
+    ] = "images",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file OUT.")] = False,
 ) -> None:
     """Export a synset's decoded images."""
     from idc.errors import InputError
     from idc.synset.interop import export as write
     from idc.synset.synset import Synset
+    from idc_cli.report.card import write_hub_folder
 
+    if to == "hugging-face":
+        print(f"wrote {write_hub_folder(file, out)} to {out}")
+        return
     if out.exists() and not overwrite:
         raise InputError(f"{out}: exists already; choose another place, or replace it with --overwrite")
     print(f"wrote {write(Synset.load(file), out)} to {out}")

@@ -5,23 +5,40 @@ from typing import Annotated
 
 import typer
 
+from idc_cli import completion
+
 
 def import_(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.pt", help="[images, labels] (IDC), or DC's dictionary.")
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="A .pt file with [images, labels] (IDC) or DC's dictionary, or a folder of idc export --to "
+            "hugging-face.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT.safetensors", help="The synset to write.")],
     pipeline: Annotated[
-        Path, typer.Option(metavar="PIPELINE", help="Whose evaluators, model and dataset score the synset.")
-    ],
+        Path | None,
+        typer.Option(
+            metavar="PIPELINE",
+            help="Whose evaluators, model and dataset score the synset; for a .pt file.",
+            autocompletion=completion.pipelines,
+        ),
+    ] = None,
     mean: Annotated[
-        str, typer.Option(metavar="X,...", help="Mean of the normalisation, one for each channel.")
-    ],
+        str | None,
+        typer.Option(
+            metavar="X,...", help="Mean of the normalisation, one for each channel; for a .pt file."
+        ),
+    ] = None,
     std: Annotated[
-        str,
-        typer.Option(metavar="X,...", help="Standard deviations, one for each channel."),
-    ],
-    low: Annotated[float, typer.Option(help="Lowest value before normalisation.")],
+        str | None,
+        typer.Option(metavar="X,...", help="Standard deviations, one for each channel; for a .pt file."),
+    ] = None,
+    low: Annotated[
+        float | None, typer.Option(help="Lowest value before normalisation; for a .pt file.")
+    ] = None,
     high: Annotated[
         float | None, typer.Option(help="Highest value before normalisation; leave out if unbounded.")
     ] = None,
@@ -36,25 +53,33 @@ def import_(
 ) -> None:
     """Import published results as a synset.
 
-    Nothing in the file is executed.
+    Nothing in the file is executed. A .pt file does not say how its images were normalised or what they are
+    to be scored on; a folder of idc export does.
     """
     from idc.config.pipeline import Pipeline
     from idc.errors import InputError
     from idc.synset.interop import imported
+    from idc.synset.synset import Synset
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: exists already; choose another file, or replace it with --overwrite")
-    plan = Pipeline.load(pipeline, {"method": method, "baseline": []})
-    synset = imported(
-        file,
-        plan,
-        low=low,
-        high=high,
-        mean=_numbers("--mean", mean),
-        std=_numbers("--std", std),
-        normalised=normalised,
-        classes=tuple(classes.split(",")) if classes else None,
-    )
+    if file.is_dir():
+        synset = Synset.load(file)
+    else:
+        given = {"--pipeline": pipeline, "--mean": mean, "--std": std, "--low": low}
+        missing = ", ".join(flag for flag, value in given.items() if value is None)
+        if pipeline is None or mean is None or std is None or low is None:
+            raise InputError(f"{file}: a .pt file does not say everything; give {missing} too")
+        synset = imported(
+            file,
+            Pipeline.load(pipeline, {"method": method, "baseline": []}),
+            low=low,
+            high=high,
+            mean=_numbers("--mean", mean),
+            std=_numbers("--std", std),
+            normalised=normalised,
+            classes=tuple(classes.split(",")) if classes else None,
+        )
     try:
         synset.save(out)
     except OSError as error:

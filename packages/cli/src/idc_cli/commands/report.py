@@ -5,9 +5,16 @@ from typing import Annotated
 
 import typer
 
+from idc_cli import completion
+
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            metavar="RUN", help="The folder of a finished run.", autocompletion=completion.folders
+        ),
+    ],
     out: Annotated[
         Path | None, typer.Option(metavar="OUT.html", help="By default report.html in the folder.")
     ] = None,

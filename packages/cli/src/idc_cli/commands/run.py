@@ -64,13 +64,14 @@ def run(
     from idc.config.overrides import parse_assignments
     from idc.config.pipeline import Pipeline
     from idc.errors import InputError, RunError
+    from idc.experiment.report import Report
     from idc.runtime import device as devices
     from idc_cli.run_folder.folder import PAGE, REPORT, RunFolder, default_folder
     from idc_cli.runner.condense import condense_in_folder, refuse_without_tensorboard
     from idc_cli.runner.estimate import show_estimate
     from idc_cli.runner.interval import Interval
     from idc_cli.runner.load import load
-    from idc_cli.runner.score import draw_baselines, report_of, score_run
+    from idc_cli.runner.score import draw_baselines, score_run
     from idc_cli.runner.together import refuse_differences, together
     from idc_cli.terminal.progress import Display
     from idc_cli.terminal.scores import show_report
@@ -153,7 +154,7 @@ def run(
                 )
                 started = time.monotonic()
                 contenders = [*(drawn.synset() for drawn in baselines), synset]
-                scores = score_run(contenders, real, plan, str(chosen), folder, display, joined)
+                scores, of_snapshots = score_run(contenders, real, plan, str(chosen), folder, display, joined)
             except KeyboardInterrupt:
                 display.say(f"resume with: {again}")
                 raise
@@ -162,7 +163,7 @@ def run(
             seconds |= {"condense": spent, "evaluate": time.monotonic() - started}
             if not joined.first:
                 return
-            report = report_of(condensation, synset, seconds, *scores)
+            report = Report.of(synset.header, scores, seconds=seconds, snapshots=of_snapshots)
             try:
                 report.save(folder / REPORT)
             except OSError as error:

@@ -16,7 +16,7 @@ class Plot(NamedTuple):
 
 
 def render(template: str, **values: Any) -> str:
-    """The HTML of a page.
+    """The text of a page or card.
 
     Args:
         template: file name of the template.
@@ -29,7 +29,7 @@ def render(template: str, **values: Any) -> str:
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("idc_cli.report"),
-        autoescape=True,
+        autoescape=lambda name: name is None or name.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from idc.config.presets import hint, preset
 from idc.errors import InputError
 from idc.kinds import KINDS
 from idc.table import merged
@@ -13,9 +14,9 @@ from idc.table import merged
 def read_table(path: Path) -> dict[str, Any]:
     """The table of a pipeline file, merged with the files it extends.
 
-    ``extends = "other.toml"`` or a list of files, relative to the file. They are merged in order, and the
-    file's own keys override them. Tables are merged key by key, unless their ``type`` differs; where a file
-    names a type, a table below it without one has its kind's default type.
+    ``extends = "other.toml"`` or a list of files, relative to the file, or names of presets. They are merged
+    in order, and the file's own keys override them. Tables are merged key by key, unless their ``type``
+    differs; where a file names a type, a table below it without one has its kind's default type.
 
     Raises:
         InputError: a file does not exist, is not TOML (with line and column), or extends itself.
@@ -37,10 +38,13 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
     for parent in cast(list[str], parents):
         parent_path = path.parent / parent
         if not parent_path.exists():
-            raise InputError(
-                f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative to "
-                "this file"
-            )
+            named = preset(parent)
+            if named is None:
+                raise InputError(
+                    f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative "
+                    f"to this file{hint(parent_path)}"
+                )
+            parent_path = named
         base = _laid_over(base, _read(parent_path, (*children, path.resolve())))
     return _laid_over(base, table)
 
@@ -61,7 +65,9 @@ def _parsed(path: Path) -> dict[str, Any]:
         # Editors on Windows begin UTF-8 files with a byte order mark.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a pipeline file (.toml)") from None
+        raise InputError(
+            f"{path}: no such file; give the path of a pipeline file (.toml){hint(path)}"
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error}); pipeline files are TOML") from None
     except tomllib.TOMLDecodeError as error:

@@ -11,6 +11,8 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_v
 from idc.config.extends import read_table
 from idc.config.groups import Groups
 from idc.config.overrides import override
+from idc.config.overview import overview
+from idc.config.presets import file_or_preset
 from idc.errors import InputError, explain
 from idc.kinds import (
     KINDS,
@@ -137,7 +139,8 @@ class Pipeline(Table):
         """Read and validate a pipeline file.
 
         Args:
-            path: a TOML file; files it ``extends`` are read too.
+            path: a TOML file; files it ``extends`` are read too. Where there is no such file, the preset of
+                that name, such as ``digits`` or ``cifar10-ipc10-idc``.
             overrides: dotted key → value, as in `override`.
 
         Returns:
@@ -146,7 +149,7 @@ class Pipeline(Table):
         Raises:
             InputError: no such file, not TOML (with line and column), or not a valid pipeline.
         """
-        path = Path(path)
+        path = file_or_preset(Path(path))
         table = _with_default_types({"name": _name_of(path), "sampler": {}, "labels": {}, **read_table(path)})
         try:
             return cls.parse(override(table, overrides or {}))
@@ -187,6 +190,10 @@ class Pipeline(Table):
     def toml(self) -> str:
         """The resolved pipeline as TOML text."""
         return tomli_w.dumps(self.table())
+
+    def _repr_html_(self) -> str:
+        """Its tables with what differs from defaults, for notebooks."""
+        return overview(self.name, self, self.toml())
 
     def baselines(self) -> list[Self]:
         """A pipeline for each draw of each baseline: its init and decoder, 0 iterations, its own seed."""

@@ -5,9 +5,14 @@ from typing import Annotated
 
 import typer
 
+from idc_cli import completion
+
 
 def new(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="decoder or objective.")],
+    kind: Annotated[
+        str,
+        typer.Argument(metavar="KIND", help="decoder or objective.", autocompletion=completion.plugin_kinds),
+    ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Its type in pipelines, such as my-decoder.")],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="An absent or empty folder; by default idc-NAME.")
