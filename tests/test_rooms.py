@@ -25,7 +25,7 @@ FORBIDDEN = {
 
 FLOORS: dict[str, list[set[str]]] = {
     "idc": [
-        {"errors", "seeding", "shapes", "spec", "table"},
+        {"errors", "notebook", "seeding", "shapes", "spec", "table"},
         {"files", "runtime"},
         {"data", "network"},
         {"kinds"},
@@ -35,7 +35,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"experiment"},
     ],
     "idc_cli": [
-        {"allocator", "interruption", "run_folder", "terminal"},
+        {"allocator", "completion", "interruption", "run_folder", "terminal"},
         {"launch"},
         {"app", "report", "runner"},
         {"commands"},

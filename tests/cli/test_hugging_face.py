@@ -68,9 +68,7 @@ def test_a_synset_without_a_run_has_no_scores(run: Path) -> None:
     assert not Path("hub/report.json").exists()
 
 
-def test_floats_where_pictures_cannot_hold_the_values(
-    run: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_floats_where_pictures_cannot_hold_the_values(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", Path("hub-cache").absolute())
     synset = Synset.load(run)
     unbounded = synset.spec.model_copy(update={"high": None, "content": "spectrogram"})

@@ -14,6 +14,14 @@ COLOR = ("brightness", "saturation", "contrast")
 SPATIAL = ("crop", "scale", "rotate", "translate")
 TOKENS = ("flip", "color", *SPATIAL, "cutout")
 
+PAPER = """\
+@inproceedings{zhao2021dsa,
+  author = {Zhao, Bo and Bilen, Hakan},
+  title = {Dataset Condensation with Differentiable Siamese Augmentation},
+  booktitle = {International Conference on Machine Learning (ICML)},
+  year = {2021}
+}"""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -28,6 +36,8 @@ class DSA(Augmentation):
     - ``single``: one operation, the same for the whole batch (DSA, section 3);
     - ``all``: all operations, in the listed order.
     """
+
+    bibtex = PAPER
 
     type: Literal["dsa"] = "dsa"
     strategy: str = "color_crop_cutout"

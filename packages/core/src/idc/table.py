@@ -1,7 +1,7 @@
 """Frozen pydantic models: strict tables for input, lenient records for results."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -18,6 +18,15 @@ class Table(BaseModel):
         use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+    bibtex: ClassVar[str] = ""
+    """The paper that it implements, as one entry of BibTeX, which reports cite."""
+
+    def cited(self) -> tuple[str, ...]:
+        """BibTeX entries of the papers that this table and those within it implement, each once."""
+        own = [self.bibtex] if self.bibtex else []
+        within = (entry for name in type(self).model_fields for entry in _cited(getattr(self, name)))
+        return tuple(dict.fromkeys([*own, *within]))
 
     @model_validator(mode="before")
     @classmethod
@@ -42,6 +51,14 @@ class Table(BaseModel):
         """The table's name in messages: a stage's quoted type, else the class name in lower case."""
         field = cls.model_fields.get("type")
         return f"{field.default!r}" if field else f"the {cls.__name__.lower()} table"
+
+
+def _cited(value: object) -> tuple[str, ...]:
+    if isinstance(value, Table):
+        return value.cited()
+    if isinstance(value, tuple):
+        return tuple(entry for each in cast(tuple[object, ...], value) for entry in _cited(each))
+    return ()
 
 
 class Record(BaseModel):

@@ -163,7 +163,9 @@ def run(
             seconds |= {"condense": spent, "evaluate": time.monotonic() - started}
             if not joined.first:
                 return
-            report = Report.of(synset.header, scores, seconds=seconds, snapshots=of_snapshots)
+            report = Report.of(
+                synset.header, scores, seconds=seconds, snapshots=of_snapshots, papers=plan.cited()
+            )
             try:
                 report.save(folder / REPORT)
             except OSError as error:

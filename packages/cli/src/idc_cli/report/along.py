@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from idc.experiment.score_table import curves, metric
 from idc.kinds.evaluation import Evaluation
 from idc_cli.report.plots import Curve, plot
 from idc_cli.report.template import Plot
-from idc_cli.terminal.scores import curves, metric
 
 
 def along(evaluations: Sequence[Evaluation]) -> list[Plot]:

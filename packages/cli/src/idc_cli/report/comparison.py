@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from idc.experiment.report import Report
+from idc.experiment.score_table import budget, score_cells, score_columns
 from idc.files.atomic import write_text
 from idc.kinds.evaluation import Evaluation
 from idc_cli.report.seeds import OverSeeds
-from idc_cli.terminal.scores import budget, score_cells, score_columns
 
 OVER_SEEDS = "over seeds: mean ± standard deviation of the runs' means"
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from idc.experiment.report import Report
+from idc.experiment.score_table import metric
 from idc.kinds.evaluation import Evaluation
 from idc_cli.report.plots import Curve, plot
 from idc_cli.report.template import Plot
-from idc_cli.terminal.scores import metric
 
 
 def comparison_plots(scores: Sequence[tuple[Report, Evaluation]]) -> list[Plot]:

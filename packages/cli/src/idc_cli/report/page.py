@@ -6,6 +6,7 @@ from typing import Any
 
 from idc.errors import InputError
 from idc.experiment.report import Iteration, Report
+from idc.experiment.score_table import budget, metric
 from idc.files.atomic import write_text
 from idc.kinds.evaluation import Evaluation
 from idc.synset import header as artifact
@@ -17,7 +18,6 @@ from idc_cli.report.provenance import contents, provenance
 from idc_cli.report.template import Plot, render
 from idc_cli.run_folder.folder import PIPELINE, SYNSET
 from idc_cli.run_folder.log import Log
-from idc_cli.terminal.scores import budget, metric
 from idc_cli.terminal.shell import shell_line
 from idc_cli.terminal.text import duration
 

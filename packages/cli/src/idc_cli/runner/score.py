@@ -1,17 +1,16 @@
-"""Score the synsets of a run: the result, its baselines and its snapshots; and report on it."""
+"""Score the synsets of a run: the result, its baselines and its snapshots."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from idc.condensation.loop import Condensation
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import InputError
-from idc.experiment.report import Report, pooled
+from idc.experiment.report import pooled
 from idc.experiment.score import concluded, drawn_baselines, evaluate_all, real_alone
 from idc.kinds.evaluation import Evaluation
 from idc.runtime.processes import Processes
 from idc.synset.broadcast import broadcast
-from idc.synset.provenance import versions
 from idc.synset.synset import Synset
 from idc_cli.run_folder.folder import RunFolder
 from idc_cli.run_folder.log import EVALUATIONS
@@ -121,40 +120,6 @@ def score_run(
     finished = pooled(by_number[number] for number in range(len(contenders)))
     finished += by_number.get(ALONE, [])
     return [*finished, *concluded(pipeline, finished)], of_snapshots
-
-
-def report_of(
-    condensation: Condensation,
-    synset: Synset,
-    seconds: Mapping[str, float],
-    evaluations: Sequence[Evaluation],
-    snapshots: Sequence[Evaluation],
-) -> Report:
-    """The report of a finished run.
-
-    Args:
-        condensation: all of its inner steps done.
-        synset: the result.
-        seconds: wall-clock seconds of each phase.
-        evaluations: of the contenders.
-        snapshots: evaluations of the snapshots.
-    """
-    pipeline = condensation.pipeline
-    return Report(
-        name=pipeline.name,
-        method=pipeline.method,
-        classes=condensation.data.spec.classes,
-        images_per_class=pipeline.images_per_class,
-        budget=synset.header.budget,
-        iterations=synset.header.iterations,
-        device=str(condensation.device),
-        computed=condensation.computed,
-        seconds={phase: round(each, 3) for phase, each in seconds.items()},
-        versions=versions(),
-        evaluations=tuple(evaluations),
-        snapshots=tuple(snapshots),
-        published=pipeline.published,
-    )
 
 
 def _logged(folder: RunFolder, processes: Processes) -> dict[int, dict[int, list[Evaluation]]]:

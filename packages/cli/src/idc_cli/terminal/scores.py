@@ -1,12 +1,13 @@
 """Scores in the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rich.console import Console
 
 from idc.experiment.report import Report
-from idc.kinds.evaluation import Evaluation, EvaluationKey
-from idc_cli.terminal.tables import show_table, show_table_and_protocol
+from idc.experiment.score_table import score_tables
+from idc.kinds.evaluation import Evaluation
+from idc_cli.terminal.tables import show_table
 from idc_cli.terminal.text import say
 
 
@@ -15,7 +16,7 @@ def show_report(report: Report, *, json: bool = False) -> None:
     if json:
         print(report.model_dump_json(indent=2))
     elif report.evaluations:
-        show_scores(report.evaluations, f"{report.name}: images per class {report.images_per_class}")
+        show_scores(report.evaluations, report.title)
 
 
 def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> None:
@@ -23,93 +24,8 @@ def show_scores(evaluations: Iterable[Evaluation], title: str | None = None) -> 
 
     Curves follow, each as a table with a column for each of its points.
     """
-    everything = [each for each in evaluations if not each.detail]
-    scores = [each for each in everything if each.listed]
-    for evaluator in dict.fromkeys(each.type for each in scores):
-        _show([each for each in scores if each.type == evaluator], title)
+    for table in score_tables(evaluations):
+        show_table(table.columns, table.rows, f"\n{table.heading}" if table.heading else title)
+        if table.note:
+            say(Console(), table.note)
         title = None
-    for curve in curves(everything):
-        _show_columns(curve, "at", f"\n{metric(curve)}, along the {curve[0].along}")
-
-
-def curves(evaluations: Iterable[Evaluation]) -> list[list[Evaluation]]:
-    """The points of each curve: of all synsets and protocols, and of details of all models."""
-    found: dict[EvaluationKey, list[Evaluation]] = {}
-    for each in evaluations:
-        if each.at is not None:
-            model = "" if each.detail else each.model
-            key = each.key._replace(synset="", recipe="", model=model, at=None)
-            found.setdefault(key, []).append(each)
-    return list(found.values())
-
-
-def _show(found: list[Evaluation], title: str | None) -> None:
-    for field in ("model", "metric"):
-        # Else the columns would be of different things.
-        others = {each.key._replace(synset="", recipe="", **{field: ""}) for each in found}
-        varied = len({getattr(each, field) for each in found}) > 1
-        if varied and len(others) == 1 and len({each.key for each in found}) == len(found):
-            _show_columns(found, field, title)
-            return
-    heading = score_columns(found)
-    columns = ["synset", "stored numbers>", "model", *heading, "n>", "protocol"]
-    rows = [
-        [each.synset, budget(each), each.model, *score_cells(each, heading), str(each.n), each.recipe]
-        for each in found
-    ]
-    show_table_and_protocol(columns, rows, title)
-
-
-def _show_columns(found: Sequence[Evaluation], field: str, title: str | None) -> None:
-    """The papers' table: a row for each synset, a column for each value of one field of their keys."""
-    columns = {getattr(each, field): _heading(each, field) for each in found}
-    scores = {each.key: each for each in found}
-    budgets = {each.synset: budget(each) for each in found}
-    runs, recipes = ({getattr(each, name) for each in found} for name in ("n", "recipe"))
-
-    def cell(key: EvaluationKey) -> str:
-        each = scores.get(key)
-        if each is None:
-            return ""
-        return each.summary() if len(runs) == 1 else f"{each.summary()} ({each.n})"
-
-    headings = ["synset", "stored numbers>", *(f"{name}>" for name in columns.values())]
-    rows: list[list[str]] = []
-    for key in dict.fromkeys(each.key._replace(**{field: None}) for each in found):
-        cells = [cell(key._replace(**{field: value})) for value in columns]
-        rows.append([key.synset, budgets[key.synset], *cells])
-        if len(recipes) > 1:
-            rows[-1].append(key.recipe)
-    show_table([*headings, "protocol"] if len(recipes) > 1 else headings, rows, title)
-    said = [] if field == "metric" else [metric(found)]
-    said.append(f"n {runs.pop()}" if len(runs) == 1 else "n in brackets")
-    protocol = f"; protocol: {found[0].recipe}" if len(recipes) == 1 else ""
-    say(Console(), ", ".join(said) + protocol)
-
-
-def _heading(each: Evaluation, field: str) -> str:
-    if field == "at":
-        return f"{each.at:g}"
-    return metric([each]) if field == "metric" else each.model
-
-
-def score_columns(evaluations: Sequence[Evaluation]) -> list[str]:
-    """Headings of the scores; with several metrics there is a column in which each row says its own."""
-    names = {each.metric for each in evaluations}
-    return [f"{metric(evaluations)}>"] if len(names) == 1 else ["metric", "score>"]
-
-
-def score_cells(each: Evaluation, columns: Sequence[str]) -> list[str]:
-    """The cells of a score in the columns of `score_columns`."""
-    return [metric([each]), each.summary()][-len(columns) :]
-
-
-def budget(each: Evaluation) -> str:
-    """The stored numbers; empty where no synset was scored."""
-    return f"{each.budget:,}" if each.budget else ""
-
-
-def metric(evaluations: Iterable[Evaluation]) -> str:
-    """Heading of a column of scores, such as ``accuracy, %``."""
-    names = dict.fromkeys(each.metric for each in evaluations)
-    return ", ".join(names).replace("accuracy", "accuracy, %")

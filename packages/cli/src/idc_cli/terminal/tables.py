@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from idc.experiment.score_table import without_common_protocol
 from idc_cli.terminal.text import say
 
 PIPED_WIDTH = 400
@@ -22,13 +23,10 @@ def show_table_and_protocol(
         rows: cells.
         title: above the table.
     """
-    protocols = {row[-1] for row in rows}
-    if len(protocols) > 1:
-        show_table(columns, rows, title)
-        return
-    show_table(columns[:-1], [row[:-1] for row in rows], title)
-    for protocol in protocols:
-        say(Console(), f"protocol: {protocol}")
+    columns, rows, note = without_common_protocol(columns, rows)
+    show_table(columns, rows, title)
+    if note:
+        say(Console(), note)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:

@@ -1,15 +1,18 @@
 """The results of a run: scores as n, mean and standard deviation, with their provenance."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from idc.config.pipeline import PublishedScore
 from idc.errors import InputError
+from idc.experiment.score_table import score_tables
 from idc.files.atomic import write_text
 from idc.kinds import Evaluation
-from idc.synset.provenance import Computed
+from idc.notebook import Markup, line, panel, table
+from idc.synset.header import Header
+from idc.synset.provenance import Computed, versions
 from idc.table import Record
 
 
@@ -68,6 +71,65 @@ class Report(Record):
     """Evaluations of the intermediate synsets, in their order."""
     published: tuple[PublishedScore, ...] = ()
     """Published scores, from the pipeline."""
+    papers: tuple[str, ...] = ()
+    """The papers whose method, decoder, objective, protocol and so on were used, as BibTeX."""
+
+    @classmethod
+    def of(
+        cls,
+        header: Header,
+        evaluations: Iterable[Evaluation],
+        *,
+        seconds: Mapping[str, float] | None = None,
+        snapshots: Iterable[Evaluation] = (),
+        papers: Iterable[str] = (),
+    ) -> "Report":
+        """The report of a finished run.
+
+        Args:
+            header: of the condensed synset.
+            evaluations: of the synset and of what it is compared with.
+            seconds: wall-clock seconds of each phase; by default those of the condensation, if the header has
+                them.
+            snapshots: evaluations of the intermediate synsets, in their order.
+            papers: BibTeX of what was used, as `Pipeline.cited` has it.
+        """
+        plan = header.pipeline
+        if seconds is None:
+            seconds = {} if header.seconds is None else {"condense": header.seconds}
+        return cls(
+            name=plan.get("name", "pipeline"),
+            method=plan["method"],
+            classes=header.spec.classes,
+            images_per_class=plan["images_per_class"],
+            budget=header.budget,
+            iterations=header.iterations,
+            device=header.computed.device if header.computed else "unknown",
+            computed=header.computed,
+            seconds={phase: round(each, 3) for phase, each in seconds.items()},
+            versions=versions(),
+            evaluations=tuple(evaluations),
+            snapshots=tuple(snapshots),
+            published=plan.get("published", ()),
+            papers=tuple(papers),
+        )
+
+    @property
+    def title(self) -> str:
+        """The pipeline's name and the stored images per class."""
+        return f"{self.name}: images per class {self.images_per_class}"
+
+    def _repr_html_(self) -> str:
+        """The scores and the seconds of each phase, for notebooks."""
+        parts: list[Markup] = []
+        for scores in score_tables(self.evaluations):
+            parts += [line(scores.heading)] if scores.heading else []
+            parts.append(table(scores.columns, scores.rows))
+            parts += [line(scores.note)] if scores.note else []
+        seconds = ", ".join(f"{phase} {each:,.1f} s" for phase, each in self.seconds.items())
+        parts += [] if parts else [line("no scores")]
+        parts += [line(seconds)] if seconds else []
+        return panel(f"Report {self.title}", *parts)
 
     def merged(self, evaluations: Iterable[Evaluation]) -> "Report":
         """The report with more evaluations, which replace those with the same key or are added.

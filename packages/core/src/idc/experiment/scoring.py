@@ -1,6 +1,7 @@
 """The networks that score synsets: which they are, and one after the other."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -90,7 +91,9 @@ class Scoring:
                     self._progress(done / (first + len(networks)), row.subject)
 
             evaluator = self._pipeline.evaluate[row.evaluator]
-            inputs = EvaluatorInputs(evaluator.needs, self._real, row.subject, *self._inputs(row.synset))
+            inputs = EvaluatorInputs(
+                evaluator.needs, self._real, row.subject, *self._inputs(row.synset), label=self._labelled
+            )
             streams = Streams(self._pipeline.seed).child("evaluate", row.evaluator, run)
             with self._execution.active():
                 scores = evaluator.score(inputs, row.model, streams, share)
@@ -116,6 +119,14 @@ class Scoring:
         if synset is None:
             return None, 0, None
         return synset.split().to(self._device), synset.matched_per_class, synset.codes
+
+    def _labelled(self, real: Split) -> Split:
+        """Real images with the labels that finished ones get."""
+        plan = self._pipeline
+        if not plan.labels.soft:
+            return real
+        logits = plan.labels.logits(real.batch(), plan.model, self._real.train).detach()
+        return replace(real, labels=logits.softmax(1), known_fingerprint=None)
 
     def _evaluations(self, row: Row, runs: Sequence[_Values]) -> list[Evaluation]:
         """One for each metric."""

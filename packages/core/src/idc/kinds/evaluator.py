@@ -34,6 +34,7 @@ class EvaluatorInputs:
         matched_per_class: training images of a class that the codes decode to while matching; 0 without a
             synset.
         codes: the stored tensors, on the CPU.
+        label: gives images the labels that the pipeline gives finished ones; by default they keep theirs.
     """
 
     def __init__(
@@ -44,9 +45,11 @@ class EvaluatorInputs:
         synthetic: "Split | None" = None,
         matched_per_class: int = 0,
         codes: "Codes | None" = None,
+        label: "Callable[[Split], Split]" = lambda images: images,
     ) -> None:
         self.subject = subject
         self.matched_per_class = matched_per_class
+        self._label = label
         self._everything: dict[Need, Any] = {
             "codes": codes,
             "synthetic": synthetic,
@@ -74,6 +77,14 @@ class EvaluatorInputs:
     def codes(self) -> "Codes":
         """The stored tensors, on the CPU."""
         return self._declared("codes")
+
+    def labelled(self, real: "Split") -> "Split":
+        """Real images with the labels that the pipeline gives finished ones: their own, or soft ones.
+
+        Raises:
+            InputError: a network that labels them is missing.
+        """
+        return self._label(real)
 
     def _declared(self, name: Need) -> Any:
         if name not in self._needs:
@@ -215,6 +226,6 @@ class Evaluator(Stage):
             progress: called now and then with the fraction done, 0 to 1.
 
         Returns:
-            By metric, the main one first; the same metrics in the same order for every network. A `Point` is
-            drawn as part of a curve.
+            By metric, the main one first; the same metrics in the same order for every network of a subject.
+            A `Point` is drawn as part of a curve.
         """

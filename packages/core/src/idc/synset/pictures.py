@@ -11,6 +11,7 @@ from idc.data.torch_dataset import as_picture
 from idc.files.atomic import write_atomically
 from idc.shapes import Images
 from idc.synset.codes import of_class
+from idc.synset.pixels import as_pictures, shown, unit, white
 from idc.synset.synset import Synset
 
 ENLARGED_SIZE = 64
@@ -32,8 +33,8 @@ def grid(synset: Synset, per_class: int = 20) -> Image.Image:
         A picture, greyscale unless there are three channels. Small images are enlarged by a whole factor
         without smoothing. Spectrograms have low frequencies at the bottom.
     """
-    unit = _shown(synset.images, synset)
-    rows = [unit[synset.class_numbers == label][:per_class] for label in range(len(synset.spec.classes))]
+    pixels = shown(synset.images, synset.spec, white(synset.images, synset.spec))
+    rows = [pixels[synset.class_numbers == label][:per_class] for label in range(len(synset.spec.classes))]
     columns = max(len(row) for row in rows)
     full = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
     factor = max(1, ENLARGED_SIZE // max(synset.spec.height, synset.spec.width))
@@ -74,7 +75,8 @@ def stored(synset: Synset, label: int, at_most: int | None = None) -> list[Image
 
 def picture(synset: Synset, position: int) -> Image.Image:
     """One decoded image, greyscale or RGB; its value range is mapped to black … white."""
-    return as_picture(_unit(synset.images[position : position + 1], synset)[0])
+    high = white(synset.images, synset.spec)
+    return as_picture(unit(synset.images[position : position + 1], synset.spec, high)[0])
 
 
 def save(picture: Image.Image, path: Path) -> None:
@@ -95,18 +97,4 @@ def _with_names(picture: Image.Image, classes: tuple[str, ...]) -> Image.Image:
 
 
 def _pictures(images: Images, synset: Synset) -> list[Image.Image]:
-    return [as_picture(each) for each in _shown(images, synset)]
-
-
-def _shown(images: Images, synset: Synset) -> Images:
-    """Greyscale or RGB images in 0…1, spectrograms with low frequencies at the bottom."""
-    unit = _unit(images, synset)
-    if synset.spec.content == "spectrogram":
-        unit = unit.flip(-2)
-    return unit if synset.spec.channels in (1, 3) else unit.mean(1, keepdim=True)
-
-
-def _unit(images: Images, synset: Synset) -> Images:
-    low = synset.spec.low
-    high = synset.images.amax().item() if synset.spec.high is None else synset.spec.high
-    return ((images - low) / max(high - low, 1e-12)).clamp(0, 1)
+    return as_pictures(images, synset.spec, white(synset.images, synset.spec))

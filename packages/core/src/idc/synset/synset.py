@@ -27,6 +27,7 @@ from idc.spec import ImageSpec
 from idc.synset import header as headers
 from idc.synset.codes import budget, decode, decode_class
 from idc.synset.header import Header
+from idc.synset.overview import overview
 from idc.synset.provenance import Computed, versions
 
 
@@ -199,6 +200,10 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             f"<Synset {self.name!r}: {len(self)} images of {shape} in {len(self.spec.classes)} classes, "
             f"{self.header.budget:,} stored numbers>"
         )
+
+    def _repr_html_(self) -> str:
+        """Some of its images, what it stores and how it was made, for notebooks."""
+        return overview(self.header, self.decoder.label(), self.images, self.class_numbers)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Codes, Decoder, Images, ImageSpec, InputError, StoredImages, Streams
+from idc.stages import papers
 from idc.stages.decoders.fitted import Fitted, fitted
 
 PLACE = 2
@@ -23,6 +24,8 @@ class DDiF(Fitted):
     The networks are SIRENs (Sitzmann et al., NeurIPS 2020): hidden layers with a sine, then a linear layer.
     Their weights are stored. Initial ones are fitted to real images.
     """
+
+    bibtex = papers.DDIF
 
     type: Literal["ddif"] = "ddif"
     hidden_layers: Annotated[int, Field(ge=1)] = 2

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Codes, Images, ImageSpec, InputError, StoredImages, Streams
+from idc.stages import papers
 from idc.stages.decoders.dct import Norm, dct, inverse_dct
 from idc.stages.decoders.fitted import Fitted
 
@@ -21,6 +22,8 @@ class FreD(Fitted):
     """
 
     fixed: ClassVar[frozenset[str]] = frozenset({"positions"})
+
+    bibtex = papers.FRED
 
     type: Literal["fred"] = "fred"
     frequencies: Annotated[int, Field(ge=1)]

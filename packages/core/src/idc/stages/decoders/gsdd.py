@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Codes, Decoder, Images, ImageSpec, InputError, Scalar, StoredImages, Streams
+from idc.stages import papers
 from idc.stages.decoders.fitted import Fitted, fitted
 
 GEOMETRY = 6
@@ -32,6 +33,8 @@ class GSDD(Fitted):
     """
 
     projects_each_step: ClassVar[bool] = True
+
+    bibtex = papers.GSDD
 
     type: Literal["gsdd"] = "gsdd"
     gaussians: Annotated[int, Field(ge=1)]

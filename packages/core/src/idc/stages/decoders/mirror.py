@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, StoredImages, Streams
+from idc.stages import papers
 from idc.stages.decoders.multiformation import MultiFormation
 from idc.stages.decoders.raw import Raw
 
@@ -17,6 +18,8 @@ class Mirror(Decoder):
     With `factor` above 1, the tiles that `multiformation` makes and their mirror images. Networks that score
     the synset see no mirror images, as published; their training may flip at random.
     """
+
+    bibtex = papers.FYI
 
     type: Literal["mirror"] = "mirror"
     factor: Annotated[int, Field(ge=1)] = 1

@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
+from idc.stages import papers
 from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, pack, refuse_unfit_factor
 
 Mode = Literal["single", "multi", "bound"]
@@ -23,6 +24,8 @@ class MultiFormation(Decoder):
     - ``bound``: the largest factor for as many stored images as ``bound`` allows, then the next smaller one,
       and so on.
     """
+
+    bibtex = papers.IDC
 
     type: Literal["multiformation"] = "multiformation"
     factor: Annotated[int, Field(ge=1)] = 2

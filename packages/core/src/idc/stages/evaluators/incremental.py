@@ -24,6 +24,7 @@ from idc.kinds import (
     Split,
     Streams,
 )
+from idc.stages import papers
 from idc.stages.evaluators.protocol_evaluator import ProtocolEvaluator, refuse_other_images
 from idc.training.distillation import Distillation, Teacher
 from idc.training.recipe import accuracy
@@ -57,6 +58,11 @@ class Incremental(ProtocolEvaluator):
     later_classes: bool = False
     """Whether synsets are accepted whose codes were made with images of later steps, which a learner cannot
     have; by default they are refused."""
+
+    def cited(self) -> tuple[str, ...]:
+        """With GDumb's paper where it is followed."""
+        learning = (papers.GDUMB,) if self.learning == "gdumb" else ()
+        return (*super().cited(), *learning)
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from idc.errors import refused, within
 from idc.kinds import Evaluator, ImageSpec, InputError, Model, Network, Split, Streams
 from idc.runtime.execution import current_execution
+from idc.stages import papers
 from idc.stages.evaluators.protocols import PROTOCOLS, epochs_by_images
 from idc.table import Table, merged
 from idc.training.distillation import Teacher
@@ -53,6 +54,10 @@ class ProtocolEvaluator(Evaluator):
             raise refused(cls.__name__, {"protocol": message}, table)
         return merged(PROTOCOLS[name], table)
 
+    def cited(self) -> tuple[str, ...]:
+        """With the protocol's paper."""
+        return tuple(dict.fromkeys([papers.PROTOCOLS[self.protocol], *super().cited()]))
+
     def protocol_as_run(self) -> str:
         """The protocol's name, with the fields that were changed: ``idc-2022 (changed: epochs 300)``."""
         published = type(self).model_validate({"protocol": self.protocol, **self._without_default()})
@@ -78,15 +83,16 @@ class ProtocolEvaluator(Evaluator):
         required = {name for name, field in fields.items() if field.is_required()}
         return {name: getattr(self, name) for name in required - PROTOCOLS[self.protocol].keys()}
 
-    def learning_rate(self, epoch: int, epochs: int) -> float:
+    def learning_rate(self, epoch: int, epochs: int, first: float | None = None) -> float:
         """The learning rate of an epoch, counted from 0.
 
         Args:
             epoch: from 0.
             epochs: in total.
+            first: the rate before it decays; the training's by default.
         """
-        passed = sum(epoch >= first for first in self._decays(epochs))
-        return self.training.learning_rate * self.decay**passed
+        passed = sum(epoch >= decayed for decayed in self._decays(epochs))
+        return (self.training.learning_rate if first is None else first) * self.decay**passed
 
     def _decays(self, epochs: int) -> list[int]:
         """The first epochs, counted from 0, with a lower learning rate than the one before."""
@@ -132,7 +138,12 @@ class ProtocolEvaluator(Evaluator):
         return passes * sum(network.operations(spec.shape) for network in networks)
 
     def trained(
-        self, network: Network, split: Split, epochs: int, teacher: Teacher | None = None
+        self,
+        network: Network,
+        split: Split,
+        epochs: int,
+        teacher: Teacher | None = None,
+        first_rate: float | None = None,
     ) -> Iterator[Network]:
         """Train a network.
 
@@ -141,6 +152,7 @@ class ProtocolEvaluator(Evaluator):
             split: the training images.
             epochs: number of them.
             teacher: whose distillation loss is added; none by default.
+            first_rate: the learning rate before it decays; the training's by default.
 
         Returns:
             The network after each epoch.
@@ -151,7 +163,7 @@ class ProtocolEvaluator(Evaluator):
         for epoch in range(epochs):
             if self.restart and epoch in self._decays(epochs):
                 network = network.at_rest()
-            rate = self.learning_rate(epoch, epochs)
+            rate = self.learning_rate(epoch, epochs, first_rate)
             with execution.active():
                 network = self.training.steps(network, split, per_epoch, rate, teacher)
             yield network

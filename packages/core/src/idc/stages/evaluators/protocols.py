@@ -55,6 +55,12 @@ NCFM: dict[str, Any] = {
         "augment": [{"type": "dsa", "strategy": "color_crop_cutout_flip_scale_rotate"}],
     },
 }
+DD_RANKING: dict[str, Any] = {
+    "epochs": 1000,
+    "milestones": [1 / 2],
+    "decay": 0.1,
+    "training": DSA["training"],
+}
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     # IDC's public code, on everything but ImageNet and speech; on ImageNet with ten classes; with a hundred.
@@ -80,6 +86,8 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "dance-2024": DANCE,
     # NCFM's public code, on everything but Tiny ImageNet with 10 (300 epochs) and 50 images per class (40).
     "ncfm-2025": NCFM,
+    # DD-Ranking's public package, as its example for methods with hard labels sets it.
+    "dd-ranking-2025": DD_RANKING,
 }
 """Fields of the evaluators that each protocol fixes."""
 

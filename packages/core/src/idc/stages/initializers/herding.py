@@ -6,12 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from idc.stages import papers
 from idc.stages.initializers.coreset import Coreset
 
 
 @final
 class Herding(Coreset):
     """Greedy mean matching (Welling, 2009); the papers' baseline *Herding*."""
+
+    bibtex = papers.HERDING
 
     type: Literal["herding"] = "herding"
 

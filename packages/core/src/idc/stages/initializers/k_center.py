@@ -6,12 +6,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from idc.stages import papers
 from idc.stages.initializers.coreset import Coreset
 
 
 @final
 class KCenter(Coreset):
     """Greedy k-centre (Sener and Savarese, ICLR 2018); the papers' baseline *K-Center*."""
+
+    bibtex = papers.K_CENTER
 
     type: Literal["k-center"] = "k-center"
 

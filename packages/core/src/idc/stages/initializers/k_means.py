@@ -5,6 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.kinds import Codes, Decoder, Initializer, InputError, Model, Split, Streams
+from idc.stages import papers
 from idc.stages.initializers.features import Features
 from idc.training.k_means import Clustering
 
@@ -27,6 +28,8 @@ class KMeans(Clustering, Initializer):
 
     As many as the decoder has capacity for, in the order of the clusters.
     """
+
+    bibtex = papers.DREAM
 
     type: Literal["k-means"] = "k-means"
     features: UntrainedFeatures = UntrainedFeatures()

@@ -3,12 +3,15 @@
 from typing import Literal, final
 
 from idc.kinds import Codes, Decoder, Initializer, Model, Split, Streams
+from idc.stages import papers
 from idc.stages.initializers.choice import Order, ordered_members
 
 
 @final
 class Mix(Initializer):
     """Real images downsampled to the decoder's tiles: ``factor²`` per stored image (IDC's ``mix``)."""
+
+    bibtex = papers.IDC
 
     type: Literal["mix"] = "mix"
     order: Order = "random"

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from idc.errors import within
 from idc.kinds import Model, Network, Networks, Split, Streams, Tensors
+from idc.stages import papers
 from idc.stages.networks.perturbation import Perturbation
 from idc.training.pool import Pool
 
@@ -36,6 +37,8 @@ class Between(Networks):
     """
 
     companions: ClassVar[frozenset[str]] = frozenset({"trained"})
+
+    bibtex = papers.DANCE
 
     type: Literal["between"] = "between"
     pool: Annotated[Pool, AfterValidator(_refuse_one_age)] = Pool()

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from typing import Literal, final
 
 from idc.kinds import Model, Network, Networks, Split, Streams
+from idc.stages import papers
 
 
 @final
 class Frozen(Networks):
     """A new network with random weights in every outer iteration (DM, section 3)."""
+
+    bibtex = papers.DM
 
     type: Literal["frozen"] = "frozen"
 

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor
 
 from idc.kinds import Table, Tensors
+from idc.stages import papers
 
 EPSILON = 1e-10
 """Added to the norm of a Gaussian filter before dividing by it."""
@@ -18,6 +19,8 @@ class Perturbation(Table):
     A direction is Gaussian, with each output filter scaled to the norm of the weight's own; tensors with one
     axis (biases, norms) are left as they are.
     """
+
+    bibtex = papers.MODEL_AUGMENTATION
 
     low: Annotated[float, Field(ge=0)] = 0.01
     """Shortest step, as a fraction of the weights' norm."""

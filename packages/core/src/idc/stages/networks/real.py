@@ -9,6 +9,7 @@ from pydantic import Field
 
 from idc.errors import within
 from idc.kinds import Model, Network, Networks, Split, Streams
+from idc.stages import papers
 from idc.stages.networks.perturbation import Perturbation
 from idc.training.pool import Pool
 from idc.training.recipe import Training
@@ -25,6 +26,8 @@ class Real(Networks):
 
     facts: ClassVar[frozenset[str]] = frozenset({"accuracy"})
     independent: ClassVar[bool] = True
+
+    bibtex = papers.IDC
 
     type: Literal["real"] = "real"
     images: Annotated[int, Field(ge=0)] = 500

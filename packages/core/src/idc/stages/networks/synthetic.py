@@ -7,6 +7,7 @@ from pydantic import Field
 
 from idc.errors import within
 from idc.kinds import ImageSpec, Model, Network, Networks, Split, Streams
+from idc.stages import papers
 from idc.training.recipe import Training
 
 EPOCHS = {30: 20, 40: 15}
@@ -30,6 +31,8 @@ class Synthetic(Networks):
 
     DC's outer loop is the inner steps here, as many as images per class; its inner loop is `epochs`.
     """
+
+    bibtex = papers.DC
 
     type: Literal["synthetic"] = "synthetic"
     epochs: Annotated[int, Field(ge=1)] | None = None

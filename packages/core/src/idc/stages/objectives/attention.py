@@ -7,6 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from idc.kinds import Batch, InputError, NetworkView, Objective, Scalar
+from idc.stages import papers
 
 EPSILON = 1e-12
 """Smallest length of an attention map."""
@@ -21,6 +22,8 @@ class Attention(Objective):
     That between the mean features of the last layer is added. The network needs
     ``maps(images)``, the maps of each layer before pooling.
     """
+
+    bibtex = papers.DATADAM
 
     type: Literal["attention"] = "attention"
     power: Annotated[float, Field(ge=1)] = 1.0

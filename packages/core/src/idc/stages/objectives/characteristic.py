@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from idc.kinds import Batch, Model, NetworkView, Objective, Scalar, Split, Streams, Tensors, layer_of
+from idc.stages import papers
 
 EPSILON = 1e-12
 """Smallest length of features, and smallest squared difference of phases."""
@@ -20,6 +21,8 @@ class Characteristic(Objective):
     Features are divided by their length. The frequencies are drawn from a standard normal distribution; the
     paper's learnt sampler is not used, as in the published configurations.
     """
+
+    bibtex = papers.NCFM
 
     type: Literal["characteristic"] = "characteristic"
     frequencies: Annotated[int, Field(ge=1)] = 1024

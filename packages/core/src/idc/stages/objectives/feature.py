@@ -5,6 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field
 
 from idc.kinds import Batch, NetworkView, Objective, Scalar, layer_of
+from idc.stages import papers
 from idc.stages.objectives.gradient import METRICS
 
 
@@ -15,6 +16,8 @@ class Feature(Objective):
     IDC's alternative to gradient matching; with the last layer and untrained networks, DM's loss. The `sum`
     of this and `gradient`, with the same metric, is DREAM+'s.
     """
+
+    bibtex = papers.DM
 
     type: Literal["feature"] = "feature"
     layers: Annotated[tuple[int, ...], Field(min_length=1)] = (-1,)

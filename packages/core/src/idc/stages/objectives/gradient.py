@@ -6,6 +6,7 @@ from typing import Literal, final
 from torch import Tensor
 
 from idc.kinds import Batch, InputError, NetworkView, Objective, Scalar, Tensors
+from idc.stages import papers
 
 EPSILON = 1e-6
 
@@ -19,6 +20,8 @@ class Gradient(Objective):
     By default only convolution kernels are matched (IDC, section 4). ``metric = "cos"`` with ``fc = true`` is
     the layer-wise distance of DC (section 3).
     """
+
+    bibtex = papers.DC
 
     type: Literal["gradient"] = "gradient"
     metric: Metric = "mse"

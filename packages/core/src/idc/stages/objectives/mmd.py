@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Batch, NetworkView, Objective, Scalar, layer_of
+from idc.stages import papers
 
 BANDWIDTHS = 0.25, 0.5, 1.0, 2.0, 4.0
 EPSILON = 1e-6
@@ -21,6 +22,8 @@ class MMD(Objective):
     The kernel is not the authors': their repository had no code when this was written. Bandwidths follow the
     real features alone, so that moving synthetic images does not change the kernel.
     """
+
+    bibtex = papers.M3D
 
     type: Literal["mmd"] = "mmd"
     bandwidths: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)] = BANDWIDTHS

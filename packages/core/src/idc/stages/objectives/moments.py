@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 
 from idc.kinds import Batch, Images, NetworkView, Objective, Scalar, Tensors, layer_of
+from idc.stages import papers
 
 KEPT = 0.99
 """Fraction of the history that an inner step keeps, as in DSDM's code."""
@@ -20,6 +21,8 @@ class Moments(Objective):
     A third term keeps the mean features of synthetic images close to their history: a running mean over the
     earlier inner steps, as their networks saw the images that were matched.
     """
+
+    bibtex = papers.DSDM
 
     type: Literal["moments"] = "moments"
     covariance: Annotated[float, Field(ge=0)] = 50.0

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, final
 from pydantic import Field, model_validator
 
 from idc.kinds import Indices, Network, Sampler, Split, Streams
+from idc.stages import papers
 from idc.stages.samplers.decoded import at_most
 from idc.training.k_means import Clustering
 
@@ -17,6 +18,8 @@ class KMeans(Clustering, Sampler):
     matched; in between, the same images are used. The public code differs in two things: see `normalised` and
     `empty`.
     """
+
+    bibtex = papers.DREAM
 
     type: Literal["k-means"] = "k-means"
     batch_size: Annotated[int, Field(ge=1)] = 64
