@@ -24,6 +24,7 @@ mkdir -p runs/applications
 uv run python benchmarks/applications/typed_digits.py runs/applications/typed-digits.npz
 run pipelines/digits-class-incremental.toml "$data"
 run pipelines/digits-architecture-search.toml "$data"
+run benchmarks/applications/digits-search-longer.toml "$data"
 run benchmarks/applications/digit-domains.toml runs/applications
 for dataset in cifar10-jpeg fashion-mnist; do
     for method in fast dm dsa idc-i idc; do

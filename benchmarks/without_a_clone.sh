@@ -35,7 +35,7 @@ try() {
         echo "== $(python --version), $*"
         uv pip install --quiet "$folder"/wheels/*.whl "$@"
         shown idc --version
-        shown idc presets | sed -n '1,/^digits /p' | sed '3,/^digits-architecture/d'
+        shown idc presets | grep -E '^(\$|name|digits)'
         shown idc run digits --processes auto --quiet
         shown idc presets show digits-dance > digits-of-mine.toml
         shown idc run digits-of-mine.toml --set iterations=5 --set evaluate.0.epochs=20 --quiet

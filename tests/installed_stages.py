@@ -24,6 +24,7 @@ FIELDS: dict[str, dict[str, Any]] = {
         "runs": 2,
     },
     "evaluate.class-incremental": {"steps": 2, "epochs": 2, "runs": 2},
+    "evaluate.dd-ranking": {"epochs": 2, "whole_epochs": 1, "runs": 2, "learning_rates": [0.01, 0.1]},
     "evaluate.domain-incremental": {"steps": 2, "epochs": 2, "runs": 2},
     "evaluate.retrain": {"epochs": 2, "runs": 2},
     "labels.teacher": {"pool": {"networks": 2, "epochs": [1]}},

@@ -64,7 +64,13 @@ def test_every_kind_has_its_stages() -> None:
         "networks": ["between", "frozen", "real", "synthetic"],
         "optimizer": ["adam", "adamw", "sgd"],
         "labels": ["hard", "teacher"],
-        "evaluate": ["architecture-search", "class-incremental", "domain-incremental", "retrain"],
+        "evaluate": [
+            "architecture-search",
+            "class-incremental",
+            "dd-ranking",
+            "domain-incremental",
+            "retrain",
+        ],
     }
 
 

@@ -52,7 +52,8 @@ NCFM: dict[str, Any] = {
         "weight_decay": 0.01,
         "batch_size": 128,
         "cutmix": 0.5,
-        "augment": [{"type": "dsa", "strategy": "color_crop_cutout_flip_scale_rotate"}],
+        # Its configurations list cutout too, which the code removes wherever there is CutMix.
+        "augment": [{"type": "dsa", "strategy": "color_crop_flip_scale_rotate"}],
     },
 }
 DD_RANKING: dict[str, Any] = {
