@@ -37,7 +37,7 @@ try() {
         shown idc --version
         shown idc presets | grep -E '^(\$|name|digits)'
         shown idc run digits --processes auto --quiet
-        shown idc presets show digits-dance > digits-of-mine.toml
+        idc presets show digits-dance > digits-of-mine.toml
         shown idc run digits-of-mine.toml --set iterations=5 --set evaluate.0.epochs=20 --quiet
         shown idc new decoder my-decoder --out my-decoder
         uv pip install --quiet -e 'my-decoder[test]'

@@ -69,6 +69,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     help="Dataset condensation as a typed, composable pipeline.",
+    epilog="To begin: idc run digits --processes auto",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     # Help as plain text: to render it, rich imports a Markdown parser, which takes longer than all the rest.
