@@ -24,7 +24,13 @@ from repository import ROOT
 from .documentation import PAGES, Block, blocks, title
 
 RUNNABLE = ("sh", "console", "python")
-LONG = ("docs/reports.md", "docs/synsets.md")
+LONG = tuple(
+    f"docs/{name}.md"
+    for name in (
+        *("applications", "pipeline", "plugins", "processes", "quickstart", "reports"),
+        *("reproducing", "synsets"),
+    )
+)
 """Pages with many runs, and with Lightning and timm."""
 NOTHING = ("mkdocs", "pip", "pytest", "tensorboard")
 """Commands that do nothing here: they install, serve, or have a test of their own."""

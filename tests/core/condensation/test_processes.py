@@ -89,6 +89,7 @@ def whole_and_resumed(processes: Processes, folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_has_the_same_bits_also_after_resuming(tmp_path: Path) -> None:
     groups = run_together(whole_and_resumed, COUNTS, tmp_path)
     alone = {name: whole for name, (whole, _) in groups[COUNTS.index(1)][0].items()}

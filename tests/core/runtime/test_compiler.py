@@ -39,6 +39,7 @@ def doubled(tensors: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
     return tensors["a"] * 2, {"b": tensors["b"].sin()}
 
 
+@pytest.mark.slow
 def test_a_function_is_traced_once_for_each_shape() -> None:
     calls: list[int] = []
 
@@ -79,6 +80,7 @@ def test_compiled_steps_train_as_eager_ones() -> None:
             torch.testing.assert_close(found[name], tensor, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_networks_of_one_architecture_share_their_graphs() -> None:
     split, recipe = toy_split(8), Training(batch_size=16)
     with COMPILED.active():
@@ -88,6 +90,7 @@ def test_networks_of_one_architecture_share_their_graphs() -> None:
     assert len(compiling._graphs) == 1  # pyright: ignore[reportPrivateUsage]
 
 
+@pytest.mark.slow
 def test_compiled_layers_that_draw_follow_the_seed() -> None:
     first, second = (trained(COMPILED, nn.Dropout(0.3), architecture="dropout") for _ in range(2))
     # Eagerly, which is as compiled up to rounding and takes no graph.
@@ -145,6 +148,7 @@ def test_auto_is_eager_until_it_is_decided() -> None:
     assert type(undecided.layers()) is type(Execution().layers())
 
 
+@pytest.mark.slow
 def test_a_function_is_traced_anew_for_another_layout() -> None:
     rows = torch.rand(4, 6)
     with COMPILED.active():
@@ -174,6 +178,7 @@ def test_keys_are_as_different_as_what_is_computed() -> None:
     assert Like(plans[0].augment) != Like(small_pipeline().augment)
 
 
+@pytest.mark.slow
 def test_no_more_graphs_are_kept_than_the_most() -> None:
     with COMPILED.active():
         for number in range(compiling.MAX_GRAPHS + 3):
