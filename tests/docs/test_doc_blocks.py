@@ -24,13 +24,10 @@ from repository import ROOT
 from .documentation import PAGES, Block, blocks, title
 
 RUNNABLE = ("sh", "console", "python")
-LONG = tuple(
-    f"docs/{name}.md"
-    for name in (
-        *("applications", "pipeline", "plugins", "processes", "quickstart", "reports"),
-        *("reproducing", "synsets"),
-    )
-)
+LONG = {
+    *("applications.md", "pipeline.md", "plugins.md", "processes.md", "quickstart.md", "reports.md"),
+    *("reproducing.md", "synsets.md"),
+}
 """Pages with many runs, and with Lightning and timm."""
 NOTHING = ("mkdocs", "pip", "pytest", "tensorboard")
 """Commands that do nothing here: they install, serve, or have a test of their own."""
@@ -116,7 +113,7 @@ def _write_data(root: Path) -> None:
 def _runnable() -> list[Any]:
     pages = [page for page in PAGES if blocks(page, *RUNNABLE)]
     return [
-        pytest.param(page, id=title(page), marks=[pytest.mark.slow] if title(page) in LONG else [])
+        pytest.param(page, id=title(page), marks=[pytest.mark.slow] if page.name in LONG else [])
         for page in pages
     ]
 
