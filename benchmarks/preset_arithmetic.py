@@ -3,7 +3,8 @@
     uv run python benchmarks/preset_arithmetic.py
 
 It depends on the shape and number of the real images alone, so grey ones stand in for them. Nothing is
-trained or condensed. Presets whose number of images depends on the user's own data are left out.
+trained or condensed. Presets whose number of images depends on the user's own data are left out. Those that
+the file has already are not computed again: after a change of a preset, remove its line.
 """
 
 import json
@@ -36,14 +37,15 @@ PUBLISHED = {
     "domains": (73_257 + 60_000 + 7_291, 30, (3, 32, 32)),
 }
 """Training images, classes and shape."""
-PER_IMAGENET_CLASS = 1_300
+PER_IMAGENET_CLASS = {10: 1_300, 100: 300}
+"""Of subsets of so many classes. With a hundred nothing depends on it, and the images must fit into memory."""
 
 
 def stand_in(dataset: Dataset) -> RealData | None:
     """Grey images like those of a dataset; None if their number is not known."""
     if isinstance(dataset, ImageNet):
         classes, size = len(dataset.wanted_classes()), dataset.size or 224
-        count, shape = PER_IMAGENET_CLASS * classes, (3, size, size)
+        count, shape = PER_IMAGENET_CLASS[classes] * classes, (3, size, size)
     elif dataset.type in PUBLISHED:
         count, classes, shape = PUBLISHED[str(dataset.type)]
     else:
@@ -77,17 +79,19 @@ def operations(name: str) -> float | None:
 
 
 def main() -> None:
-    """Write the file beside the presets."""
-    found: dict[str, float] = {}
+    """Complete the file beside the presets."""
+    file = FOLDER / "arithmetic.json"
+    found: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
     # Pools that a cache holds would not be counted.
     with tempfile.TemporaryDirectory() as empty:
         os.environ["IDC_CACHE"] = empty
-        for name in names():
+        for name in (name for name in names() if name not in found):
             needed = operations(name)
             print(name, "-" if needed is None else f"{needed:.3g}", flush=True)
             if needed is not None:
-                found[name] = float(f"{needed:.4g}")
-    (FOLDER / "arithmetic.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+                found[name] = float(f"{needed:.3g}")
+                text = json.dumps({name: found[name] for name in sorted(found)}, indent=1)
+                file.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
