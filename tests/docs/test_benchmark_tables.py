@@ -15,14 +15,11 @@ from idc.config.extends import read_table
 from idc.config.pipeline import Pipeline
 from idc.errors import InputError
 from idc.kinds import KINDS
-from idc.stages import papers
 from repository import ROOT
 
 BENCHMARKS = ROOT / "benchmarks"
 FILES = sorted(BENCHMARKS.rglob("*.toml"))
 REQUIRED = {name for name, field in Pipeline.model_fields.items() if field.is_required()}
-WITHOUT_A_STAGE = {papers.IDM}
-"""Papers of which no table of its own is declared to be."""
 
 
 def _benchmark(name: str) -> ModuleType:
@@ -83,7 +80,7 @@ def test_a_card_of_the_gallery_is_like_the_others_but_for_its_tables(card: Any) 
     assert {name: getattr(plan, name) for name in same} == {name: getattr(other, name) for name in same}
     assert (plan.iterations > 0) is (card.name not in CARDS.BASELINES)
     own = PAGE.PAPERS.get(card.name)
-    assert own is None or own in plan.cited() or own in WITHOUT_A_STAGE
+    assert own is None or own in plan.cited()
 
 
 def test_decoders_are_stepped_as_in_methods_but_for_the_average_of_fast() -> None:

@@ -46,6 +46,7 @@ def test_our_packages_agree_on_an_entry() -> None:
         ("cifar10-ipc10-model-augmentation", {"zhang2023augmentation"}),
         ("fashion-mnist-ipc1-fast", {"liu2023dream", "zhang2024dance", "zhao2023dm"}),
         ("cifar10-ipc10-ncfm", {"wang2025ncfm"}),
+        ("cifar10-ipc10-idm", {"zhao2023idm"}),
     ],
 )
 def test_a_pipeline_cites_what_its_tables_implement(preset: str, cited: set[str]) -> None:

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 from torch import Generator
 
 from idc.kinds import Batch, Draw, Model, NetworkView, Objective, Scalar, Split, Streams, Table, Tensors
+from idc.stages import papers
 
 
 class Term(Table):
@@ -19,6 +20,10 @@ class Term(Table):
     """A fact about the network by which the weight is multiplied, such as ``accuracy``, in percent (IDM)."""
     objective: Objective
     """What is weighted."""
+
+    def cited(self) -> tuple[str, ...]:
+        """With IDM's paper where the weight follows the accuracy."""
+        return (papers.IDM, *super().cited()) if self.times == "accuracy" else super().cited()
 
 
 @final
