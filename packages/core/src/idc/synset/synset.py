@@ -66,14 +66,15 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             commit: of the working directory's git repository.
         """
         decoder = pipeline.decoder.for_evaluation()
-        batch = decode(decoder, codes, pipeline.images_per_class, spec)
+        # Not of all, which may not fit into memory: every class has as many.
+        first = decode_class(decoder, codes, 0, pipeline.images_per_class, spec)
         header = Header(
             pipeline=pipeline.table(),
             spec=spec,
             iterations=iterations,
             budget=budget(codes),
-            images=len(batch),
-            labels="soft" if batch.labels.is_floating_point() else "hard",
+            images=len(first) * len(spec.classes),
+            labels="soft" if first.labels.is_floating_point() else "hard",
             fingerprint=fingerprint,
             versions=versions() | _distributions(pipeline),
             computed=computed,
