@@ -54,7 +54,7 @@ def test_presets_are_listed_and_printed() -> None:
     assert "extends" not in printed
     assert "seed" not in printed
     assert "seed = 0" in succeeded("presets", "show", "cifar10-ipc10-idc", "--defaults").stdout
-    names(refused("presets", "show", "cifar10-ipc10-idk"), "did you mean 'cifar10-ipc10-idc'")
+    names(refused("presets", "show", "cifar10-ipc10-idcc"), "did you mean 'cifar10-ipc10-idc'")
 
 
 def test_a_preset_runs_by_its_name() -> None:
