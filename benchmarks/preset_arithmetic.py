@@ -38,7 +38,7 @@ PUBLISHED = {
 }
 """Training images, classes and shape."""
 PER_IMAGENET_CLASS = {10: 1_300, 100: 300}
-"""Of subsets of so many classes. With a hundred nothing depends on it, and the images must fit into memory."""
+"""Of subsets of so many classes; with a hundred nothing depends on it, and they must fit into memory."""
 
 
 def stand_in(dataset: Dataset) -> RealData | None:

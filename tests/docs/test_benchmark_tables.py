@@ -112,7 +112,7 @@ def test_the_gallery_is_what_its_command_writes() -> None:
     assert sum(picture.stat().st_size for picture in pictures) < 500_000
 
 
-def test_what_is_recommended_was_measured() -> None:
+def test_scores_of_recommendations_are_in_some_result() -> None:
     printed = "".join(path.read_text() for path in (BENCHMARKS / "results").glob("*.txt"))
     printed += (ROOT / "docs/gallery.md").read_text()
     shown = re.findall(r"(\d+\.\d) ± (\d+\.\d)", (ROOT / "docs/which.md").read_text())

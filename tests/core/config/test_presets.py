@@ -1,6 +1,6 @@
 """Pipelines that come with idc."""
 
-import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from idc.config.pipeline import Pipeline
 from idc.config.presets import FOLDER, arithmetic, file_or_preset, names, preset
 from idc.errors import InputError
 from messages import assert_names
-from repository import PIPELINES
+from repository import PIPELINES, ROOT
 
 
 def test_presets_are_the_repository_s_pipelines() -> None:
@@ -35,6 +35,13 @@ def test_a_file_extends_presets(tmp_path: Path) -> None:
     assert read_table(mine) == read_table(PIPELINES / "base/cifar10.toml") | read_table(
         PIPELINES / "base/idc.toml"
     ) | {"seed": 2}
+
+
+def test_a_folder_of_that_name_is_no_preset(tmp_path: Path) -> None:
+    (tmp_path / "digits").mkdir()
+    mine = tmp_path / "mine.toml"
+    mine.write_text('extends = "digits"')
+    assert Pipeline.load(mine, {"name": "digits"}) == Pipeline.load("digits")
 
 
 def test_names_do_not_lead_out_of_the_folder() -> None:
@@ -62,4 +69,10 @@ def test_arithmetic_is_known_of_all_presets_with_a_known_number_of_images() -> N
         name for name in names() if read_table(FOLDER / f"{name}.toml")["dataset"]["type"] == "image-folder"
     }
     assert arithmetic().keys() == set(names()) - without
-    assert json.loads((PIPELINES / "arithmetic.json").read_text()) == arithmetic()
+
+
+def test_arithmetic_is_what_the_benchmark_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    operations = import_module("preset_arithmetic").operations
+    for name in ("digits", "fashion-mnist-ipc1-idc"):
+        assert float(f"{operations(name):.3g}") == arithmetic()[name]

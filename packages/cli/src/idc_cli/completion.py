@@ -77,8 +77,12 @@ def settings(context: typer.Context, incomplete: str) -> list[str]:
 def _paths(incomplete: str, suffix: str) -> Iterator[str]:
     """Files with a suffix, and folders, below which more may be; hidden ones only if asked for."""
     folder, slash, name = incomplete.rpartition("/")
-    above = Path(folder or slash or ".").expanduser()
-    for path in sorted(above.iterdir()) if above.is_dir() else ():
+    try:
+        there = sorted(Path(folder or slash or ".").expanduser().iterdir())
+    except (OSError, RuntimeError):
+        # No such folder or user, or not readable: nothing to offer.
+        return
+    for path in there:
         hidden = path.name.startswith(".") and not name
         if path.name.startswith(name) and not hidden and (path.is_dir() or path.suffix == suffix):
             yield f"{folder}{slash}{path.name}" + ("/" if path.is_dir() else "")

@@ -111,10 +111,16 @@ def evaluate(
             elif found:
                 show_scores(found)
             if found and save:
-                display.say(_save(locate(file), synset, found, settings))
+                display.say(_save(locate(file), synset, found, settings, pipeline.cited()))
 
 
-def _save(path: Path, synset: "Synset", found: "Sequence[Evaluation]", settings: Mapping[str, object]) -> str:
+def _save(
+    path: Path,
+    synset: "Synset",
+    found: "Sequence[Evaluation]",
+    settings: Mapping[str, object],
+    papers: "Sequence[str]",
+) -> str:
     """Merge scores into the report of the synset's run, or write them beside the synset.
 
     Returns:
@@ -139,7 +145,7 @@ def _save(path: Path, synset: "Synset", found: "Sequence[Evaluation]", settings:
             lock.acquire()
         if (report := _report_of(path, synset)) is not None:
             kept = folder / REPORT
-            report.merged(found).save(kept)
+            report.merged(found, papers).save(kept)
             write_page(folder, folder / PAGE)
         else:
             kept = path.with_suffix(".evaluations.json")

@@ -63,10 +63,15 @@ def import_(
 
     if out.exists() and not overwrite:
         raise InputError(f"{out}: exists already; choose another file, or replace it with --overwrite")
+    given = {"--pipeline": pipeline, "--mean": mean, "--std": std, "--low": low}
     if file.is_dir():
+        known = {**given, "--high": high, "--classes": classes, "--normalised": normalised or None}
+        if unused := ", ".join(flag for flag, value in known.items() if value is not None):
+            raise InputError(f"{unused}: the folder {file} says it itself; leave it out")
         synset = Synset.load(file)
+    elif not file.exists():
+        raise InputError(f"{file}: no such file; give a .pt file, or a folder of idc export")
     else:
-        given = {"--pipeline": pipeline, "--mean": mean, "--std": std, "--low": low}
         missing = ", ".join(flag for flag, value in given.items() if value is None)
         if pipeline is None or mean is None or std is None or low is None:
             raise InputError(f"{file}: a .pt file does not say everything; give {missing} too")

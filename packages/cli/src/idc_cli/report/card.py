@@ -86,7 +86,7 @@ def _card(file: Path, synset: Synset, report: Report | None) -> str:
         file=header.FILE,
         facts=[(name, _cell(value)) for name, value in (*contents(described), *provenance(described))],
         pipeline=synset.pipeline.toml(),
-        papers=synset.pipeline.cited(),
+        papers=dict.fromkeys([*synset.pipeline.cited(), *(report.papers if report else ())]),
     )
 
 

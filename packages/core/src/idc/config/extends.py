@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from idc.config.presets import hint, preset
+from idc.config.presets import file_or_preset, hint
 from idc.errors import InputError
 from idc.kinds import KINDS
 from idc.table import merged
@@ -36,15 +36,12 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         )
     base: dict[str, Any] = {}
     for parent in cast(list[str], parents):
-        parent_path = path.parent / parent
+        parent_path = file_or_preset(path.parent / parent, parent)
         if not parent_path.exists():
-            named = preset(parent)
-            if named is None:
-                raise InputError(
-                    f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative "
-                    f"to this file{hint(parent_path)}"
-                )
-            parent_path = named
+            raise InputError(
+                f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative to "
+                f"this file{hint(parent_path)}"
+            )
         base = _laid_over(base, _read(parent_path, (*children, path.resolve())))
     return _laid_over(base, table)
 

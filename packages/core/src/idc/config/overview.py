@@ -40,7 +40,10 @@ def overview(name: str, pipeline: Table, toml: str) -> str:
 
 
 def shortest(stage: Table) -> dict[str, Any]:
-    """The plain values of a table that no default provides: a table of its type with these alone is equal."""
+    """The plain values of a table that no default provides: a table of its type with these alone is equal.
+
+    Unless a field is None where its default is not, which TOML cannot say: then all of them, without those.
+    """
     short = stage.model_dump(mode="json", exclude_none=True)
     # What provides a default may itself be a field, such as the protocol of an evaluator, so that only
     # validating tells.

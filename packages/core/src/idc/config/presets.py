@@ -31,9 +31,14 @@ def preset(name: str) -> Path | None:
     return path if within and path.is_file() else None
 
 
-def file_or_preset(path: Path) -> Path:
-    """A pipeline file, or the preset of that name where there is no such file."""
-    return path if path.is_file() else preset(path.as_posix()) or path
+def file_or_preset(path: Path, name: str | None = None) -> Path:
+    """A pipeline file, or the preset of that name where there is no such file.
+
+    Args:
+        path: of the file; a folder is none.
+        name: of the preset, if it is not the whole path.
+    """
+    return path if path.is_file() else preset(name or path.as_posix()) or path
 
 
 def hint(path: Path) -> str:

@@ -131,10 +131,14 @@ class Report(Record):
         parts += [line(seconds)] if seconds else []
         return panel(f"Report {self.title}", *parts)
 
-    def merged(self, evaluations: Iterable[Evaluation]) -> "Report":
+    def merged(self, evaluations: Iterable[Evaluation], papers: Iterable[str] = ()) -> "Report":
         """The report with more evaluations, which replace those with the same key or are added.
 
         If one has the scores of the other and more, the longer one is kept.
+
+        Args:
+            evaluations: to add.
+            papers: BibTeX of what was used for them.
         """
         found = list(self.evaluations)
         for new in evaluations:
@@ -145,7 +149,8 @@ class Report(Record):
                 found[same[0]] = new
         models = list(dict.fromkeys(each.model for each in found))
         found.sort(key=lambda each: models.index(each.model))
-        return self.model_copy(update={"evaluations": tuple(found)})
+        cited = tuple(dict.fromkeys([*self.papers, *papers]))
+        return self.model_copy(update={"evaluations": tuple(found), "papers": cited})
 
     def save(self, path: Path) -> None:
         """Write the report as JSON, atomically."""

@@ -25,7 +25,7 @@ from idc.kinds.stage import Stage
 from idc.shapes import Batch, ClassNumbers, Codes, Images, Labels
 from idc.spec import ImageSpec
 from idc.synset import header as headers
-from idc.synset.codes import budget, decode, decode_class
+from idc.synset.codes import SOFT_LABELS, budget, decode, decode_class
 from idc.synset.header import Header
 from idc.synset.overview import overview
 from idc.synset.provenance import Computed, versions
@@ -74,7 +74,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             iterations=iterations,
             budget=budget(codes),
             images=len(first) * len(spec.classes),
-            labels="soft" if first.labels.is_floating_point() else "hard",
+            labels="soft" if SOFT_LABELS in codes or first.labels.is_floating_point() else "hard",
             fingerprint=fingerprint,
             versions=versions() | _distributions(pipeline),
             computed=computed,

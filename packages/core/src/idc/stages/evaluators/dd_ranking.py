@@ -126,7 +126,10 @@ class DDRanking(ProtocolEvaluator):
             )
 
     def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
-        """Forward and backward passes of all networks on the synset's images, without those on real ones."""
+        """Forward and backward passes of all networks on the synset's images.
+
+        Not counted are those on real images, and with hard labels where the synset's are soft.
+        """
         tried = len(self.learning_rates or (self.training.learning_rate,)) * (1 + self.augmentation_robust)
         return tried * super().operations(images, matched_per_class, spec, model)
 
