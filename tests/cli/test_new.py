@@ -117,6 +117,11 @@ def test_it_keeps_our_rules(kind: str, name: str) -> None:
 
 
 def test_it_prints_the_next_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("idc_cli.commands.new.plugin.find_spec", lambda _: None)
+    assert "  uv pip install -e idc-my-plain" in created("decoder", "my-plain").replace("'", "")
+    monkeypatch.setattr(
+        "idc_cli.commands.new.plugin.find_spec", lambda name: "there" if name == "pip" else None
+    )
     assert created("decoder", "my-own") == (
         "wrote idc-my-own; next:\n"
         "  pip install -e 'idc-my-own[test]'\n"
@@ -133,6 +138,9 @@ def test_it_prints_the_next_commands(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_empty_folder_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "idc_cli.commands.new.plugin.find_spec", lambda name: "there" if name == "pip" else None
+    )
     Path("mine").mkdir()
     monkeypatch.chdir("mine")
     shown = created("objective", "my-own", "--out", ".")

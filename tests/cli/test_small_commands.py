@@ -29,6 +29,19 @@ def test_plugins_lists_types_and_distributions() -> None:
     ).items()
 
 
+def test_a_type_is_described() -> None:
+    shown = succeeded("plugins", "decoder", "multiformation").stdout
+    names(shown, "IDC, section 3", "factor", "Tiles along each side.")
+    assert "type" not in [line.split()[0] for line in shown.splitlines() if line]
+    schema = json.loads(succeeded("plugins", "decoder", "multiformation", "--json").stdout)
+    assert schema["properties"]["factor"]["default"] == 2
+    listed = succeeded("plugins", "decoder").stdout
+    assert "multiformation" in listed
+    assert "convnet" not in listed
+    names(refused("plugins", "decodr"), "'decodr'", "did you mean 'decoder'")
+    names(refused("plugins", "decoder", "multi"), "decoder: ", "'multi'", "installed: ")
+
+
 def test_schema_is_json_schema() -> None:
     schema = json.loads(idc("schema").stdout)
     assert schema["properties"]["images_per_class"]["minimum"] == 1
@@ -42,6 +55,9 @@ def test_presets_are_listed_and_printed() -> None:
     shown = succeeded("presets").stdout
     row = next(line.split() for line in shown.splitlines() if line.startswith("cifar10-ipc10-idc "))
     assert row[1:5] == ["cifar10", "10", "idc", "67.5"]
+    some = succeeded("presets", "--named", "digits-").stdout
+    assert "digits-dance" in some
+    assert "cifar10-ipc10-idc" not in some
     listed = json.loads(succeeded("presets", "--json").stdout)
     digits = next(each for each in listed if each["name"] == "digits")
     assert digits["operations"] == pytest.approx(9e11, rel=0.01)

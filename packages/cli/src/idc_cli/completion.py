@@ -43,6 +43,21 @@ def models(incomplete: str) -> list[str]:
     return [before + comma + name for name in registry.names(Model.group) if name.startswith(last)]
 
 
+def tables(incomplete: str) -> list[str]:
+    """Tables of the pipeline that have a type."""
+    from idc.kinds import KINDS
+
+    return [name for name in KINDS if name.startswith(incomplete)]
+
+
+def types(context: typer.Context, incomplete: str) -> list[str]:
+    """Installed types of the table given."""
+    from idc.kinds import KINDS, registry
+
+    kind = KINDS.get(context.params.get("table") or "")
+    return [name for name in registry.names(kind.group) if name.startswith(incomplete)] if kind else []
+
+
 def devices(incomplete: str) -> list[str]:
     """The usual devices."""
     return [name for name in ("auto", "cpu", "cuda") if name.startswith(incomplete)]

@@ -11,7 +11,13 @@ presets = typer.Typer(help="List the pipelines that come with idc, or print one.
 
 
 @presets.callback(invoke_without_command=True)
-def listed(context: typer.Context, json: Json = False) -> None:
+def listed(
+    context: typer.Context,
+    named: Annotated[
+        str, typer.Option(metavar="TEXT", help="Only those whose name has this in it, such as cifar10-ipc1-.")
+    ] = "",
+    json: Json = False,
+) -> None:
     """List the pipelines that come with idc.
 
     idc run NAME runs one of them, and a file of your own may extend it: extends = "NAME".
@@ -23,7 +29,7 @@ def listed(context: typer.Context, json: Json = False) -> None:
     from idc.config.presets import names
     from idc_cli.terminal.tables import show_table
 
-    found = [_described(name) for name in names()]
+    found = [_described(name) for name in names() if named in name]
     if json:
         print(dumps(found, indent=2))
         return

@@ -19,7 +19,8 @@ def run(
     out: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Run folder; by default in runs/, named after the pipeline and what was set."
+            metavar="DIR",
+            help="Run folder; by default in runs/, named after the pipeline and what was set but iterations.",
         ),
     ] = None,
     device: Device = "auto",

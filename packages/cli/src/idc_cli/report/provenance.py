@@ -61,7 +61,7 @@ def _computed(header: Header) -> list[Row]:
 
 
 def _numbers(values: tuple[float, ...]) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
+    return ", ".join(f"{value:.8g}" for value in values)
 
 
 def _iterations(plan: Mapping[str, Any], classes: int) -> int:

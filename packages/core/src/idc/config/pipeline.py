@@ -87,7 +87,7 @@ class Pipeline(Table):
     name: Name = "pipeline"
     """Name of the run folder; by default the file's name."""
     method: Name = "synset"
-    """Name of the condensed synset in the report, such as ``idc``."""
+    """Name of the condensed synset in the report, such as ``idc``; it changes nothing else."""
     seed: Annotated[int, Field(ge=0, le=2**62)] = 0
     """Seed of all random draws."""
     images_per_class: Annotated[int, Field(ge=1)]

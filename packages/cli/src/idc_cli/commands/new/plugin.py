@@ -177,8 +177,8 @@ def next_commands(folder: Path, name: str) -> list[str]:
         folder: of the package.
         name: of the plugin.
     """
-    # Where uv runs idc, pip alone would install into another environment.
-    pip = "uv pip" if "UV" in os.environ else "pip"
+    # Where uv runs idc, or made its environment without pip, pip alone would install into another one.
+    pip = "uv pip" if "UV" in os.environ or find_spec("pip") is None else "pip"
     return [
         f"{pip} install -e {shlex.quote(f'{folder}[test]')}",
         shell_line(["pytest", folder / "tests"]),
