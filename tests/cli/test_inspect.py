@@ -8,6 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from command_line import names, refused, succeeded
+from displayed import displayed
+from idc.experiment.report import Report
+from idc.synset.synset import Synset
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -62,3 +65,18 @@ def test_a_picture_that_cannot_be_written_is_one_clear_message(run: Path) -> Non
     Path("folder.png").mkdir()
     message = refused("inspect", str(run), "--image", "folder.png")
     names(message, "--image", "folder.png", "Is a directory", "choose another file")
+
+
+def test_a_runs_synset_shows_its_scores_in_a_notebook(run: Path) -> None:
+    report = Report.load(run)
+    ours = [each for each in report.evaluations if each.synset == report.method]
+    assert ours
+    shown = displayed(Synset.load(run)).text
+    for each in ours:
+        assert f"{each.summary()} % (n {each.n}), " in shown
+    (run / "report.json").write_text(report.model_copy(update={"iterations": 99}).model_dump_json())
+    assert not Synset.load(run).scores, "of another run"
+    (run / "report.json").write_text("{}")
+    assert not Synset.load(run).scores
+    (run / "report.json").unlink()
+    assert "(n " not in displayed(Synset.load(run)).text

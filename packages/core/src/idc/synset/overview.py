@@ -1,14 +1,17 @@
 """A synset at a glance: some of its images, what it stores and how it was made."""
 
 import io
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from idc.kinds.evaluation import Evaluation
 from idc.notebook import Markup, Picture, line, panel, pictures, table
 from idc.shapes import ClassNumbers, Images
-from idc.synset.header import Header
+from idc.synset.header import FILE, Header
 from idc.synset.pixels import as_pictures, white
 
 CLASSES, IMAGES = 10, 10
@@ -19,7 +22,28 @@ ON_SCREEN = 48
 """Pixels on the screen: smaller images are enlarged by a whole factor to at least this."""
 
 
-def overview(header: Header, decoder: str, images: Images, class_numbers: ClassNumbers) -> str:
+def scores_beside(file: Path, header: Header) -> tuple[Evaluation, ...]:
+    """The scores of a run's synset, from its report; none if the file is not a run's or has none."""
+    if file.name != FILE:
+        return ()
+    try:
+        report = json.loads(file.with_name("report.json").read_bytes())
+        found = [Evaluation.model_validate(each) for each in report["evaluations"]]
+        of_run = (report["method"], report["budget"], report["iterations"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ()
+    if of_run != (header.pipeline["method"], header.budget, header.iterations):
+        return ()
+    return tuple(each for each in found if each.synset == header.pipeline["method"] and each.listed)
+
+
+def overview(
+    header: Header,
+    decoder: str,
+    images: Images,
+    class_numbers: ClassNumbers,
+    scores: Sequence[Evaluation] = (),
+) -> str:
     """The HTML of a synset, for notebooks.
 
     Args:
@@ -27,6 +51,7 @@ def overview(header: Header, decoder: str, images: Images, class_numbers: ClassN
         decoder: in words.
         images: all decoded images.
         class_numbers: the class of each.
+        scores: that are known of it.
     """
     rows: list[tuple[str, Markup]] = []
     high = white(images, header.spec)
@@ -37,7 +62,7 @@ def overview(header: Header, decoder: str, images: Images, class_numbers: ClassN
     left_out = _left_out(header)
     return panel(
         f"Synset {header.pipeline['method']}",
-        table(("", ""), _facts(header, decoder)),
+        table(("", ""), [*_facts(header, decoder), *map(_score, scores)]),
         table(("", ""), rows),
         *([line(left_out)] if left_out else []),
     )
@@ -62,6 +87,11 @@ def _facts(header: Header, decoder: str) -> list[tuple[str, str]]:
         ),
         ("made in", ", ".join(made)),
     ]
+
+
+def _score(each: Evaluation) -> tuple[str, str]:
+    unit = " %" if each.metric.startswith("accuracy") else ""
+    return each.metric, f"{each.summary()}{unit} (n {each.n}), {each.model}, {each.recipe}"
 
 
 def _s(count: int) -> str:

@@ -21,13 +21,14 @@ from idc.errors import InputError, explain
 from idc.files.atomic import write_atomically
 from idc.files.tensorfile import write_tensors
 from idc.kinds import Decoder, registry
+from idc.kinds.evaluation import Evaluation
 from idc.kinds.stage import Stage
 from idc.shapes import Batch, ClassNumbers, Codes, Images, Labels
 from idc.spec import ImageSpec
 from idc.synset import header as headers
 from idc.synset.codes import SOFT_LABELS, budget, decode, decode_class
 from idc.synset.header import Header
-from idc.synset.overview import overview
+from idc.synset.overview import overview, scores_beside
 from idc.synset.provenance import Computed, versions
 
 
@@ -39,6 +40,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     decoder: Decoder
     codes: Codes
     """The stored tensors, on the CPU."""
+    scores: tuple[Evaluation, ...] = ()
+    """Of a run's synset that was loaded, those of the run's report."""
 
     @classmethod
     def of(
@@ -108,7 +111,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
                     f"{path}: damaged; the hash of its tensors differs from that in the header; copy or "
                     "create it again"
                 )
-            synset = cls(header, _decoder(path, header), codes)
+            synset = cls(header, _decoder(path, header), codes, scores_beside(path, header))
             images = synset.images
         except InputError:
             raise
@@ -204,7 +207,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
     def _repr_html_(self) -> str:
         """Some of its images, what it stores and how it was made, for notebooks."""
-        return overview(self.header, self.decoder.label(), self.images, self.class_numbers)
+        return overview(self.header, self.decoder.label(), self.images, self.class_numbers, self.scores)
 
     def __len__(self) -> int:
         return len(self.labels)
