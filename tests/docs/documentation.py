@@ -1,8 +1,9 @@
-"""The documentation as text: its pages and their fenced blocks."""
+"""The documentation: its pages as text, their fenced blocks, and the modules beside them."""
 
+import importlib.util
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from repository import ROOT
 
@@ -28,3 +29,13 @@ def blocks(page: Path, *languages: str) -> list[Block]:
 def title(page: Path) -> str:
     """What tests call a page."""
     return str(page.relative_to(ROOT))
+
+
+def module_of(name: str) -> Any:
+    """A module in ``docs/``, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / f"docs/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,9 +1,7 @@
 """The notebook of the documentation computes, and shows what it says."""
 
-import importlib.util
 import re
 from pathlib import Path
-from typing import Any
 
 import nbformat
 import pytest
@@ -13,18 +11,9 @@ from displayed import Displayed
 from idc.config.pipeline import Pipeline
 from repository import ROOT
 
+from .documentation import module_of
 
-def _docs_notebook() -> Any:
-    """The module that computes the notebook; it is in no package."""
-    spec = importlib.util.spec_from_file_location("docs_notebook", ROOT / "docs/notebook.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-NOTEBOOK = _docs_notebook()
+NOTEBOOK = module_of("notebook")
 
 
 def test_what_it_shows_was_computed() -> None:

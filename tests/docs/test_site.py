@@ -1,6 +1,5 @@
 """The documentation's site: it can be built, needs nothing from elsewhere, and says what there is."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -9,7 +8,6 @@ import sys
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +17,8 @@ import idc.testing
 from idc.config.pipeline import Pipeline
 from idc.table import Table
 from repository import ROOT
+
+from .documentation import module_of
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 ELSEWHERE = re.compile(r"(?:https?:)?//", re.IGNORECASE)
@@ -41,17 +41,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _generator() -> Any:
-    """The module that writes the page of fields; as a hook it is in no package."""
-    spec = importlib.util.spec_from_file_location("fields", ROOT / "docs/fields.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-FIELDS = _generator()
+FIELDS = module_of("fields")
 TABLES: list[type[Table]] = [
     Pipeline,
     *(stage for kind in idc.kinds.KINDS.values() for stage in FIELDS.stages(kind)),

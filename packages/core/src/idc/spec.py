@@ -36,6 +36,11 @@ class ImageSpec(Table):
         """(channels, height, width)."""
         return self.channels, self.height, self.width
 
+    @property
+    def fits_pictures(self) -> bool:
+        """Whether 8-bit pictures can hold such images: 1 or 3 channels, and bounded values."""
+        return self.channels in (1, 3) and self.high is not None
+
     def folder_names(self) -> tuple[str, ...]:
         """A unique folder name for each class, valid on any system and close to the class name."""
         cleaned = [re.sub(r"[^\w .()+-]", "_", name)[:100].strip(". ") for name in self.classes]

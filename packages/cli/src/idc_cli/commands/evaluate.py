@@ -165,13 +165,9 @@ def _report_of(path: Path, synset: "Synset") -> "Report | None":
 
     if path.name != SYNSET or not (path.parent / REPORT).exists():
         return None
-    report, header = Report.load(path.parent), synset.header
-    same = (report.method, report.budget, report.iterations) == (
-        synset.name,
-        header.budget,
-        header.iterations,
-    )
-    return report if same else None
+    report = Report.load(path.parent)
+    ours = synset.header.made_by(report.method, report.budget, report.iterations)
+    return report if ours else None
 
 
 def _refuse_history(settings: Mapping[str, object]) -> None:

@@ -3,30 +3,21 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from idc.errors import InputError
 from idc.experiment.report import Report
 from idc.experiment.score_table import ScoreTable, score_tables
 from idc.synset import header, pictures
-from idc.synset.parquet import writable_as_pictures, write_parquet
+from idc.synset.parquet import write_parquet
 from idc.synset.synset import Synset
 from idc_cli.report.provenance import contents, provenance
 from idc_cli.report.template import render
+from idc_cli.run_folder.folder import REPORT
 
-CARD, PREVIEW, REPORT = "README.md", "preview.png", "report.json"
+CARD, PREVIEW = "README.md", "preview.png"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
 """Number of images below which → the hub's category."""
-
-
-class MarkdownTable(NamedTuple):
-    """Scores as lines of Markdown."""
-
-    heading: str
-    lines: Sequence[str]
-    note: str
 
 
 def write_hub_folder(source: Path, out: Path) -> str:
@@ -80,7 +71,7 @@ def _card(file: Path, synset: Synset, report: Report | None) -> str:
         task="audio" if synset.spec.content == "spectrogram" else "image",
         synset=synset,
         source=plan.get("dataset", {}).get("type", "unknown"),
-        pictures=writable_as_pictures(synset),
+        pictures=synset.spec.fits_pictures,
         tables=[_markdown(each) for each in score_tables(report.evaluations)] if report else [],
         preview=PREVIEW,
         file=header.FILE,
@@ -90,12 +81,14 @@ def _card(file: Path, synset: Synset, report: Report | None) -> str:
     )
 
 
-def _markdown(found: ScoreTable) -> MarkdownTable:
+def _markdown(found: ScoreTable) -> str:
+    """A table of scores with its heading and its note."""
     headings = [each.removesuffix(">") for each in found.columns]
     sides = ["---:" if each.endswith(">") else "---" for each in found.columns]
     rows = (headings, sides, *found.rows)
     lines = [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
-    return MarkdownTable(found.heading, lines, found.note)
+    parts = [f"{found.heading}:" if found.heading else "", "\n".join(lines), found.note]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _cell(text: str) -> str:

@@ -40,7 +40,7 @@ def _read(path: Path, children: tuple[Path, ...]) -> dict[str, Any]:
         if not parent_path.exists():
             raise InputError(
                 f"{path}: extends {parent!r}, but there is no file {parent_path}; give a path relative to "
-                f"this file or the name of a preset{hint(parent_path)}"
+                f"this file{hint(parent_path)}"
             )
         base = _laid_over(base, _read(parent_path, (*children, path.resolve())))
     return _laid_over(base, table)

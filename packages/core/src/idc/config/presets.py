@@ -46,7 +46,7 @@ def hint(path: Path) -> str:
     name = path.stem
     if preset(name):
         return f"; a preset has that name: {name}"
-    return suggestion(name, names()) or "; or the name of a preset: idc presets lists them"
+    return f"; or the name of a preset{suggestion(name, names()) or ', which idc presets lists'}"
 
 
 @cache

@@ -41,7 +41,7 @@ class LabelledImages(torch.utils.data.Dataset[tuple[Any, Any]]):
         normalized: bool = True,
         pil: bool = False,
     ) -> None:
-        if pil and (spec.channels not in (1, 3) or spec.high is None):
+        if pil and not spec.fits_pictures:
             raise InputError(
                 f"pil: images with {spec.channels} channels and values from {spec.low:g} to {spec.high} "
                 "cannot be PIL images, which have 1 or 3 channels and bounded values; use pil=False"

@@ -47,6 +47,10 @@ class Header(FileHeader):
     commit: str | None = None
     """Git commit of the working directory, with a ``+`` if files were changed."""
 
+    def made_by(self, method: str, budget: int, iterations: int) -> bool:
+        """Whether a run whose report says so made this synset."""
+        return (method, budget, iterations) == (self.pipeline["method"], self.budget, self.iterations)
+
     @field_validator("spec", mode="before")
     @classmethod
     def _without_a_highest_value(cls, spec: object) -> object:

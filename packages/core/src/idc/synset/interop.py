@@ -218,7 +218,7 @@ def _savez(file: Path, arrays: Mapping[str, Any]) -> None:
 def _pictures(synset: Synset, folder: Path) -> None:
     from idc.synset import pictures
 
-    if synset.spec.channels not in (1, 3) or synset.spec.high is None:
+    if not synset.spec.fits_pictures:
         raise InputError(
             f"{folder}: images of {synset.spec.channels} channels with values from {synset.spec.low:g} to "
             f"{synset.spec.high} cannot be PNGs; give a .npz or .pt file"

@@ -29,12 +29,11 @@ def scores_beside(file: Path, header: Header) -> tuple[Evaluation, ...]:
     try:
         report = json.loads(file.with_name("report.json").read_bytes())
         found = [Evaluation.model_validate(each) for each in report["evaluations"]]
-        of_run = (report["method"], report["budget"], report["iterations"])
+        ours = header.made_by(report["method"], report["budget"], report["iterations"])
     except (OSError, ValueError, LookupError, TypeError):
         return ()
-    if of_run != (header.pipeline["method"], header.budget, header.iterations):
-        return ()
-    return tuple(each for each in found if each.synset == header.pipeline["method"] and each.listed)
+    method = header.pipeline["method"]
+    return tuple(each for each in found if ours and each.synset == method and each.listed)
 
 
 def overview(

@@ -8,11 +8,6 @@ from idc.synset.pictures import picture
 from idc.synset.synset import Synset
 
 
-def writable_as_pictures(synset: Synset) -> bool:
-    """Whether 8-bit pictures can hold the images; otherwise they are written as floats."""
-    return synset.spec.channels in (1, 3) and synset.spec.high is not None
-
-
 def write_parquet(synset: Synset, path: Path) -> None:
     """Write the decoded images with their labels.
 
@@ -32,7 +27,7 @@ def write_parquet(synset: Synset, path: Path) -> None:
     classes = list(synset.spec.classes)
     columns: dict[str, Any] = {"label": synset.class_numbers.tolist()}
     features: dict[str, Any] = {"label": ClassLabel(names=classes)}
-    if writable_as_pictures(synset):
+    if synset.spec.fits_pictures:
         columns = {"image": [picture(synset, position) for position in range(len(synset))], **columns}
         features = {"image": Image(), **features}
     else:

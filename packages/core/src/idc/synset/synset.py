@@ -40,8 +40,8 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
     decoder: Decoder
     codes: Codes
     """The stored tensors, on the CPU."""
-    scores: tuple[Evaluation, ...] = ()
-    """Of a run's synset that was loaded, those of the run's report."""
+    file: Path | None = None
+    """That it was loaded from."""
 
     @classmethod
     def of(
@@ -111,7 +111,7 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
                     f"{path}: damaged; the hash of its tensors differs from that in the header; copy or "
                     "create it again"
                 )
-            synset = cls(header, _decoder(path, header), codes, scores_beside(path, header))
+            synset = cls(header, _decoder(path, header), codes, path.absolute())
             images = synset.images
         except InputError:
             raise
@@ -204,6 +204,11 @@ class Synset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
             f"<Synset {self.name!r}: {len(self)} images of {shape} in {len(self.spec.classes)} classes, "
             f"{self.header.budget:,} stored numbers>"
         )
+
+    @property
+    def scores(self) -> tuple[Evaluation, ...]:
+        """Of a run's synset that was loaded, those of the run's report."""
+        return scores_beside(self.file, self.header) if self.file else ()
 
     def _repr_html_(self) -> str:
         """Some of its images, what it stores and how it was made, for notebooks."""
