@@ -89,6 +89,23 @@ def test_commands_start_without_heavy_libraries(
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "estimate", "pretrain"])
+def test_a_missing_file_is_refused_at_once(command: str) -> None:
+    program = (
+        "import sys\n"
+        "from idc_cli.main import app\n"
+        "try:\n"
+        "    app([sys.argv[1], 'absent'])\n"
+        "except SystemExit as end:\n"
+        "    assert end.code == 2, end.code\n"
+        f"heavy = set({HEAVY!r}) & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "absent: no such file" in done.stderr
+
+
 def test_every_command_says_what_it_is_in_one_line() -> None:
     from idc_cli.main import app
 

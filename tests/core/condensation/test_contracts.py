@@ -253,6 +253,22 @@ def test_what_is_prepared_is_constant_may_share_memory_and_follows_the_seed(tmp_
     assert equal(first, second)
 
 
+def test_a_label_for_each_image() -> None:
+    class Short(PixelDecoder):
+        type: Literal["short"] = "short"
+
+        def decode(self, codes: Codes, labels: ClassNumbers, spec: ImageSpec) -> Batch:
+            batch = Batch(codes["images"].repeat(2, 1, 1, 1), labels.repeat(2))
+            # Where shapes are checked, as in these tests, such a batch cannot be made.
+            object.__setattr__(batch, "labels", labels)
+            return batch
+
+    pipeline = small_pipeline(augment=[], baseline=[], init={"type": "random"})
+    with pytest.raises(InputError) as refused:
+        condense(pipeline.model_copy(update={"decoder": Short()}), DATA, device="cpu")
+    assert_names(str(refused.value), "decoder", "'short'", "4 images", "2 labels")
+
+
 def test_only_soft_labels_may_be_optimised() -> None:
     class Labelled(PixelDecoder):
         type: Literal["labelled"] = "labelled"

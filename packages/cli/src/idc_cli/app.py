@@ -76,12 +76,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+
+def _refuse_missing(path: Path) -> Path:
+    # Before torch is imported, which takes seconds.
+    from idc.config.presets import file_or_preset, missing
+
+    if not file_or_preset(path).exists():
+        raise missing(path)
+    return path
+
+
 PipelineFile = Annotated[
     Path,
     typer.Argument(
         metavar="PIPELINE",
         help="A pipeline file (TOML), or the name of a preset.",
         autocompletion=completion.pipelines,
+        callback=_refuse_missing,
     ),
 ]
 SynsetFile = Annotated[

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from idc.config.presets import file_or_preset, hint
+from idc.config.presets import file_or_preset, hint, missing
 from idc.errors import InputError
 from idc.kinds import KINDS
 from idc.table import merged
@@ -62,9 +62,7 @@ def _parsed(path: Path) -> dict[str, Any]:
         # Editors on Windows begin UTF-8 files with a byte order mark.
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; give the path of a pipeline file (.toml){hint(path)}"
-        ) from None
+        raise missing(path) from None
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error}); pipeline files are TOML") from None
     except tomllib.TOMLDecodeError as error:

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from idc.errors import suggestion
+from idc.errors import InputError, suggestion
 
 FOLDER = Path(__file__).parent.parent / "pipelines"
 """The repository's ``pipelines/``, which the wheel contains too."""
@@ -47,6 +47,11 @@ def hint(path: Path) -> str:
     if preset(name):
         return f"; a preset has that name: {name}"
     return f"; or the name of a preset{suggestion(name, names()) or ', which idc presets lists'}"
+
+
+def missing(path: Path) -> InputError:
+    """The error for a path that is neither a file nor the name of a preset."""
+    return InputError(f"{path}: no such file; give the path of a pipeline file (.toml){hint(path)}")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 import torch
 
+from idc.errors import InputError
 from idc.kinds import Decoder
 from idc.shapes import Batch, ClassNumbers, Codes
 from idc.spec import ImageSpec
@@ -27,9 +28,19 @@ def labels_of_class(codes: Codes, label: int, images_per_class: int) -> ClassNum
 
 
 def decode_class(decoder: Decoder, codes: Codes, label: int, images_per_class: int, spec: ImageSpec) -> Batch:
-    """Training images of one class, in the dataset's value range."""
+    """Training images of one class, in the dataset's value range.
+
+    Raises:
+        InputError: the decoder returned another number of labels than of images.
+    """
     labels = labels_of_class(codes, label, images_per_class)
-    return decoder.decode(of_class(decoder, codes, label), labels, spec)
+    batch = decoder.decode(of_class(decoder, codes, label), labels, spec)
+    if len(batch.labels) != len(batch):
+        raise InputError(
+            f"decoder: {decoder.type!r} returned {len(batch)} images and {len(batch.labels)} labels for a "
+            "class; its decode must return a label for each image"
+        )
+    return batch
 
 
 def decode(decoder: Decoder, codes: Codes, images_per_class: int, spec: ImageSpec) -> Batch:
