@@ -288,9 +288,8 @@ def _in_a_process(process: BaseProcess, run: Run) -> None:
 
 def table(lines: list[dict[str, Any]]) -> None:
     """Print the scores of all runs."""
-    for machine in dict.fromkeys(line["machine"] for line in lines):
+    for machine, here in _by_machine(lines).items():
         print(f"{machine}; accuracy in percent after the last epoch")
-        here = [line for line in lines if line["machine"] == machine]
         minutes = sorted({line["minutes"] for line in here})
         print("\n" + f"{'minutes':<36}{'epochs':>6}" + "".join(f"{minute:>12g}" for minute in minutes))
         for (name, epochs), scores in sorted(_by_run(here).items()):
@@ -319,16 +318,25 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     for row, kind in enumerate(kinds):
         for column, size in enumerate(sizes):
             axis, start = axes[row][column], f"{kind}-ipc{size}-"
-            for (name, epochs), scores in _by_run(lines).items():
-                if name.startswith(start):
-                    values = [line["accuracies"] for line in scores.values()]
-                    means, spreads = map(statistics.fmean, values), map(_spread, values)
-                    label = f"{name.removeprefix(start)}, {epochs} epochs"
-                    axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
+            for machine, here in _by_machine(lines).items():
+                for (name, epochs), scores in _by_run(here).items():
+                    if name.startswith(start):
+                        values = [line["accuracies"] for line in scores.values()]
+                        means, spreads = map(statistics.fmean, values), map(_spread, values)
+                        threads = machine.rpartition(", ")[2]
+                        label = f"{name.removeprefix(start)}, {epochs} epochs, {threads}"
+                        axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
             if axis.has_data():
                 axis.legend()
     figure.savefig(file, dpi=120)
+
+
+def _by_machine(lines: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for line in lines:
+        found.setdefault(line["machine"], []).append(line)
+    return found
 
 
 def _by_run(lines: list[dict[str, Any]]) -> dict[tuple[str, int], dict[float, dict[str, Any]]]:
