@@ -36,6 +36,14 @@ def test_files() -> None:
     names(refused("compare", "absent"), "absent", "No such file or directory")
 
 
+@pytest.mark.parametrize(
+    "command", [["run"], ["run", "small.toml", "--out"], ["compare"], ["import"], ["inspect"]], ids=" ".join
+)
+def test_a_name_that_is_too_long(command: list[str]) -> None:
+    name = "x" * 300
+    names(refused(*command, name, *["out"] * (command == ["import"])), name)
+
+
 def test_a_truncated_synset(run: Path) -> None:
     file = run / "synset.safetensors"
     file.write_bytes(file.read_bytes()[:-1])

@@ -1,5 +1,6 @@
 """The application: its exit codes, and the options that subcommands share."""
 
+import errno
 import os
 import signal
 import sys
@@ -58,6 +59,12 @@ class Commands(TyperGroup):
             print(f"error: {error}", file=sys.stderr)
             lost = isinstance(error, LostProcessError) and FILE in os.environ
             raise typer.Exit(LOST if lost else 1) from None
+        except OSError as error:
+            # From whatever looks first whether there is such a file; other reasons are told where they arise.
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            print(f"error: {error.filename}: a name may not be so long; give a shorter one", file=sys.stderr)
+            raise typer.Exit(2) from None
         except KeyboardInterrupt:
             if place().rank == 0:
                 print("interrupted", file=sys.stderr)
@@ -75,7 +82,6 @@ app = typer.Typer(
     # Help as plain text: to render it, rich imports a Markdown parser, which takes longer than all the rest.
     rich_markup_mode=None,
 )
-
 
 
 def _refuse_missing(path: Path) -> Path:
