@@ -327,6 +327,9 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
                         label = f"{name.removeprefix(start)}, {epochs} epochs, {threads}"
                         axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
+            minutes = sorted({line["minutes"] for line in lines if line["run"].startswith(start)})
+            axis.set_xticks(minutes, [f"{minute:g}" for minute in minutes])
+            axis.minorticks_off()
             if axis.has_data():
                 axis.legend()
     figure.savefig(file, dpi=120)
