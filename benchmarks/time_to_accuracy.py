@@ -318,16 +318,16 @@ def plot(lines: list[dict[str, Any]], file: Path) -> None:
     for row, kind in enumerate(kinds):
         for column, size in enumerate(sizes):
             axis, start = axes[row][column], f"{kind}-ipc{size}-"
-            for machine, here in _by_machine(lines).items():
+            shown = [line for line in lines if line["run"].startswith(start)]
+            for machine, here in _by_machine(shown).items():
+                threads = machine.rpartition(", ")[2]
                 for (name, epochs), scores in _by_run(here).items():
-                    if name.startswith(start):
-                        values = [line["accuracies"] for line in scores.values()]
-                        means, spreads = map(statistics.fmean, values), map(_spread, values)
-                        threads = machine.rpartition(", ")[2]
-                        label = f"{name.removeprefix(start)}, {epochs} epochs, {threads}"
-                        axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
+                    values = [line["accuracies"] for line in scores.values()]
+                    means, spreads = map(statistics.fmean, values), map(_spread, values)
+                    label = f"{name.removeprefix(start)}, {epochs} epochs, {threads}"
+                    axis.errorbar(list(scores), list(means), list(spreads), marker="o", label=label)
             axis.set(title=f"{kind}, {size} per class", xlabel="minutes", ylabel="accuracy, %", xscale="log")
-            minutes = sorted({line["minutes"] for line in lines if line["run"].startswith(start)})
+            minutes = sorted({line["minutes"] for line in shown})
             axis.set_xticks(minutes, [f"{minute:g}" for minute in minutes])
             axis.minorticks_off()
             if axis.has_data():

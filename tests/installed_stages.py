@@ -41,12 +41,26 @@ FIELDS: dict[str, dict[str, Any]] = {
 """What a type cannot do without, or would take too long with."""
 
 
+BY_VALUES = {
+    # Chosen by distances, once or now and then.
+    *("init.herding", "init.k-center", "init.k-means", "sampler.k-means"),
+    # Kornia's crop reads its borders from the device.
+    "augment.imagenet",
+}
+"""Types that do what depends on values."""
+
+
 def installed(table: str) -> list[Stage]:
     kind = KINDS[table]
     return [
         kind.implementation(name).model_validate(FIELDS.get(f"{table}.{name}", {}))
         for name in registry.names(kind.group)
     ]
+
+
+def without_values(table: str) -> list[Stage]:
+    """Those that can compute on ``meta``, where there are shapes and no values."""
+    return [stage for stage in installed(table) if f"{table}.{stage.type}" not in BY_VALUES]
 
 
 def by_type(stage: Stage) -> str:

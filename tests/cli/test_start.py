@@ -45,6 +45,23 @@ def imports(path: Path, *, at_start: bool = False) -> set[str]:
     return found
 
 
+def started(arguments: list[str], forbidden: tuple[str, ...], *, code: int) -> str:
+    """What a command, which ends with that code and imports none of these, writes to standard error."""
+    program = (
+        "import sys\n"
+        "from idc_cli.main import app\n"
+        "try:\n"
+        "    app(sys.argv[1:])\n"
+        "except SystemExit as end:\n"
+        f"    assert (end.code or 0) == {code}, end.code\n"
+        f"heavy = set({forbidden!r}) & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 def test_what_help_imports_is_light() -> None:
     for module, path in MODULES.items():
         if module != "idc_cli" and room(module) in AT_START and module != "idc_cli.commands.new.plugin":
@@ -75,35 +92,12 @@ def test_what_help_imports_is_light() -> None:
 def test_commands_start_without_heavy_libraries(
     arguments: list[str], forbidden: tuple[str, ...], run: Path
 ) -> None:
-    program = (
-        "import sys\n"
-        "from idc_cli.main import app\n"
-        "try:\n"
-        "    app(sys.argv[1:])\n"
-        "except SystemExit as end:\n"
-        "    assert not end.code, end.code\n"
-        f"heavy = set({forbidden!r}) & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    started(arguments, forbidden, code=0)
 
 
 @pytest.mark.parametrize("command", ["run", "estimate", "pretrain"])
 def test_a_missing_file_is_refused_at_once(command: str) -> None:
-    program = (
-        "import sys\n"
-        "from idc_cli.main import app\n"
-        "try:\n"
-        "    app([sys.argv[1], 'absent'])\n"
-        "except SystemExit as end:\n"
-        "    assert end.code == 2, end.code\n"
-        f"heavy = set({HEAVY!r}) & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "absent: no such file" in done.stderr
+    assert "absent: no such file" in started([command, "absent"], HEAVY, code=2)
 
 
 def test_every_command_says_what_it_is_in_one_line() -> None:

@@ -17,22 +17,10 @@ from idc.runtime.processes import Processes
 from idc.shapes import Indices
 from idc.testing import toy_split
 from idc.testing.assertions import META
-from installed_stages import by_type, installed
+from installed_stages import by_type, installed, without_values
 from small import small_pipeline
 
 pytestmark = pytest.mark.slow
-
-BY_VALUES = {
-    # Chosen by distances, once or now and then.
-    *("init.herding", "init.k-center", "init.k-means", "sampler.k-means"),
-    # Kornia's crop reads its borders from the device.
-    "augment.imagenet",
-}
-"""Types that do what depends on values."""
-
-
-def without_values(table: str) -> list[Any]:
-    return [stage for stage in installed(table) if f"{table}.{stage.type}" not in BY_VALUES]
 
 
 @pytest.fixture(autouse=True)

@@ -16,11 +16,7 @@ from idc.testing.assertions import META, computed_anywhere
 from idc.testing.toy import SPEC
 from idc.training.distillation import Distillation, Teacher
 from idc.training.recipe import Training, hits
-from installed_stages import by_type, installed
-
-READS_THE_DEVICE = "imagenet"
-"""Kornia's crop reads its borders from the device."""
-
+from installed_stages import by_type, installed, without_values
 
 LARGE = SPEC.model_copy(update={"height": 32, "width": 32})
 """Images that are large enough for every network."""
@@ -39,8 +35,8 @@ def fresh(split: Split, model: Model | None = None) -> Network:
 def check(recipe: Training, split: Split, teacher: Teacher | None = None, model: Model | None = None) -> None:
     with computed_anywhere("training"):
         trained = recipe.steps(fresh(split, model), split, 2, teacher=teacher)
-    tensors = {**trained.weights, **trained.buffers, **trained.optimizer}
-    assert {tensor.device for tensor in tensors.values() if isinstance(tensor, torch.Tensor)} == {META}
+    state = (trained.weights, trained.buffers, *trained.optimizer.values())
+    assert {tensor.device for tensors in state for tensor in tensors.values()} == {META}
 
 
 @pytest.mark.parametrize(
@@ -58,9 +54,7 @@ def test_distillation() -> None:
     check(Training(batch_size=8), split, Teacher(fresh(split), Distillation()))
 
 
-@pytest.mark.parametrize(
-    "stage", [stage for stage in installed("augment") if stage.type != READS_THE_DEVICE], ids=by_type
-)
+@pytest.mark.parametrize("stage", without_values("augment"), ids=by_type)
 def test_augmentations(stage: Augmentation) -> None:
     check(Training(batch_size=8, augment=(stage,)), elsewhere())
 
