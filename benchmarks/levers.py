@@ -1,7 +1,8 @@
-"""What changes in the fast recipe do to its result on Fashion-MNIST with 10 images per class, by iterations.
+"""What changes of the fast recipe do to its result with 10 images per class, by iterations.
 
     uv run python benchmarks/levers.py --data DIR | tee benchmarks/results/levers.txt
 
+A lever is a file of ``benchmarks/levers``, laid over the preset. ``DIR`` holds FashionMNIST and cifar10_jpg.
 Nothing is timed, so the machine need not be quiet; for levers by the clock see ``--methods`` of
 time_to_accuracy.py. Scores are by IDC's protocol with fewer epochs, after the last of them. They are of one
 condensation each, so small differences mean nothing. Finished runs are not repeated.
@@ -14,54 +15,83 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import tomli_w
 import torch
 from methods import summary
+from time_to_accuracy import DATASETS, LEVERS
 
 from idc.experiment.report import Report
 
-PRESET = "fashion-mnist-ipc10-fast"
 EPOCHS = 200
 """Of each network that scores."""
-GRADIENT = 'objective={type="gradient",metric="l1"}'
+RECIPE = "recipe"
 
 
-class Lever(NamedTuple):
-    """A change of the recipe."""
+class Case(NamedTuple):
+    """One line of a table."""
 
-    name: str
-    networks: int
-    """In the pool."""
-    epochs: float
-    """For which they were trained."""
+    dataset: str
+    lever: str
+    """A file of ``benchmarks/levers`` without ``.toml``, or the recipe as it is."""
     iterations: int
-    settings: tuple[str, ...] = ()
-    """What else is changed."""
     scores: int = 1
     """Number of networks that score it."""
 
+    @property
+    def preset(self) -> str:
+        """What the lever is laid over."""
+        return f"{DATASETS[self.dataset][0]}-ipc10-fast"
+
+    @property
+    def lever_file(self) -> Path:
+        """What is changed."""
+        return LEVERS / f"{self.lever}.toml"
+
+    @property
+    def says(self) -> str:
+        """What the lever's file says of itself."""
+        if self.lever == RECIPE:
+            return "As it is: five networks of up to two epochs."
+        return self.lever_file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+    def run_folder(self, out: Path) -> Path:
+        """Where its run is."""
+        return out / f"{self.dataset}-{self.lever}"
+
+    def save(self, out: Path) -> Path:
+        """Write its pipeline.
+
+        Returns:
+            The file.
+        """
+        levers = [] if self.lever == RECIPE else [str(self.lever_file.resolve())]
+        changes = {
+            "name": self.preset,
+            "iterations": self.iterations,
+            "extends": [self.preset, *levers],
+            **DATASETS[self.dataset][1],
+        }
+        file = self.run_folder(out).with_suffix(".toml")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(tomli_w.dumps(changes), encoding="utf-8")
+        return file
+
     def command(self, data: Path, out: Path) -> list[str]:
         """What a user would type."""
-        settings = (
-            f"networks.pool.networks={self.networks}",
-            f"networks.pool.epochs=[0,{self.epochs:g}]",
-            f"iterations={self.iterations}",
-            *self.settings,
-            f"evaluate.0.epochs={EPOCHS}",
-            f"evaluate.0.runs={self.scores}",
-        )
-        changes = [part for setting in settings for part in ("--set", setting)]
-        return ["idc", "run", PRESET, "--data", str(data), "--out", str(out / self.name), "--quiet", *changes]
+        scored = ("--set", f"evaluate.0.epochs={EPOCHS}", "--set", f"evaluate.0.runs={self.scores}")
+        where = ("--data", str(data), "--out", str(self.run_folder(out)), "--quiet")
+        return ["idc", "run", str(self.save(out)), *where, *scored]
 
 
-LEVERS = (
-    Lever("young", 10, 0.5, 600, scores=2),
-    Lever("young-rate", 5, 0.5, 500, ("networks.pool.training.learning_rate=0.05",)),
-    Lever("young-gradient", 10, 0.5, 400, (GRADIENT,), scores=2),
-    Lever("ten", 10, 2, 500, scores=2),
-    Lever("ten-gradient", 10, 2, 400, (GRADIENT,)),
-    Lever("recipe", 5, 2, 500),
-    Lever("near-trained", 5, 2, 500, ("networks.share=[0,0.5]",)),
-    Lever("three-older", 3, 5, 500),
+CASES = (
+    Case("fashion-mnist", RECIPE, 500),
+    Case("fashion-mnist", "young", 600, 2),
+    Case("fashion-mnist", "young-rate", 500),
+    Case("fashion-mnist", "young-gradient", 400, 2),
+    Case("fashion-mnist", "ten", 500, 2),
+    Case("fashion-mnist", "ten-gradient", 400),
+    Case("fashion-mnist", "near-trained", 500),
+    Case("fashion-mnist", "three-older", 500),
 )
 
 
@@ -71,22 +101,29 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
-    parser.add_argument("--names", nargs="*", choices=[lever.name for lever in LEVERS])
+    parser.add_argument("--datasets", nargs="*", choices=tuple(DATASETS), default=list(DATASETS))
+    parser.add_argument("--levers", nargs="*", choices=sorted({case.lever for case in CASES}))
     given = parser.parse_args()
-    found: dict[Lever, tuple[float, ...]] = {}
-    for lever in LEVERS:
-        if not given.names or lever.name in given.names:
-            command = lever.command(given.data, given.out)
-            print(shlex.join(command), file=sys.stderr, flush=True)
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            (found[lever],) = (each.values for each in Report.load(given.out / lever.name).evaluations)
-    print(f"torch {torch.__version__}; {PRESET}, scored by {EPOCHS} epochs; accuracy in percent\n")
-    print(f"{'lever':<16}{'networks':>9}{'epochs':>8}{'iterations':>12}{'accuracy':>12}{'n':>4}  {'else'}")
-    for lever, values in found.items():
-        print(
-            f"{lever.name:<16}{lever.networks:>9}{lever.epochs:>8g}{lever.iterations:>12,}"
-            f"{summary(values):>12}{len(values):>4}  {' '.join(lever.settings)}".rstrip()
-        )
+    print(f"torch {torch.__version__}; scored by {EPOCHS} epochs; accuracy in percent")
+    for dataset in given.datasets:
+        wanted = [case for case in CASES if case.dataset == dataset]
+        wanted = [case for case in wanted if not given.levers or case.lever in given.levers]
+        if wanted:
+            table(wanted, given.data, given.out)
+
+
+def table(cases: list[Case], data: Path, out: Path) -> None:
+    """Make the runs of one dataset that are not complete, and print the scores of all."""
+    found: dict[Case, tuple[float, ...]] = {}
+    for case in cases:
+        command = case.command(data, out)
+        print(shlex.join(command), file=sys.stderr, flush=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (found[case],) = (each.values for each in Report.load(case.run_folder(out)).evaluations)
+    print(f"\n{cases[0].preset}\n\n{'lever':<18}{'iterations':>10}{'accuracy':>13}{'n':>4}")
+    for case, values in found.items():
+        row = f"{case.lever:<18}{case.iterations:>10,}{summary(values):>13}{len(values):>4}"
+        print(f"{row}  {case.says}")
 
 
 if __name__ == "__main__":

@@ -163,6 +163,39 @@ def test_kornia_is_applied_to_images_in_their_value_range() -> None:
     torch.testing.assert_close(preprocessing(images, draws), Preprocessing(SPEC)(1 - images))
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 255.0), (-1.0, 1.0)])
+def test_an_augmentation_of_images_from_0_to_1_gets_any_range_as_such(low: float, high: float) -> None:
+    length = high - low
+    spec = SPEC.model_copy(
+        update={
+            "low": low,
+            "high": high,
+            "mean": tuple(low + length * each for each in SPEC.mean),
+            "std": tuple(length * each for each in SPEC.std),
+        }
+    )
+    jitter = Kornia(name="ColorJitter", arguments={"brightness": 0.4, "contrast": 0.4, "p": 1.0})
+    stages = (jitter, DSA(strategy="color"), jitter)
+    images = torch.rand(4, *SPEC.shape)
+    expected, output = (
+        each(taken, each.draw(4, Streams(0).generator()))
+        for each, taken in (
+            (Preprocessing(SPEC, stages), images),
+            (Preprocessing(spec, stages), low + length * images),
+        )
+    )
+    torch.testing.assert_close(output, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_unbounded_values_are_augmented_as_they_are() -> None:
+    spec = SPEC.model_copy(update={"low": -80.0, "high": None})
+    flip = Kornia(name="RandomHorizontalFlip", arguments={"p": 1.0})
+    images = 100 * torch.randn(4, *SPEC.shape)
+    preprocessing = Preprocessing(spec, (flip,))
+    flipped = preprocessing(images, preprocessing.draw(4, Streams(0).generator()))
+    torch.testing.assert_close(flipped, Preprocessing(spec)(images.flip(3)))
+
+
 def test_spaces_may_alternate() -> None:
     invert = Kornia(name="RandomInvert", arguments={"p": 1.0})
     brighter = DSA(strategy="color", brightness=0.0, saturation=0.0)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from command_line import idc, names, refused, succeeded
-from idc.experiment.report import Report
+from idc.experiment.report import Report, SynsetScores
 from idc.experiment.score import evaluate_all
 from idc.experiment.scoring import Scored
 from idc.kinds.evaluation import Evaluation
@@ -74,6 +74,44 @@ def test_scores_of_a_file_alone_are_written_beside_it(run: Path) -> None:
     shutil.copy(run / "synset.safetensors", "pets.safetensors")
     succeeded("evaluate", "pets.safetensors", *QUICK)
     assert Path("pets.evaluations.json").exists()
+
+
+def test_later_scores_of_a_file_are_added_to_earlier_ones(run: Path) -> None:
+    shutil.copy(run / "synset.safetensors", "pets.safetensors")
+    beside = Path("pets.evaluations.json")
+    for models in ("convnet", "mlp", "mlp"):
+        succeeded("evaluate", "pets.safetensors", *QUICK, "--models", models)
+    found = SynsetScores.load(beside).evaluations
+    assert [each.model for each in found] == ["convnet (depth=2, width=4)", "mlp"]
+    # Of another synset that was under this name.
+    beside.write_text(SynsetScores(tensors="other", evaluations=found).model_dump_json())
+    succeeded("evaluate", "pets.safetensors", *QUICK, "--models", "mlp")
+    assert [each.model for each in SynsetScores.load(beside).evaluations] == ["mlp"]
+    beside.write_text("mine")
+    done = succeeded("evaluate", "pets.safetensors", *QUICK, "--models", "mlp")
+    names(done.stderr, "the scores are not saved", "pets.evaluations.json", "move it away")
+    assert beside.read_text() == "mine"
+
+
+def test_scores_are_saved_where_there_is_no_page(run: Path) -> None:
+    (run / "pipeline.toml").unlink()
+    (run / "report.html").unlink()
+    done = succeeded("evaluate", str(run), "--models", "mlp", *QUICK)
+    assert f"saved in {run / 'report.json'}" in done.stderr
+    assert Report.load(run).evaluations[-1].model == "mlp"
+    assert not (run / "report.html").exists()
+
+
+def test_a_page_that_cannot_be_written_does_not_unsave_the_scores(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("idc_cli.report.page.write_text", full)
+    done = succeeded("evaluate", str(run), "--models", "mlp", *QUICK)
+    names(done.stderr, f"saved in {run / 'report.json'}, but not shown on its page (No space left on device)")
+    assert Report.load(run).evaluations[-1].model == "mlp"
 
 
 def test_scores_that_cannot_be_compared_are_not_merged(run: Path) -> None:

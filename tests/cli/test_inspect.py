@@ -5,12 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from PIL import Image
 
 from command_line import names, refused, succeeded
 from displayed import displayed
 from idc.experiment.report import Report
+from idc.files.tensorfile import Described
+from idc.synset.header import read
 from idc.synset.synset import Synset
+from idc_cli.report.provenance import contents
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -52,6 +56,16 @@ def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "multiformation" in done.stdout
+
+
+@pytest.mark.parametrize("groups", [{"classes": 0}, {"classes": "x"}, "x", {}])
+def test_a_strange_header_is_described_all_the_same(run: Path, groups: object) -> None:
+    header = read(run).header
+    plan = {**header.pipeline, "groups": groups, "iterations": 3}
+    found = Described(header.model_copy(update={"pipeline": plan}), {})
+    facts = dict(contents(found))
+    assert facts["iterations"].startswith("2 of 3, ")
+    assert facts["stored numbers"].endswith("0 bytes")
 
 
 def test_inspect_draws_a_picture(run: Path) -> None:

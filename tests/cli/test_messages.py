@@ -1,5 +1,7 @@
 """What is wrong with the input is said in one message that names the value, what is allowed, and the fix."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,23 @@ def test_files() -> None:
 def test_a_name_that_is_too_long(command: list[str]) -> None:
     name = "x" * 300
     names(refused(*command, name, *["out"] * (command == ["import"])), name)
+
+
+@pytest.mark.parametrize(
+    "command", [["run"], ["run", "small.toml", "--out"], ["compare"], ["report"], ["import"]], ids=" ".join
+)
+def test_a_folder_that_may_not_be_read(command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tests may be run by a user who may read everything.
+    original = Path.stat
+
+    def stat(path: Path, **options: bool) -> os.stat_result:
+        if "secret" in path.parts[:-1]:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return original(path, **options)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    message = refused(*command, "secret/name", *["out"] * (command == ["import"]))
+    assert "secret/name" in message
 
 
 def test_a_truncated_synset(run: Path) -> None:

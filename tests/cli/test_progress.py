@@ -68,6 +68,7 @@ def test_silent_says_nothing_because_another_process_says_it(
 
 
 def test_durations_for_people() -> None:
+    assert duration(363 * 86_400) == "363 days"
     assert [duration(each) for each in (0.4, 119, 120, 7_199, 7_200, 172_799, 172_800)] == [
         *("0 s", "119 s", "2 min", "120 min", "2 h", "48 h", "2 days"),
     ]

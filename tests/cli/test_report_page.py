@@ -77,6 +77,31 @@ def test_a_page_needs_no_network_and_no_script(run: Path) -> None:
     assert "prefers-color-scheme: dark" in text
 
 
+def test_names_in_a_strangers_report_are_text(run: Path) -> None:
+    report = Report.load(run)
+    foreign = 'x" onload="alert(1)'
+    points = [report.evaluations[1].model_copy(update={"along": foreign, "at": float(at)}) for at in range(3)]
+    report.model_copy(update={"evaluations": (*report.evaluations, *points)}).save(run / "report.json")
+    for command in (["report", str(run), "--out", "o.html"], ["compare", str(run), "--html", "o.html"]):
+        succeeded(*command)
+        page = Elements(Path("o.html").read_text())
+        assert any(foreign in (each["aria-label"] or "") for each in page.of("svg"))
+        assert not any("onload" in attributes for _, attributes in page.found)
+        (policy,) = (each for each in page.of("meta") if "http-equiv" in each)
+        assert (policy["content"] or "").startswith("default-src 'none'")
+
+
+def test_each_of_several_metrics_says_its_own_unit(run: Path) -> None:
+    report = Report.load(run)
+    other = report.evaluations[1].model_copy(update={"metric": "rank correlation"})
+    report.model_copy(update={"evaluations": (*report.evaluations, other)}).save(run / "report.json")
+    succeeded("report", str(run), "--out", "o.html")
+    text = Path("o.html").read_text()
+    assert '<th scope="col" class="number">value</th>' in text
+    assert "<td>accuracy, %</td>" in text
+    assert "<td>rank correlation</td>" in text
+
+
 def test_the_same_run_gives_the_same_page(run: Path) -> None:
     succeeded("report", str(run), "--out", "again.html")
     assert Path("again.html").read_text() == (run / "report.html").read_text()

@@ -171,6 +171,51 @@ def test_a_run_of_an_older_version_is_recognised(unfinished_run: Path) -> None:
     assert "holds this run, finished" in again.stderr
 
 
+def test_only_what_the_run_left_over_is_removed(workplace: Path) -> None:
+    kept = [Path(".env"), Path(".git"), Path(".pipeline.tom"), Path(".other.json.x.json")]
+    left = [
+        Path(".pipeline.toml.k1x.toml"),
+        Path(".checkpoint.safetensors.new.safetensors"),
+        Path("..checkpoint.safetensors.new.safetensors.k2.safetensors"),
+    ]
+    for file in kept:
+        file.write_text("x")
+    for again in ([], ["--resume", "--set", "iterations=3"], ["--overwrite"]):
+        for file in left:
+            file.write_text("x")
+        succeeded("run", "small.toml", *CPU, "--quiet", "--out", ".", *again)
+        assert all(file.exists() for file in kept)
+        assert not any(file.exists() for file in left)
+
+
+@pytest.mark.parametrize("change", [[], ["--set", "iterations=4"]], ids=["same", "longer"])
+def test_a_synset_without_a_checkpoint_is_not_replaced(unfinished_run: Path, change: list[str]) -> None:
+    for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
+        (unfinished_run / name).unlink(missing_ok=True)
+    message = refused("run", "small.toml", "--resume", *change, "--out", str(unfinished_run))
+    names(message, "--resume", str(unfinished_run), "no checkpoint", "--out", "--overwrite")
+    assert (unfinished_run / "synset.safetensors").exists()
+
+
+@pytest.mark.parametrize("written", ["", None], ids=["full disk", "renamed computer"])
+def test_a_run_does_not_take_itself_for_another(
+    written: str | None, monkeypatch: pytest.MonkeyPatch, workplace: Path
+) -> None:
+    original = RunFolder.save_checkpoint
+
+    def save(folder: RunFolder, *arguments: Any) -> None:
+        if written is not None:
+            (folder / ".lock.json").write_text(written)
+        monkeypatch.setattr("socket.gethostname", lambda: "renamed")
+        original(folder, *arguments)
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", save)
+    done = succeeded("run", "small.toml", *CPU, "--quiet", "--checkpoint-every", "1")
+    assert "another" not in done.stderr
+    assert (Path("runs/small") / "checkpoint.safetensors").exists()
+    assert not (Path("runs/small") / ".lock.json").exists()
+
+
 def test_what_others_wrote_into_the_folder_is_removed_with_its_run(unfinished_run: Path) -> None:
     (unfinished_run / "synset.evaluations.json").write_text("[]")
     (unfinished_run / "tensorboard").mkdir()

@@ -9,11 +9,14 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from command_line import idc, names, refused, succeeded
+from idc.condensation.group import Group
 from idc.config.pipeline import Pipeline
 from idc.experiment.report import Report
 from idc.synset.header import read
@@ -213,3 +216,18 @@ def test_json_is_the_report_and_the_progress_in_objects() -> None:
     again = succeeded("run", "small.toml", "--json", "--device", "cpu")
     assert json.loads(again.stdout) == json.loads(done.stdout)
     assert "holds this run, finished" in json.loads(again.stderr)["message"]
+
+
+def test_codes_are_kept_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Group.inner_step
+
+    def lacking(group: Group, network: Any, step: int, *rest: Any) -> Any:
+        if step == 3:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(group, network, step, *rest)
+
+    monkeypatch.setattr(Group, "inner_step", lacking)
+    result = idc("run", "small.toml", "--device", "cpu", "--quiet")
+    assert result.exit_code == 1
+    names(result.stderr, "not enough memory (CUDA out of memory)", "the codes so far are in runs/small")
+    assert Synset.load("runs/small").header.iterations == 1

@@ -1,6 +1,7 @@
 """Checkpoints: whole or refused, and a condensation that goes on from one ends at the same bits."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from idc.condensation import checkpoint
+from idc.condensation.group import Group
 from idc.condensation.loop import Condensation, condense
 from idc.data.fingerprint import digest
 from idc.errors import InputError, Notice, RunError
@@ -215,6 +217,20 @@ def test_codes_that_diverge_stop_at_the_last_finite_ones() -> None:
     assert condensation.steps_done == 1
     assert same(condensation.synset().codes, before)
     assert all(bool(code.isfinite().all()) for code in condensation.codes().values())
+
+
+@pytest.mark.parametrize("look", [Condensation.state, Condensation.synset])
+def test_codes_that_were_not_looked_at_are_not_kept(
+    look: Callable[[Condensation], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        # As within an iteration on a GPU.
+        patch.setattr(Group, "refuse_infinite", lambda group: None)
+        condensation = begun(3, optimizer__learning_rate=1e30)
+    with pytest.raises(RunError, match="reset to step 0"):
+        look(condensation)
+    assert condensation.steps_done == 0
+    assert all(bool(code.isfinite().all()) for code in condensation.synset().codes.values())
 
 
 def test_a_network_that_diverges_is_named_as_the_cause() -> None:

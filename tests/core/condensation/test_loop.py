@@ -274,3 +274,15 @@ def test_an_average_of_the_codes_is_delivered(degree: float) -> None:
     list(averaged)
     torch.testing.assert_close(averaged.codes()["images"].double(), expected, rtol=0, atol=1e-6)
     torch.testing.assert_close(averaged.group.codes["images"].double(), codes[-1], rtol=0, atol=0)
+
+
+def test_an_average_leaves_the_networks_that_see_synthetic_images_alone() -> None:
+    settings: dict[str, Any] = {"iterations": 2, "inner_steps": 3, "evaluate": [], "baseline": []}
+    settings["networks"] = {"type": "synthetic", "epochs": 2}
+    averaged, last = (
+        condense(small_pipeline(**settings, **more), device="cpu")
+        for more in ({"optimizer__average": 8.0}, {})
+    )
+    list(averaged), list(last)
+    assert torch.equal(averaged.group.codes["images"], last.codes()["images"])
+    assert not torch.equal(averaged.codes()["images"], last.codes()["images"])

@@ -76,3 +76,11 @@ def test_arithmetic_is_what_the_benchmark_computes(monkeypatch: pytest.MonkeyPat
     operations = import_module("preset_arithmetic").operations
     for name in ("digits", "fashion-mnist-ipc1-idc"):
         assert float(f"{operations(name):.3g}") == arithmetic()[name]
+
+
+@pytest.mark.parametrize("name", [name for name in names() if "-fast" in name and "imagenet" not in name])
+def test_the_recipe_is_scored_by_the_network_that_the_set_is_for(name: str) -> None:
+    pipeline = Pipeline.load(Path(name))
+    assert pipeline.model.label() == "convnet (width=64)"
+    for evaluator in pipeline.evaluate:
+        assert [each.label() for each in evaluator.candidates(pipeline.model)] == ["convnet"]

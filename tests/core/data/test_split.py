@@ -1,5 +1,8 @@
 """Splits and their statistics."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 
@@ -82,3 +85,15 @@ def test_a_single_class_is_refused() -> None:
     with pytest.raises(InputError) as error:
         from_tensors((pixels, labels), (pixels, labels), ("cat",))
     assert_names(str(error.value), "dataset: ", "one class", "'cat'", "two")
+
+
+def test_the_images_of_some_classes_are_copied_once() -> None:
+    split = toy_split()
+    assert split.of_classes([0, 1]) is split
+    part = split.of_classes([1])
+    assert split.of_classes([1]) is part
+    held = weakref.ref(part)
+    del part
+    gc.collect()
+    assert held() is None, "not kept longer than it is used"
+    assert split.of_classes([1]).labels.tolist() == [0] * (len(split) // 2)

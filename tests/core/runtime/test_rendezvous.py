@@ -5,13 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import torch
 from torch.distributed import (
     HashStore,  # pyright: ignore[reportPrivateImportUsage]
     Store,  # pyright: ignore[reportPrivateImportUsage]
 )
 
+from idc.errors import InputError, RunError
 from idc.runtime.place import Place
-from idc.runtime.rendezvous import of_this_start
+from idc.runtime.rendezvous import joined, of_this_start
 
 LONGEST = timedelta(seconds=20)
 
@@ -36,3 +38,16 @@ def test_each_start_has_its_own_part_of_a_store_that_outlives_it(order: tuple[in
 def test_processes_that_do_not_come_are_named() -> None:
     with pytest.raises(RuntimeError, match="timed out waiting for 1, 2"):
         of_this_start(HashStore(), Place(0, 3, 0), timedelta(seconds=0.1))
+
+
+def test_a_lack_of_memory_is_a_sentence() -> None:
+    with pytest.raises(RunError, match=r"not enough memory \(CUDA out of memory\); fewer classes"), joined():
+        raise torch.OutOfMemoryError("CUDA out of memory\nand more")
+
+
+def test_other_errors_stay_as_they_are() -> None:
+    mine = InputError("mine")
+    with pytest.raises(InputError) as raised, joined():
+        raise mine
+    assert raised.value is mine
+    assert mine.__cause__ is None

@@ -154,3 +154,20 @@ def test_grids_that_a_model_refuses_are_refused_before_anything_is_trained(
 def test_empty_grids_are_refused(grid: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         search(grid=grid)
+
+
+def test_two_searches_of_one_grid_are_concluded_apart() -> None:
+    tables = [search(epochs=epochs, grid={"width": [4, 8]}) for epochs in (1, 2)]
+    synset, data = toy_synset()
+    plan = small_pipeline().model_copy(update={"model": BASE, "evaluate": tuple(tables)})
+    rows = list(evaluate_all([synset, None], data, plan, device="cpu"))
+    found = [each for row in rows for each in row.evaluations]
+    alone = [
+        derived
+        for table in tables
+        for derived in table.concluded(
+            [each for each in found if each.protocol == table.protocol_as_run()], BASE
+        )
+    ]
+    assert concluded(plan, found) == alone
+    assert len({each.protocol for each in alone}) == 2

@@ -170,12 +170,13 @@ def test_only_what_is_known_under_the_same_protocol_is_compared() -> None:
     found = given(evaluator, "hard")
     assert evaluator.concluded(found[:-2], MODEL) == [], "no random images"
     assert evaluator.concluded([each for each in found if each.synset != WHOLE], MODEL) == []
-    assert other.concluded(found, MODEL) == []
+    plan = small_pipeline().model_copy(update={"model": MODEL, "evaluate": (evaluator, other)})
+    assert concluded(plan, found) == evaluator.concluded(found, MODEL), "of the other table there are none"
     with Execution(precision="bf16").active():
         protocol = evaluator.protocol_as_run()
     assert "bf16" in protocol
     rounded = [each.model_copy(update={"protocol": protocol}) for each in found]
-    assert len(evaluator.concluded(rounded, MODEL)) == 5
+    assert len(concluded(plan, rounded)) == 5
 
 
 def scored(evaluator: DDRanking, *synsets: Synset, **overrides: Any) -> list[Evaluation]:

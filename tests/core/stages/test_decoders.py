@@ -1,6 +1,7 @@
 """Decoders against the golden tensors (float64)."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -97,6 +98,16 @@ def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(factor=factor).capacity(1, SPEC)
     assert_names(str(error.value), f"decoder.factor: {factor} ", problem, "8x8", "1, 2, 3, 4, 8")
+
+
+@pytest.mark.parametrize("modes", [{"mode": "multi"}, {"mode": "bound"}, {"evaluate": "multi"}])
+def test_smaller_factors_in_use_must_fit_too(modes: dict[str, Any]) -> None:
+    with pytest.raises(InputError) as error:
+        MultiFormation(factor=8, **modes).capacity(1, SPEC)
+    assert_names(
+        str(error.value), "decoder.mode", "every factor up to 8", "decoder.factor: 5 ", "without pixels"
+    )
+    assert MultiFormation(factor=8).capacity(1, SPEC) == 64
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,10 @@ def learner(type_: str = "class-incremental", **fields: Any) -> Incremental:
     return kind.model_validate({"steps": 3, "epochs": 4, "runs": 1, "training": PLAIN, **fields})
 
 
-def score(evaluator: Incremental, model: Model | None = None, synthetic: Split = SYNTHETIC) -> Scores:
-    inputs = EvaluatorInputs(evaluator.needs, REAL, "memory", synthetic, 3)
+def score(
+    evaluator: Incremental, model: Model | None = None, synthetic: Split = SYNTHETIC, real: RealData = REAL
+) -> Scores:
+    inputs = EvaluatorInputs(evaluator.needs, real, "memory", synthetic, 3)
     return evaluator.score(inputs, model or ToyModel(), Streams(0), lambda fraction: None)
 
 
@@ -203,6 +205,21 @@ def test_it_is_trained_on_the_images_that_were_chosen(
         newest = len(split.spec.classes) - 1
         assert int(split.labels.max()) == newest
     assert evaluator.reads_synsets == ("synset" in (evaluator.new, evaluator.kept))
+
+
+@pytest.mark.parametrize("new", ["synset", "real"])
+def test_all_images_are_normalised_as_the_memory_is(new: str) -> None:
+    other = SPEC.model_copy(update={"mean": (0.9,), "std": (0.01,)})
+    shifted = RealData(replace(REAL.train, spec=other), replace(REAL.test, spec=other))
+    assert score(learner(new=new)) == score(learner(new=new), real=shifted)
+
+
+def test_a_step_without_test_images_is_named_before_anything_is_trained() -> None:
+    tested = REAL.test.relabelled({label: label for label in (0, 1, 4, 5)}, SPEC)
+    with pytest.raises(
+        InputError, match=r"evaluate\.steps: no class of step 2 of 3 has test images; .*test_frac"
+    ):
+        score(learner(), real=RealData(REAL.train, tested))
 
 
 def test_gdumb_trains_a_new_network_on_everything_kept() -> None:

@@ -129,6 +129,22 @@ def test_soft_labels_are_stored_counted_and_read_again(tmp_path: Path) -> None:
     assert again.class_numbers.tolist() == [0] * 8 + [1] * 8
 
 
+def test_not_all_images_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(iterations=0)
+    together = run.synset()
+    given: list[int] = []
+    original = Teacher.logits
+
+    def logits(self: Teacher, images: Batch, *rest: Any) -> torch.Tensor:
+        given.append(len(images))
+        return original(self, images, *rest)
+
+    monkeypatch.setattr(Teacher, "logits", logits)
+    monkeypatch.setattr("idc.condensation.soft_labels.AT_ONCE", 1)
+    torch.testing.assert_close(run.synset().labels, together.labels)
+    assert given == [8, 8]
+
+
 def test_training_uses_the_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     synset = finished(run_of())
     seen: list[torch.Tensor] = []

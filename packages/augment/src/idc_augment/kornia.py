@@ -14,7 +14,7 @@ from idc.kinds import Augmentation, Draw, Images
 
 @final
 class Kornia(Augmentation):
-    """A class of ``kornia.augmentation``, on images in the value range.
+    """A class of ``kornia.augmentation``, on images from 0 to 1.
 
     ``type = "kornia"``, ``name = "RandomAffine"``, ``arguments = {degrees = 15, p = 1.0}``.
     """

@@ -16,6 +16,12 @@ from idc_cli import completion
 from idc_cli.allocator import keep_freed_memory
 from idc_cli.interruption import SIGNALS, interruptible
 
+NOT_LOOKED_AT = {
+    errno.ENAMETOOLONG: "a name may not be so long; give a shorter one",
+    errno.EACCES: "its folder may not be read; give a path that you may read",
+}
+"""Why it cannot be known whether a file exists, and what to do."""
+
 
 class Commands(TyperGroup):
     """Reports an error in one message: exit code 2 for bad input, 1 for a failed run, 130 for Ctrl-C."""
@@ -61,9 +67,9 @@ class Commands(TyperGroup):
             raise typer.Exit(LOST if lost else 1) from None
         except OSError as error:
             # From whatever looks first whether there is such a file; other reasons are told where they arise.
-            if error.errno != errno.ENAMETOOLONG:
+            if error.errno not in NOT_LOOKED_AT:
                 raise
-            print(f"error: {error.filename}: a name may not be so long; give a shorter one", file=sys.stderr)
+            print(f"error: {error.filename}: {NOT_LOOKED_AT[error.errno]}", file=sys.stderr)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
             if place().rank == 0:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 Images = Float[Tensor, "n channels height width"]
-"""Float images, in the dataset's value range ("unit") or normalised; each function says which."""
+"""Float images, in the dataset's value range or normalised; each function says which."""
 
 StoredImages = Float[Tensor, "classes images channels height width"]
 """Real images by class, for a decoder to pack."""

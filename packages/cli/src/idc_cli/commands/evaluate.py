@@ -10,7 +10,7 @@ from idc_cli import completion
 from idc_cli.app import Data, Device, Download, Json, ProcessCount, Quiet, SynsetFile, Timeout
 
 if TYPE_CHECKING:
-    from idc.experiment.report import Report
+    from idc.experiment.report import Report, SynsetScores
     from idc.kinds.evaluation import Evaluation
     from idc.synset.synset import Synset
 
@@ -126,12 +126,8 @@ def _save(
     Returns:
         Where they are, or why they are not saved.
     """
-    from json import dumps
-
     from idc.errors import InputError
-    from idc.files.atomic import write_text
-    from idc_cli.report.page import write_page
-    from idc_cli.run_folder.folder import PAGE, PIPELINE, REPORT
+    from idc_cli.run_folder.folder import PIPELINE, REPORT
     from idc_cli.run_folder.lock import Lock
 
     other = [key for key in settings if key.split(".")[0] not in COMPARABLE]
@@ -146,16 +142,47 @@ def _save(
         if (report := _report_of(path, synset)) is not None:
             kept = folder / REPORT
             report.merged(found, papers).save(kept)
-            write_page(folder, folder / PAGE)
+            if (folder / PIPELINE).exists() and (reason := _page(folder)):
+                return f"saved in {kept}, but not shown on its page ({reason})"
         else:
             kept = path.with_suffix(".evaluations.json")
-            write_text(kept, dumps([each.model_dump(mode="json") for each in found], indent=2) + "\n")
+            _scores_beside(kept, synset).merged(found).save(kept)
         return f"saved in {kept}"
     except (OSError, InputError) as error:
-        reason = getattr(error, "strerror", None) or error
-        return f"note: the scores are not saved in {folder} ({reason})"
+        return f"note: the scores are not saved in {folder} ({_reason(error)})"
     finally:
         lock.release()
+
+
+def _page(folder: Path) -> str:
+    """Write a run's page again.
+
+    Returns:
+        Why this could not be done, or nothing.
+    """
+    from idc.errors import InputError
+    from idc_cli.report.page import write_page
+    from idc_cli.run_folder.folder import PAGE
+
+    try:
+        write_page(folder, folder / PAGE)
+    except (OSError, InputError) as error:
+        return _reason(error)
+    return ""
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _scores_beside(path: Path, synset: "Synset") -> "SynsetScores":
+    """The scores in a file, if they are of this synset; else none."""
+    from idc.experiment.report import SynsetScores
+
+    found = SynsetScores(tensors=synset.header.tensors)
+    if path.exists() and (earlier := SynsetScores.load(path)).tensors == found.tensors:
+        found = earlier
+    return found
 
 
 def _report_of(path: Path, synset: "Synset") -> "Report | None":

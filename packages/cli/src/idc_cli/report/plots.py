@@ -1,5 +1,6 @@
 """Curves as SVG in the colours of the page, which may be light or dark."""
 
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -158,7 +159,9 @@ def _inline(figure: Figure, name: str) -> str:
     text = text[text.index("<svg") :]
     for pattern in NOT_EMBEDDED:
         text = re.sub(pattern, "", text, flags=re.DOTALL)
-    text = text.replace("xlink:href", "href").replace("<svg", f'<svg role="img" aria-label="{name}"', 1)
+    text = text.replace("xlink:href", "href")
+    # Names may come from a stranger's report.
+    text = text.replace("<svg", f'<svg role="img" aria-label="{html.escape(name)}"', 1)
     for colour, variable in VARIABLES.items():
         text = text.replace(colour, variable)
     return text

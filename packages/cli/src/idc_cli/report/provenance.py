@@ -35,7 +35,7 @@ def contents(found: Described[Header]) -> list[Row]:
 
 def stored_bytes(found: Described[Header]) -> int:
     """Bytes that the stored tensors take."""
-    return max(tensor.data_offsets[1] for tensor in found.tensors.values())
+    return max((tensor.data_offsets[1] for tensor in found.tensors.values()), default=0)
 
 
 def provenance(found: Described[Header]) -> list[Row]:
@@ -66,6 +66,13 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 def _iterations(plan: Mapping[str, Any], classes: int) -> int:
     """Outer iterations of a finished run: those of all groups of classes together."""
-    groups = plan.get("groups", {}).get("classes", classes)
-    count = -(-classes // groups) if isinstance(groups, int) else len(groups)
-    return int(plan.get("iterations", 0)) * count
+    # As it stands in the file, where nothing has checked it.
+    match plan:
+        case {"groups": {"classes": int(size)}} if size > 0:
+            count = -(-classes // size)
+        case {"groups": {"classes": list(groups)}}:
+            count = len(groups)
+        case _:
+            count = 1
+    iterations = plan.get("iterations")
+    return iterations * count if isinstance(iterations, int) else 0

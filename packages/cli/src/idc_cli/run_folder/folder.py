@@ -15,8 +15,8 @@ from idc.config.compatibility import refuse_changes
 from idc.config.pipeline import Pipeline
 from idc.errors import InputError, Notice, RunError
 from idc.experiment.report import Report
-from idc.files.atomic import previous, write_text
-from idc_cli.run_folder.lock import HOLDER, LOCK, Lock
+from idc.files.atomic import leftovers, previous, write_text
+from idc_cli.run_folder.lock import Lock
 from idc_cli.run_folder.log import LOG, Log
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ SCORES = "synset.evaluations.json"
 """Scores of an unfinished run's synset, taken by ``idc evaluate``."""
 TENSORBOARD = "tensorboard"
 """Folder of the files that TensorBoard reads."""
+FILES = (PIPELINE, SYNSET, SCORES, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
+"""Of a run, without those in folders."""
 
 NOT_IN_NAME = ("iterations", "name")
 """Settings left out of a default folder's name: a run may be made longer, and its name comes first."""
@@ -152,7 +154,8 @@ class RunFolder:
         """The newest readable checkpoint of this pipeline's run; None where there is none.
 
         Raises:
-            InputError: the folder holds a run of another pipeline, or none of its checkpoints can be read.
+            InputError: the folder holds a run of another pipeline, none of its checkpoints can be read, or it
+                holds a synset without one, which starting again would delete.
         """
         from idc.condensation import checkpoint
 
@@ -173,6 +176,11 @@ class RunFolder:
             raise InputError(f"--resume: {'; '.join(found)}. Start again with --overwrite")
         if self._earlier() and not self._holds_the_same():
             refuse_changes(_experiment(self._held()), self._wanted(), 0)
+        if (self / SYNSET).exists():
+            raise InputError(
+                f"--resume: {self.path} holds a synset, but no checkpoint to go on from; choose another "
+                "folder with --out, or start again with --overwrite"
+            )
         return None
 
     def resume(self, iterations: int) -> None:
@@ -230,7 +238,7 @@ class RunFolder:
         """Create the folder again if it was removed, unless another run has done so."""
         if (self / PIPELINE).exists() and self._lock.is_ours():
             return
-        if (self / PIPELINE).exists() and self._lock.is_held():
+        if (self / PIPELINE).exists() and self._lock.is_anothers():
             raise RunError(
                 f"{self.path} was removed, and {self._lock.holder()} has started another run in it; this "
                 "one stops"
@@ -241,15 +249,14 @@ class RunFolder:
             self._write_pipeline()
 
     def _leftovers(self) -> list[Path]:
-        # Temporary files of a process that was killed.
-        return [path for path in self.path.glob(".*") if path.name not in (LOCK, HOLDER) and path.is_file()]
+        # Nothing else that begins with a dot: the folder may be one that holds more than a run.
+        return [path for name in FILES for path in leftovers(self / name)]
 
     def _write_pipeline(self) -> None:
         write_text(self / PIPELINE, self._pipeline.toml())
 
     def _earlier(self) -> list[Path]:
-        names = (PIPELINE, SYNSET, SCORES, REPORT, PAGE, LOG, PICTURE, CHECKPOINT, PREVIOUS)
-        found = [self / name for name in names if (self / name).exists()]
+        found = [self / name for name in FILES if (self / name).exists()]
         return [*found, *(self / SNAPSHOTS).glob("[0-9]*.*"), *(self / TENSORBOARD).glob("events.out.*")]
 
     def _held(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = FileLock(folder / LOCK, timeout=0)
+        self._this_process: dict[str, Any] = {}
 
     def acquire(self) -> None:
         """Acquire the lock, unless this object holds it already.
@@ -43,11 +44,13 @@ class Lock:
             raise InputError(
                 f"cannot write to {self._folder} ({error.strerror}); choose another folder"
             ) from None
-        if self._holder_file.exists():
+        if self._read_holder():
             warnings.warn(f"{self.holder()} was killed while it held the lock of {self._folder}", Notice, 2)
-        # Only for messages, and on a full disk there is no room for it.
+        # Kept, because a computer's name may change.
+        self._this_process = {"pid": os.getpid(), "host": socket.gethostname()}
+        # On a full disk there is no room for it.
         with suppress(OSError):
-            self._holder_file.write_text(json.dumps(_this_process()), encoding="utf-8")
+            self._holder_file.write_text(json.dumps(self._this_process), encoding="utf-8")
 
     def reacquire(self) -> None:
         """Acquire the lock of a folder that was removed while this object held its lock; create the folder.
@@ -71,11 +74,11 @@ class Lock:
 
     def is_ours(self) -> bool:
         """Whether the folder names this process as the holder."""
-        return self._read_holder() == _this_process()
+        return self._read_holder() == self._this_process
 
-    def is_held(self) -> bool:
-        """Whether the folder names a holder."""
-        return self._holder_file.exists()
+    def is_anothers(self) -> bool:
+        """Whether the folder names another process as the holder."""
+        return self._read_holder() not in ({}, self._this_process)
 
     def holder(self) -> str:
         """The process that holds the lock, for messages."""
@@ -92,7 +95,3 @@ class Lock:
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
-
-
-def _this_process() -> dict[str, Any]:
-    return {"pid": os.getpid(), "host": socket.gethostname()}

@@ -9,10 +9,11 @@ from pathlib import Path
 from idc.condensation.divergence import DivergenceError
 from idc.condensation.loop import Condensation
 from idc.condensation.pretraining import Pretraining
-from idc.errors import InputError, RunError
+from idc.errors import InputError, RunError, first_line
 from idc.experiment.history import recorded, scalars
 from idc.experiment.report import Iteration
 from idc.runtime import memory
+from idc.runtime.device import out_of_memory
 from idc.synset.provenance import commit
 from idc.synset.synset import Synset
 from idc_cli.interruption import stop_requested
@@ -96,11 +97,12 @@ def condense_in_folder(
             condensation.processes.meet()
             raise RunError(f"{error}, and are in {folder / SYNSET}") from error
         # Such as a pool that vanished during the run.
-        except (InputError, RunError) as error:
-            if not alone:
+        except Exception as error:
+            if not alone or not (isinstance(error, InputError | RunError) or out_of_memory(error)):
                 raise
             _save(condensation, folder, time.monotonic() - started, stopped=True)
-            raise RunError(f"{error}; the codes so far are in {folder / SYNSET}") from error
+            reason = f"there is not enough memory ({first_line(error)})" if out_of_memory(error) else error
+            raise RunError(f"{reason}; the codes so far are in {folder / SYNSET}") from error
     except KeyboardInterrupt as interruption:
         done = f"{condensation.iteration} of {condensation.iterations} iterations"
         if not (alone or isinstance(interruption, AgreedInterruption)):
@@ -216,7 +218,13 @@ def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stop
     with condensation.group.execution.active():
         needed = Pretraining.of(plan, real, unfinished=False)
         labelled = not (stopped and needed.missing(condensation.processes))
-    synset = condensation.synset(seconds, commit(), labelled=labelled)
+    try:
+        synset = condensation.synset(seconds, commit(), labelled=labelled)
+    except DivergenceError:
+        if not stopped:
+            raise
+        # Which has set the codes back to the last finite ones.
+        synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         if folder.writes:
             synset.save(folder / SYNSET)

@@ -28,5 +28,6 @@ def duration(seconds: float) -> str:
     """Seconds as text: ``40 s``, ``3 min``, ``2.5 h``, ``1.3 days``."""
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
-            return f"{seconds / length:.2g} {unit}" if unit != "min" else f"{seconds / length:.0f} min"
+            count = seconds / length
+            return f"{count:.2g} {unit}" if unit != "min" and count < 10 else f"{count:,.0f} {unit}"
     return f"{seconds:.0f} s"

@@ -66,7 +66,7 @@ class Draws:
 
         Args:
             labels: of the classes.
-            step: inner steps since the beginning of the run.
+            step: inner steps of the group that are done.
             refreshed: what `refresh` returned last.
             sweep: number of the sweep within the inner step. Each has the same images and its own draws.
         """
@@ -80,7 +80,7 @@ class Draws:
 
         Args:
             label: of the class.
-            step: inner steps since the beginning of the run.
+            step: inner steps of the group that are done.
             sweep: number of the sweep within the inner step.
             prepared: what `Objective.prepare` returned.
         """

@@ -57,6 +57,7 @@ class Group:
         processes: that compute the run together.
         classes_at_once: as given to `condense`.
         synthetic: decodes the current synthetic images of all classes in ``real``.
+        name: that messages begin with.
     """
 
     def __init__(
@@ -69,12 +70,13 @@ class Group:
         processes: Processes,
         classes_at_once: int | Literal["auto"],
         synthetic: Callable[[], Split],
+        name: str = "",
     ) -> None:
         self.pipeline = plan
         self.real = real
         self.steps_done = 0
         """Inner steps of the group that are done."""
-        self._streams = streams
+        self._streams, self._name = streams, name
         self.synthetic = synthetic
         """Decodes the current synthetic images of all classes in `real`."""
         preprocessing = Preprocessing(real.spec, plan.augment, real.device)
@@ -97,7 +99,7 @@ class Group:
         self._networks = MatchedNetworks(plan, real, streams, processes, self.trial_network)
         operations = self.matching.operations(self.trial_network)
         self.execution = execution.decided(len(self) * operations)
-        """How it is computed; with ``auto``, steps are compiled if enough work remains."""
+        """How it is computed; with ``auto``, steps are compiled if the group's take enough work."""
         trial = (self.trial_network, self.codes, self.trial_prepared)
         self.memory = memory_of_a_match(self.matching, *trial, self.execution, len(self), classes_at_once)
         """Peak bytes of matching one class in eager mode, besides the data; None if small or unknown."""
@@ -181,7 +183,11 @@ class Group:
             distances = self.inner_step(network, self.steps_done, refreshed)
             # Before the yield, so that the caller sees the step as done.
             self._network, self._refreshed, self.steps_done = network, refreshed, self.steps_done + 1
-            self._refuse_infinite(distances)
+            bad = not_finite(distances, self.codes, self.share)
+            self._suspects = bad if self._suspects is None else self._suspects | bad
+            # Not after each step on a GPU, because to look at numbers synchronises it.
+            if self.real.device.type == "cpu" or self.steps_done % plan.inner_steps == 0:
+                self.refuse_infinite()
             yield distances
 
     def gradient_norms(self) -> GradientNorms | None:
@@ -198,7 +204,7 @@ class Group:
 
         Args:
             network: the network being matched.
-            step: inner steps since the beginning of the run; determines the draws.
+            step: inner steps of the group that are done; determines the draws.
             refreshed: what `Sampler.refresh` returned last, by class.
 
         Returns:
@@ -214,20 +220,19 @@ class Group:
         self.codes, self.optimizer_state, self._remembered = now.codes, now.optimizer, now.remembered
         return distances
 
-    def _refuse_infinite(self, distances: Distances) -> None:
-        """Stop after a step that is not finite.
+    def refuse_infinite(self) -> None:
+        """Refuse numbers of the steps since the last call that are not finite; all processes call it.
 
-        Checked only once per outer iteration on a GPU, because a check synchronises it.
+        Raises:
+            DivergenceError: there are some; the group is set back to where they were finite.
         """
-        plan, last = self.pipeline, self._finite
-        bad = not_finite(distances, self.codes, self.share)
-        self._suspects = bad if self._suspects is None else self._suspects | bad
-        if self.steps_done % plan.inner_steps and self.real.device.type != "cpu":
+        plan, suspects, last = self.pipeline, self._suspects, self._finite
+        if suspects is None:
             return
-        if last is not None and bool(self._suspects.any()):
-            name = self.real.spec.classes[self.share.labels[int(self._suspects.nonzero()[0])]]
+        if last is not None and bool(suspects.any()):
+            name = self.real.spec.classes[self.share.labels[int(suspects.nonzero()[0])]]
             message = diverged(plan, name, self._network, self.steps_done)
             self.continue_from(last)
             reset = f"The codes were reset to step {self.steps_done}, where they were finite"
-            raise DivergenceError(f"{message}. {reset}")
-        self._finite = self.state
+            raise DivergenceError(f"{self._name}{message}. {reset}")
+        self._finite, self._suspects = self.state, None

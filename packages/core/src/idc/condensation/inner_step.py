@@ -109,7 +109,7 @@ class Matching:
         Args:
             network: the network being matched.
             codes: of the classes in `rows`.
-            step: inner steps since the beginning of the run; determines the draws.
+            step: inner steps of the group that are done; determines the draws.
             prepared: what `Objective.prepare` returned.
             refreshed: what `Draws.refresh` returned last.
             sweep: number of the sweep within the inner step.

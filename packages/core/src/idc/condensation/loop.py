@@ -7,7 +7,6 @@ from typing import Literal
 
 import torch
 
-from idc.condensation.divergence import DivergenceError
 from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.group import Group, InitialCodes
 from idc.condensation.pretraining import pretrain
@@ -106,6 +105,7 @@ class Condensation:
                 processes,
                 classes_at_once,
                 lambda number=number: self._synthetic(number),
+                "" if pipeline.groups is None else f"group {number + 1} of {len(self.labels)}: ",
             )
             for number, (labels, seen) in enumerate(zip(self.labels, self._seen, strict=True))
         ]
@@ -167,15 +167,9 @@ class Condensation:
             if group is not self._last:
                 self._last.finish(self._last.result)
             self._last = group
-            try:
-                for distances in group.execution.during(group.steps()):
-                    iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
-                    yield Step(iteration, inner_step, distances.mean())
-            except DivergenceError as error:
-                if self.pipeline.groups is None:
-                    raise
-                number = f"group {self.groups.index(group) + 1} of {len(self.groups)}"
-                raise DivergenceError(f"{number}: {error}") from error
+            for distances in group.execution.during(group.steps()):
+                iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
+                yield Step(iteration, inner_step, distances.mean())
 
     def pretrain(self, progress: Callable[[float], None] = lambda fraction: None) -> str | None:
         """Train the networks that the run starts from, if any are missing; else the first step does.
@@ -207,7 +201,12 @@ class Condensation:
         }
 
     def state(self) -> State | None:
-        """The state to `restore`, in the first process; None in the others. All call it between two steps."""
+        """The state to `restore`, in the first process; None in the others. All call it between two steps.
+
+        Raises:
+            DivergenceError: the codes were not finite; they are the last finite ones now.
+        """
+        self._last.refuse_infinite()
         current = self.group
         now = collected(current.state, current.share)
         parts = [
@@ -243,7 +242,11 @@ class Condensation:
             seconds: wall-clock seconds of the condensation, for the header.
             commit: git commit of the working directory, for the header.
             labelled: whether `Pipeline.labels` adds its soft labels, which may train networks first.
+
+        Raises:
+            DivergenceError: the codes were not finite; they are the last finite ones now.
         """
+        self._last.refuse_infinite()
         decoder = self.pipeline.decoder
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.codes(), self.data.spec))
@@ -278,6 +281,8 @@ class Condensation:
     def _synthetic(self, number: int) -> Split:
         """The current images of the classes that a group's networks see, on the device."""
         plan, spec = self.pipeline, self.groups[number].real.spec
-        codes = of_classes(self.codes(), self._seen[number], plan.decoder)
+        # The latest codes and not their average, which is for the result alone.
+        latest = in_class_order([each.share.whole(each.codes) for each in self.groups], self.labels)
+        codes = of_classes(latest, self._seen[number], plan.decoder)
         batch = decode(plan.decoder, codes, plan.images_per_class, spec)
         return Split(batch.images, batch.labels, spec)

@@ -72,7 +72,10 @@ class Share:
         return self._each(part, self.gathered)
 
     def collected(self, part: Codes) -> Codes | None:
-        """The codes of all classes on the CPU, in the first process; None in the others."""
+        """The codes of all classes, in the first process; None in the others.
+
+        If there are several, they are on the CPU, but for the shared ones.
+        """
         found = {
             name: code if name in self.decoder.shared else self.processes.collected(code, self.blocks)
             for name, code in part.items()

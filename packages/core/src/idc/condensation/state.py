@@ -15,7 +15,7 @@ class State:
     """The state from which a condensation of the same pipeline and data resumes."""
 
     step: int
-    """Inner steps since the beginning of the run."""
+    """Inner steps that are done: of the run in its own state, of the group in a group's."""
     codes: Codes
     optimizer: OptimizerState
     network: Network | None

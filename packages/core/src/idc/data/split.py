@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import torch
 from pydantic import ValidationError
@@ -28,6 +29,10 @@ from idc.spec import Content, ImageSpec
 
 MAX_FRACTION_OF_FREE_MEMORY = 0.5
 """Of a GPU, that the pixels of a split may occupy."""
+
+
+_PARTS: "WeakKeyDictionary[Split, WeakValueDictionary[tuple[int, ...], Split]]" = WeakKeyDictionary()
+"""Of splits, by the classes in them; none is kept longer than it is used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +79,21 @@ class Split:
     def of_classes(self, labels: Sequence[int]) -> "Split":
         """A split of the images of some classes, which are numbered anew in this order; itself for all.
 
+        It is a copy, the same one as long as any use of it is left: a run and its baselines share it.
+
         Args:
             labels: numbers of the classes.
         """
         if list(labels) == list(range(len(self.spec.classes))):
             return self
+        parts = _PARTS.setdefault(self, WeakValueDictionary())
+        if (found := parts.get(tuple(labels))) is not None:
+            return found
         names = tuple(self.spec.classes[label] for label in labels)
         spec = self.spec.model_copy(update={"classes": names})
-        return self.relabelled({label: new for new, label in enumerate(labels)}, spec)
+        part = self.relabelled({label: new for new, label in enumerate(labels)}, spec)
+        parts[tuple(labels)] = part
+        return part
 
     def relabelled(self, labels: Mapping[int, int], spec: ImageSpec) -> "Split":
         """A split of the images of some classes, in their order, with other labels.

@@ -32,6 +32,22 @@ def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
     ]
 
 
+def merged(earlier: Iterable[Evaluation], later: Iterable[Evaluation]) -> list[Evaluation]:
+    """Evaluations with later ones, which replace those with the same key or are added.
+
+    If one has the scores of the other and more, the longer one is kept.
+    """
+    found = list(earlier)
+    for new in later:
+        same = [position for position, each in enumerate(found) if each.key == new.key]
+        if not same:
+            found.append(new)
+        elif found[same[0]].values[: new.n] != new.values:
+            found[same[0]] = new
+    models = list(dict.fromkeys(each.model for each in found))
+    return sorted(found, key=lambda each: models.index(each.model))
+
+
 class Iteration(Record):
     """Metrics of an outer iteration; a line of ``log.jsonl``."""
 
@@ -46,6 +62,36 @@ class Iteration(Record):
     if not computed."""
     last_norms: tuple[float, float] | None = None
     """The same norms after the last inner step."""
+
+
+class SynsetScores(Record):
+    """Scores of a synset that belongs to no report; the content of ``NAME.evaluations.json`` beside it."""
+
+    tensors: str | None
+    """SHA-256 of the synset's tensors."""
+    evaluations: tuple[Evaluation, ...] = ()
+
+    def merged(self, evaluations: Iterable[Evaluation]) -> "SynsetScores":
+        """With more evaluations, as `merged` adds them."""
+        return self.model_copy(update={"evaluations": tuple(merged(self.evaluations, evaluations))})
+
+    def save(self, path: Path) -> None:
+        """Write them as JSON, atomically."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> "SynsetScores":
+        """Read them.
+
+        Raises:
+            InputError: the file cannot be read, or holds something else.
+        """
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from None
+        except ValidationError:
+            raise InputError(f"{path}: not scores of this version of idc; move it away") from None
 
 
 class Report(Record):
@@ -132,25 +178,15 @@ class Report(Record):
         return panel(f"Report {self.title}", *parts)
 
     def merged(self, evaluations: Iterable[Evaluation], papers: Iterable[str] = ()) -> "Report":
-        """The report with more evaluations, which replace those with the same key or are added.
-
-        If one has the scores of the other and more, the longer one is kept.
+        """The report with more evaluations, as `merged` adds them.
 
         Args:
             evaluations: to add.
             papers: BibTeX of what was used for them.
         """
-        found = list(self.evaluations)
-        for new in evaluations:
-            same = [position for position, each in enumerate(found) if each.key == new.key]
-            if not same:
-                found.append(new)
-            elif found[same[0]].values[: new.n] != new.values:
-                found[same[0]] = new
-        models = list(dict.fromkeys(each.model for each in found))
-        found.sort(key=lambda each: models.index(each.model))
+        found = tuple(merged(self.evaluations, evaluations))
         cited = tuple(dict.fromkeys([*self.papers, *papers]))
-        return self.model_copy(update={"evaluations": tuple(found), "papers": cited})
+        return self.model_copy(update={"evaluations": found, "papers": cited})
 
     def save(self, path: Path) -> None:
         """Write the report as JSON, atomically."""

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
+from typing import get_args
 
 from idc.condensation.loop import Condensation, condense
 from idc.config.pipeline import Pipeline
 from idc.data.split import RealData
 from idc.errors import within
 from idc.experiment.scoring import Found, Row, Scored, Scoring, networks_of, rows_of
-from idc.kinds import Evaluation
+from idc.kinds import Evaluation, Evaluator
+from idc.runtime.execution import Execution
+from idc.runtime.options import NumberFormat
 from idc.runtime.processes import Processes
 from idc.synset.synset import Synset
 
@@ -119,10 +122,17 @@ def concluded(pipeline: Pipeline, evaluations: Sequence[Evaluation]) -> list[Eva
     return [
         derived
         for evaluator in pipeline.evaluate
-        for derived in evaluator.concluded(
-            [each for each in evaluations if each.type == evaluator.type], pipeline.model
-        )
+        for derived in evaluator.concluded(_of(evaluator, evaluations), pipeline.model)
     ]
+
+
+def _of(evaluator: Evaluator, evaluations: Sequence[Evaluation]) -> list[Evaluation]:
+    """Those of its type under its protocol in any precision: another table of this type has others."""
+    protocols = set[str]()
+    for precision in get_args(NumberFormat):
+        with Execution(precision=precision).active():
+            protocols.add(evaluator.protocol_as_run())
+    return [each for each in evaluations if each.type == evaluator.type and each.protocol in protocols]
 
 
 def networks_scored(pipeline: Pipeline, synsets: int) -> int:

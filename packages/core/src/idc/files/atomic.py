@@ -1,5 +1,6 @@
 """Atomic file writing: readers see the old file or the complete new one."""
 
+import glob
 import os
 import tempfile
 from collections.abc import Callable, Iterator
@@ -48,6 +49,13 @@ def write_text(path: Path, text: str) -> None:
         OSError: it cannot be written.
     """
     write_atomically(path, lambda file: file.write_text(text, encoding="utf-8"))
+
+
+def leftovers(path: Path) -> list[Path]:
+    """Temporary files that a process which was killed while it wrote a file has left beside it."""
+    name = glob.escape(path.name)
+    # With two dots: of the new version that `replace_verified` verifies.
+    return [*path.parent.glob(f".{name}.*"), *path.parent.glob(f"..{name}.*")]
 
 
 def previous(path: Path) -> Path:

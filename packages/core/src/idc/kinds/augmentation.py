@@ -21,7 +21,8 @@ class Augmentation(Stage):
     group: ClassVar[str] = "idc.augmentations"
 
     space: ClassVar[Literal["unit", "normalised"]] = "normalised"
-    """Whether `apply` expects images in the dataset's value range or normalised by mean and std."""
+    """Whether `apply` expects images from 0 to 1, to which the dataset's range is brought unless its values
+    are unbounded, or normalised by mean and std."""
 
     @abstractmethod
     def draw(self, count: int, shape: tuple[int, int, int], generator: "Generator") -> "Draw":

@@ -151,7 +151,8 @@ class Evaluator(Stage):
         """What follows from all scores of this evaluator together; nothing by default.
 
         Args:
-            found: those of all synsets and of the real data alone, with the draws of a baseline pooled.
+            found: those of all synsets and of the real data alone under this protocol, in any precision, with
+                the draws of a baseline pooled.
             model: the pipeline's.
         """
         return []

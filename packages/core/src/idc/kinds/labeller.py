@@ -28,7 +28,7 @@ class Labeller(PretrainedStage):
         Called when the networks of `pools` are trained.
 
         Args:
-            images: decoded images in the dataset's value range, with class numbers.
+            images: decoded images of some classes in the dataset's value range, with class numbers.
             model: the pipeline's architecture.
             real: the training split.
         """

@@ -4,10 +4,10 @@ Over a store of torch.distributed, whose own exchanges say neither.
 """
 
 import json
+import os
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -47,7 +47,7 @@ class Attendance:
         self._place = place
         self._seconds = timeout.total_seconds()
         self._store = PatientStore(store, self._seconds)
-        self._neighbours: dict[int, Mapping[str, Any]] = {}
+        self._neighbours: dict[int, psutil.Process | None] = {}
         self._meetings = 0
         self._beaten = 0.0
 
@@ -80,7 +80,9 @@ class Attendance:
                 )
             time.sleep(LONGEST_PAUSE)
         every = {each: json.loads(self._store.read(f"process/{each}")) for each in range(ranks)}
-        self._neighbours = {each: one for each, one in every.items() if one["machine"] == own["machine"]}
+        self._neighbours = {
+            each: _found(one["pid"]) for each, one in every.items() if one["machine"] == own["machine"]
+        }
 
     def beat(self) -> None:
         """Tell those that wait in `meet` that this process still works."""
@@ -199,13 +201,19 @@ def _this_process() -> dict[str, Any]:
     """What tells others on the same machine whether this process still runs."""
     # Numbers of processes mean something in their own name space only.
     space = str(Path("/proc/self/ns/pid").readlink()) if sys.platform == "linux" else ""
-    own = psutil.Process()
-    return {"machine": [socket.gethostname(), space], "pid": own.pid, "began": own.create_time()}
+    return {"machine": [socket.gethostname(), space], "pid": os.getpid()}
 
 
-def _runs(process: Mapping[str, Any]) -> bool:
+def _found(pid: int) -> psutil.Process | None:
     try:
-        found = psutil.Process(process["pid"])
-        return found.create_time() == process["began"] and found.status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+
+def _runs(process: psutil.Process | None) -> bool:
+    # Not by the time at which it began, which changes with the machine's clock.
+    try:
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

@@ -75,5 +75,5 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error of torch means that the device is out of memory."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    """Whether an error means that the device or the machine is out of memory."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

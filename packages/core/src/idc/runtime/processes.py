@@ -275,7 +275,9 @@ class Processes:
         who = named(absent, self.count) if absent else "another process"
         if reason == TIMED_OUT:
             minutes = f"{self.timeout.total_seconds() / 60:g} minutes"
-            return LostProcessError(f"{who} showed no progress for {minutes}; {AGAIN}")
+            return LostProcessError(
+                f"{who} showed no progress for {minutes}; {AGAIN}, and a longer --timeout if it worked"
+            )
         return EndedProcessError(f"{who} ended or cannot be reached ({reason[:200]}); {AGAIN}")
 
 

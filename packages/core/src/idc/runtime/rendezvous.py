@@ -50,7 +50,13 @@ def joined(timeout: timedelta = TIMEOUT) -> Iterator[Processes]:
     """
     here = place()
     if here.ranks == 1:
-        yield Processes()
+        try:
+            yield Processes()
+        except Exception as error:
+            said = _lacking_memory(error, "fewer classes at once or smaller batches take less")
+            if said is error:
+                raise
+            raise said from error
         return
     kept = _store(here, timeout)
     try:
@@ -103,9 +109,8 @@ def _said_once(error: BaseException, processes: Processes) -> BaseException:
     if not isinstance(error, Exception):
         processes.failed(message)
         return error
-    if not isinstance(error, RunError) and (isinstance(error, MemoryError) or out_of_memory(error)):
-        message = f"there is not enough memory ({first_line(error)}); start fewer processes on this machine"
-        error = RunError(message)
+    error = _lacking_memory(error, "start fewer processes on this machine")
+    message = str(error) or message
     if not processes.failed(message):
         return OtherProcessError(message, 2 if isinstance(error, InputError) else 1)
     if isinstance(error, InputError | RunError) and not (
@@ -113,6 +118,13 @@ def _said_once(error: BaseException, processes: Processes) -> BaseException:
     ):
         return type(error)(f"{processes.name()}: {error}")
     return error
+
+
+def _lacking_memory(error: Exception, fix: str) -> Exception:
+    """The error, or one that says in a sentence that there is not enough memory."""
+    if isinstance(error, RunError) or not out_of_memory(error):
+        return error
+    return RunError(f"there is not enough memory ({first_line(error)}); {fix}")
 
 
 def _agent_keeps_store() -> bool:

@@ -30,6 +30,8 @@ class Preprocessing:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self._shape = spec.shape
+        # Unbounded values have no range to be brought to.
+        self._low, self._length = (spec.low, spec.high - spec.low) if spec.high is not None else (0.0, 1.0)
         self._augmentations = tuple(augmentations)
         self._device = torch.device("cpu") if device is None else device
         self._mean, self._std = (
@@ -78,7 +80,7 @@ class Preprocessing:
         Raises:
             InputError: an augmentation changes their shape.
         """
-        space = "unit"
+        space = "values"
         if draws is not None:
             for augmentation, draw in zip(self._augmentations, draws, strict=True):
                 images = self._converted(images, space, augmentation.space)
@@ -94,6 +96,11 @@ class Preprocessing:
     def _converted(self, images: Tensor, space: str, wanted: str) -> Tensor:
         if space == wanted:
             return images
+        from_zero_to_one = (self._low, self._length) == (0.0, 1.0)
+        if space == "normalised":
+            images = images * self._std + self._mean
+        elif space == "unit" and not from_zero_to_one:
+            images = images * self._length + self._low
         if wanted == "normalised":
             return (images - self._mean) / self._std
-        return images * self._std + self._mean
+        return images if from_zero_to_one else (images - self._low) / self._length

@@ -6,6 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from idc.errors import within
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
 from idc.stages import papers
 from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, pack, refuse_unfit_factor
@@ -51,11 +52,15 @@ class MultiFormation(Decoder):
         """One real image per tile.
 
         Raises:
-            InputError: ``factor`` is larger than the image, the last tiles would contain only padding,
-                ``packing`` needs sides that ``factor`` divides, or ``bound`` is less than
-                ``images_per_class``.
+            InputError: ``factor`` is larger than the image, the last tiles would contain only padding
+                (those of a smaller factor too if the mode uses it), ``packing`` needs sides that ``factor``
+                divides, or ``bound`` is less than ``images_per_class``.
         """
         refuse_unfit_factor(self.factor, spec, self.axis)
+        if {self.mode, self.evaluate} & {"multi", "bound"}:
+            for smaller in range(1, self.factor):
+                with within(f"decoder.mode: it uses every factor up to {self.factor}"):
+                    refuse_unfit_factor(smaller, spec, self.axis)
         self._refuse_unfit_packing(spec)
         if "bound" in (self.mode, self.evaluate) and self.bound < images_per_class:
             raise InputError(

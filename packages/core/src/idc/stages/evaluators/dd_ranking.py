@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle
 from operator import itemgetter
-from typing import Annotated, Literal, NamedTuple, final, get_args
+from typing import Annotated, Literal, NamedTuple, final
 
 import torch
 from pydantic import Field
@@ -25,8 +25,6 @@ from idc.kinds import (
     Split,
     Streams,
 )
-from idc.runtime.execution import Execution
-from idc.runtime.options import NumberFormat
 from idc.stages import papers
 from idc.stages.evaluators.protocol_evaluator import ProtocolEvaluator, refuse_other_images
 from idc.stages.evaluators.robust_scores import augmentation_robust_score, label_robust_score
@@ -205,7 +203,6 @@ class DDRanking(ProtocolEvaluator):
         Both robust scores are from 0 to 100, improvement over random and hard-label recovery are differences
         of accuracies in percentage points. A synset is left out if what it is compared with is not scored.
         """
-        found = self._own(found)
         accuracies: dict[tuple[str, str], dict[str, Sequence[float]]] = {}
         for each in found:
             accuracies.setdefault((each.synset, each.model), {})[each.metric] = each.values
@@ -239,14 +236,6 @@ class DDRanking(ProtocolEvaluator):
                 for metric, numbers in named.items()
             ]
         return derived
-
-    def _own(self, found: Sequence[Evaluation]) -> list[Evaluation]:
-        """Those under this protocol in any precision: another table of this type has others."""
-        protocols = set[str]()
-        for precision in get_args(NumberFormat):
-            with Execution(precision=precision).active():
-                protocols.add(self.protocol_as_run())
-        return [each for each in found if each.protocol in protocols]
 
 
 def _above(ours: Accuracies, others: Accuracies, metric: str) -> list[float]:

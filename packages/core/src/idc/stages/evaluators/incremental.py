@@ -162,24 +162,32 @@ class Incremental(ProtocolEvaluator):
         """Accuracy on everything seen, after the last step and after each; forgetting.
 
         Raises:
-            InputError: the synset's images or classes differ from the dataset's.
+            InputError: the synset's images or classes differ from the dataset's, or a step has no test
+                images.
         """
-        spec, steps = inputs.test.spec, self.classes_of(inputs.test.spec)
+        steps = self.classes_of(inputs.test.spec)
         if "synthetic" in self.needs:
-            refuse_other_images(inputs.synthetic.spec, spec)
+            refuse_other_images(inputs.synthetic.spec, inputs.test.spec)
+        # Of one of them, because it normalises all images, real ones beside synthetic ones too.
+        spec = (inputs.synthetic if "synthetic" in self.needs else inputs.train).spec
         # By the classes that a step is trained on, which is about how long it takes.
         work = [
             sum(map(len, steps[number if self.kept == "nothing" else 0 : number + 1]))
             for number in range(len(steps))
         ]
         # The outputs of classes do not change with the steps that follow.
-        tests = [self._of(inputs.test, steps, step) for step in steps]
+        tests = [self._of(inputs.test, steps, step, spec) for step in steps]
+        if empty := [number for number, each in enumerate(tests, 1) if not len(each)]:
+            raise InputError(
+                f"evaluate.steps: no class of step {empty[0]} of {self.steps} has test images; set fewer "
+                "steps, or hold out more images with dataset.test_fraction"
+            )
         network: Network | None = None
         accuracies: list[list[float]] = []
         overall: list[float] = []
         for number in range(len(steps)):
             seen = steps[: number + 1]
-            split = self._training_images(inputs, seen)
+            split = self._training_images(inputs, seen, spec)
             begun = model.fresh(split.spec, streams.child("step", number), split.device)
             teacher = None
             if network is not None and self.learning == "distillation":
@@ -204,22 +212,25 @@ class Incremental(ProtocolEvaluator):
         }
         return scores | curve
 
-    def _training_images(self, inputs: EvaluatorInputs, seen: Steps) -> Split:
+    def _training_images(self, inputs: EvaluatorInputs, seen: Steps, spec: ImageSpec) -> Split:
         """Those of the last step's classes, and what was kept of the others."""
         *earlier, new = seen
-        parts = [self._of(self._source(inputs, self.new), seen, new)]
+        parts = [self._of(self._source(inputs, self.new), seen, new, spec)]
         before = [label for step in earlier for label in step]
         if before and self.kept != "nothing":
-            parts.insert(0, self._of(self._source(inputs, self.kept), seen, before))
+            parts.insert(0, self._of(self._source(inputs, self.kept), seen, before, spec))
         return joined(parts)
 
     def _source(self, inputs: EvaluatorInputs, name: str) -> Split:
         return inputs.train if name == "real" else inputs.synthetic
 
-    def _of(self, split: Split, seen: Steps, labels: Sequence[int]) -> Split:
-        """The images of some of the classes seen, with the network's outputs as labels."""
+    def _of(self, split: Split, seen: Steps, labels: Sequence[int], spec: ImageSpec) -> Split:
+        """The images of some of the classes seen, with the network's outputs as labels.
+
+        They are normalised as ``spec`` says.
+        """
         outputs = self.outputs(seen)
-        return split.relabelled({label: outputs[label] for label in labels}, self._spec(seen, split.spec))
+        return split.relabelled({label: outputs[label] for label in labels}, self._spec(seen, spec))
 
     def _spec(self, seen: Steps, spec: ImageSpec) -> ImageSpec:
         """With a class for each output; it is named after the first class that has it."""

@@ -122,13 +122,14 @@ class ProtocolEvaluator(Evaluator):
 
         Args:
             images: number of training images.
-            matched_per_class: of a class, while matching.
+            matched_per_class: of a class, while matching; 0 where nothing is matched.
             spec: of the images.
         """
         if self.epochs == "by-images":
             classes = len(spec.classes)
+            each = images // classes
             # IDC's code counts at most the decoder's bound, even if all images are evaluated.
-            return epochs_by_images(min(images // classes, matched_per_class), classes)
+            return epochs_by_images(min(each, matched_per_class or each), classes)
         return self.epochs
 
     def operations(self, images: int, matched_per_class: int, spec: ImageSpec, model: Model) -> float:
