@@ -283,6 +283,7 @@ def test_an_average_leaves_the_networks_that_see_synthetic_images_alone() -> Non
         condense(small_pipeline(**settings, **more), device="cpu")
         for more in ({"optimizer__average": 8.0}, {})
     )
-    list(averaged), list(last)
+    for each in (averaged, last):
+        list(each)
     assert torch.equal(averaged.group.codes["images"], last.codes()["images"])
     assert not torch.equal(averaged.codes()["images"], last.codes()["images"])
