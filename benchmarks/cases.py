@@ -4,6 +4,7 @@ import argparse
 import platform
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -50,9 +51,11 @@ def random_images(spec: ImageSpec, per_class: int) -> Split:
     return Split(pixels, labels, spec)
 
 
-def prepared(plan: Pipeline, split: Split, device: torch.device) -> tuple[Condensation, Network]:
+def prepared(
+    plan: Pipeline, split: Split, device: torch.device, classes_at_once: int | Literal["auto"] = 1
+) -> tuple[Condensation, Network]:
     """A condensation that has not begun, and a fresh network."""
-    condensation = condense(plan, RealData(split, split), device=str(device))
+    condensation = condense(plan, RealData(split, split), device=str(device), classes_at_once=classes_at_once)
     return condensation, plan.model.fresh(split.spec, Streams(0), device)
 
 

@@ -44,8 +44,9 @@ class Case(NamedTuple):
 
     @property
     def lever_file(self) -> Path:
-        """What is changed."""
-        return LEVERS / f"{self.lever}.toml"
+        """What is changed; what depends on the images' size has a file of its own."""
+        own = LEVERS / f"{self.lever}-{self.dataset}.toml"
+        return own if own.exists() else LEVERS / f"{self.lever}.toml"
 
     @property
     def says(self) -> str:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 from cases import (
@@ -86,8 +87,18 @@ def weights_of(network: Network, module: torch.nn.Module) -> Network:
 class Bench:
     """Both sides of every case, on one device."""
 
-    def __init__(self, checkout: Path, device: str, width: float) -> None:
+    def __init__(
+        self,
+        checkout: Path,
+        device: str,
+        width: float,
+        *,
+        eager: bool = False,
+        classes_at_once: int | Literal["auto"] = 1,
+    ) -> None:
         self.checkout, self.device, self.width = checkout, torch.device(device), width
+        self.eager = eager
+        self.classes_at_once: int | Literal["auto"] = classes_at_once
         self.reference = Reference(checkout, device, width=width)
 
     def agreement(self) -> float:
@@ -155,7 +166,7 @@ class Bench:
         their, plan, spec = self.reference, self.plan(preset, precision), self.spec(32)
         their.arguments.factor = factor
         split = random_images(spec, 5000)
-        condensation, network = prepared(plan, split, self.device)
+        condensation, network = prepared(plan, split, self.device, self.classes_at_once)
         train = condensation.data.train
         assert isinstance(plan.networks, Real)
 
@@ -206,7 +217,7 @@ class Bench:
                     their.update(loader, module, sgd, augment, -1)
 
         def ours() -> None:
-            with Execution(precision, compile=True).active():
+            with Execution(precision, compile=not self.eager).active():
                 for seed in range(3):
                     network = plan.model.fresh(spec, Streams(seed), self.device)
                     for _ in range(EPOCHS * retrain.training.batches_per_epoch(split)):
@@ -234,10 +245,12 @@ class Bench:
         )
         changes = {"images_per_class": stored, "sampler.batch_size": real, "evaluate": [], "baseline": []}
         changes |= {"networks.warmup_epochs": 0, "init": {"type": "noise"}, "model.width": self.width}
+        changes |= {"compile": not self.eager}
         plan = compiled("imagenet-10-ipc10-idc", precision, changes)
         spec = self.spec(224, classes=2, of="imagenet")
-        split = random_images(spec, 32)
-        condensation, network = prepared(plan, split, self.device)
+        # The public code's sampler takes no more images than a class has.
+        split = random_images(spec, max(32, real))
+        condensation, network = prepared(plan, split, self.device, self.classes_at_once)
         loader, module = their.loader(split.pixels, split.labels), their.network()
         synset, (augment, _) = their.synset(condensation.codes()["images"]), their.augmentations()
         sgd, steps = torch.optim.SGD([synset.data], lr=1e-3, momentum=0.5), iter(range(10**9))
@@ -265,7 +278,8 @@ class Bench:
         def peer() -> None:
             with quiet():
                 found, targets = their.coreset.get_features(module, 2, batches)
-            their.coreset.herding_select(their.arguments, found, targets)
+            # It selects from positions on the CPU.
+            their.coreset.herding_select(their.arguments, found, targets.cpu())
 
         def ours() -> None:
             with Execution(precision).active():
@@ -276,7 +290,7 @@ class Bench:
 
     def plan(self, preset: str = CIFAR10, precision: NumberFormat = "fp32") -> Pipeline:
         """A preset with this bench's width."""
-        return compiled(preset, precision, narrowed(self.width))
+        return compiled(preset, precision, {**narrowed(self.width), "compile": not self.eager})
 
     def spec(self, size: int, classes: int = 10, of: str = "cifar10") -> ImageSpec:
         """Colour images with the public code's statistics."""
@@ -312,17 +326,23 @@ def main() -> None:
     parser.add_argument("--reference", type=Path, required=True, metavar="PATH_TO_CHECKOUT")
     parser.add_argument("--case", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--precision", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--eager", action="store_true", help="compile nothing of ours")
+    parser.add_argument("--classes-at-once", default="1", metavar="N|auto", help="that we match in one call")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
 
     begin()
-    bench = Bench(given.reference, given.device, given.width)
+    at_once: int | Literal["auto"] = "auto" if given.classes_at_once == "auto" else int(given.classes_at_once)
+    bench = Bench(given.reference, given.device, given.width, eager=given.eager, classes_at_once=at_once)
     head = f"{machine(bench.device)}, medians of {given.rounds} alternating rounds"
+    head += ", eager" if given.eager else ""
+    head += f", classes at once {at_once}" if at_once != 1 else ""
     difference = bench.agreement()
     if not given.json:
         print(head)
         print(
-            f"codes after two inner steps from the same state and draws, float64: differ by {difference:.0e}"
+            f"codes after two inner steps from the same state and draws, float64: differ by {difference:.0e}",
+            flush=True,
         )
     if difference > 1e-9:
         sys.exit("the two sides do not compute the same codes")

@@ -172,7 +172,7 @@ def test_a_run_of_an_older_version_is_recognised(unfinished_run: Path) -> None:
 
 
 def test_only_what_the_run_left_over_is_removed(workplace: Path) -> None:
-    kept = [Path(".env"), Path(".git"), Path(".pipeline.tom"), Path(".other.json.x.json")]
+    kept = [Path(".env"), Path(".git"), Path(".pipeline.tom"), Path(".pipeline.toml.swp")]
     left = [
         Path(".pipeline.toml.k1x.toml"),
         Path(".checkpoint.safetensors.new.safetensors"),

@@ -17,6 +17,7 @@ from PIL import Image
 
 from command_line import idc, names, refused, succeeded
 from idc.condensation.group import Group
+from idc.condensation.inner_step import Matching
 from idc.config.pipeline import Pipeline
 from idc.experiment.report import Report
 from idc.synset.header import read
@@ -218,16 +219,25 @@ def test_json_is_the_report_and_the_progress_in_objects() -> None:
     assert "holds this run, finished" in json.loads(again.stderr)["message"]
 
 
-def test_codes_are_kept_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = Group.inner_step
+@pytest.mark.parametrize(
+    ("part", "method", "call"), [(Group, "inner_step", 4), (Matching, "_matched", 35)], ids=["step", "match"]
+)
+def test_codes_are_kept_when_memory_runs_out(
+    part: type, method: str, call: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = part.__dict__[method]
 
-    def lacking(group: Group, network: Any, step: int, *rest: Any) -> Any:
-        if step == 3:
+    def lacking(self: Any, *rest: Any) -> Any:
+        counted.append(None)
+        if len(counted) == call:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return original(group, network, step, *rest)
+        return original(self, *rest)
 
-    monkeypatch.setattr(Group, "inner_step", lacking)
+    counted: list[None] = []
+    monkeypatch.setattr(part, method, lacking)
     result = idc("run", "small.toml", "--device", "cpu", "--quiet")
     assert result.exit_code == 1
-    names(result.stderr, "not enough memory (CUDA out of memory)", "the codes so far are in runs/small")
+    names(result.stderr, "error: there is not enough memory", "CUDA out of memory", "runs/small/synset")
+    assert result.stderr.count("not enough memory") == 1
     assert Synset.load("runs/small").header.iterations == 1
+    succeeded("run", "small.toml", "--device", "cpu", "--quiet", "--resume")

@@ -231,6 +231,12 @@ def test_codes_that_were_not_looked_at_are_not_kept(
         look(condensation)
     assert condensation.steps_done == 0
     assert all(bool(code.isfinite().all()) for code in condensation.synset().codes.values())
+    # It goes on with the networks of those steps.
+    gentle = small_pipeline().optimizer
+    condensation.pipeline = condensation.group.pipeline = condensation.pipeline.model_copy(
+        update={"optimizer": gentle}
+    )
+    assert same(ended(condensation), ended(begun(0)))
 
 
 def test_a_network_that_diverges_is_named_as_the_cause() -> None:

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is 
 @contextmanager
 def without_waiting() -> Iterator[None]:
     """Fails at whatever makes the CPU wait for the GPU."""
-    torch.cuda.set_sync_debug_mode("error")
     try:
+        torch.cuda.set_sync_debug_mode("error")
         yield
     finally:
         torch.cuda.set_sync_debug_mode("default")
@@ -37,6 +37,7 @@ def test_codes_are_as_on_a_cpu(compiled: bool, at_once: int) -> None:
     torch.testing.assert_close(on_gpu.codes()["images"].cpu(), on_cpu.codes()["images"], rtol=1e-2, atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 @pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
 def test_no_step_waits_for_the_device(compiled: bool) -> None:
     pipeline = small_pipeline(compile=compiled, iterations=1, inner_steps=20)

@@ -9,6 +9,7 @@ from idc.config.extends import read_table
 from idc.config.pipeline import Pipeline
 from idc.config.presets import FOLDER, arithmetic, file_or_preset, names, preset
 from idc.errors import InputError
+from idc.stages.networks.between import Between
 from messages import assert_names
 from repository import PIPELINES, ROOT
 
@@ -82,5 +83,9 @@ def test_arithmetic_is_what_the_benchmark_computes(monkeypatch: pytest.MonkeyPat
 def test_the_recipe_is_scored_by_the_network_that_the_set_is_for(name: str) -> None:
     pipeline = Pipeline.load(Path(name))
     assert pipeline.model.label() == "convnet (width=64)"
+    assert isinstance(pipeline.networks, Between)
+    pool = pipeline.networks.pool
+    expected = (10, (0, 0.5)) if pipeline.images_per_class < 10 else (5, (0, 2))
+    assert (pool.networks, pool.epochs) == expected
     for evaluator in pipeline.evaluate:
         assert [each.label() for each in evaluator.candidates(pipeline.model)] == ["convnet"]

@@ -6,7 +6,7 @@ import weakref
 import pytest
 import torch
 
-from idc.data.split import Split, from_tensors
+from idc.data.split import RealData, Split
 from idc.errors import InputError
 from idc.testing import SPEC, toy_split
 from messages import assert_names
@@ -16,11 +16,11 @@ def test_statistics_are_those_of_the_training_pixels() -> None:
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (50, 3, 8, 8), generator=generator, dtype=torch.uint8)
     labels = torch.arange(50) % 2
-    data = from_tensors((pixels, labels), (pixels[:10], labels[:10]), ("a", "b"))
+    data = RealData.of((pixels, labels), (pixels[:10], labels[:10]), ("a", "b"))
     unit = pixels.double() / 255
     assert data.spec.mean == pytest.approx(unit.mean((0, 2, 3)).tolist(), abs=1e-12)
     assert data.spec.std == pytest.approx(unit.std((0, 2, 3), correction=0).tolist(), abs=1e-12)
-    given = from_tensors((pixels, labels), (pixels, labels), ("a", "b"), (0.5,) * 3, (0.25,) * 3)
+    given = RealData.of((pixels, labels), (pixels, labels), ("a", "b"), (0.5,) * 3, (0.25,) * 3)
     assert given.spec.mean == (0.5, 0.5, 0.5)
     assert given.spec.std == (0.25, 0.25, 0.25)
 
@@ -51,15 +51,15 @@ def test_fingerprints_tell_data_apart() -> None:
 def test_empty_splits_and_classes_are_refused() -> None:
     pixels, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64)
     with pytest.raises(InputError, match="the test split has no images"):
-        from_tensors((pixels, labels), (pixels[:0], labels[:0]), ("a",))
+        RealData.of((pixels, labels), (pixels[:0], labels[:0]), ("a",))
     with pytest.raises(InputError, match="class 'b' has no training images"):
-        from_tensors((pixels, labels), (pixels, labels), ("a", "b"))
+        RealData.of((pixels, labels), (pixels, labels), ("a", "b"))
 
 
 def test_constant_images_are_refused() -> None:
     pixels, labels = torch.zeros(2, 1, 4, 4, dtype=torch.uint8), torch.arange(2)
     with pytest.raises(InputError, match="every training pixel of channel 0 has the same value"):
-        from_tensors((pixels, labels), (pixels, labels), ("a", "b"))
+        RealData.of((pixels, labels), (pixels, labels), ("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_statistics_that_do_not_fit_are_refused(
 ) -> None:
     pixels, labels = toy_split().pixels, toy_split().labels
     with pytest.raises(InputError) as error:
-        from_tensors((pixels, labels), (pixels, labels), ("a", "b"), mean, std)
+        RealData.of((pixels, labels), (pixels, labels), ("a", "b"), mean, std)
     assert_names(str(error.value), "dataset: ", *problem)
 
 
@@ -83,7 +83,7 @@ def test_a_single_class_is_refused() -> None:
     pixels = toy_split().pixels
     labels = torch.zeros(len(pixels), dtype=torch.int64)
     with pytest.raises(InputError) as error:
-        from_tensors((pixels, labels), (pixels, labels), ("cat",))
+        RealData.of((pixels, labels), (pixels, labels), ("cat",))
     assert_names(str(error.value), "dataset: ", "one class", "'cat'", "two")
 
 

@@ -100,14 +100,15 @@ def test_factors_that_do_not_fit_are_refused(factor: int, problem: str) -> None:
     assert_names(str(error.value), f"decoder.factor: {factor} ", problem, "8x8", "1, 2, 3, 4, 8")
 
 
-@pytest.mark.parametrize("modes", [{"mode": "multi"}, {"mode": "bound"}, {"evaluate": "multi"}])
+@pytest.mark.parametrize("modes", [{"mode": "multi"}, {"mode": "bound", "bound": 30}, {"evaluate": "multi"}])
 def test_smaller_factors_in_use_must_fit_too(modes: dict[str, Any]) -> None:
     with pytest.raises(InputError) as error:
         MultiFormation(factor=8, **modes).capacity(1, SPEC)
-    assert_names(
-        str(error.value), "decoder.mode", "every factor up to 8", "decoder.factor: 5 ", "without pixels"
-    )
+    assert_names(str(error.value), "decoder.factor: with 8", "also use 5", "8x8", "below 5", "'single'")
     assert MultiFormation(factor=8).capacity(1, SPEC) == 64
+    assert MultiFormation(factor=8, mode="bound").capacity(1, SPEC) == 64, (
+        "128 images are no fewer than it gives"
+    )
 
 
 @pytest.mark.parametrize(

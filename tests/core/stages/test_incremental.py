@@ -222,6 +222,18 @@ def test_a_step_without_test_images_is_named_before_anything_is_trained() -> Non
         score(learner(), real=RealData(REAL.train, tested))
 
 
+@pytest.mark.parametrize(("new", "kept"), [("real", "real"), ("real", "nothing"), ("real", "synset")])
+def test_epochs_by_images_count_real_images(new: str, kept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr(
+        "idc.stages.evaluators.protocol_evaluator.epochs_by_images",
+        lambda images, classes: counted.append(images) or 1,
+    )
+    score(learner(new=new, kept=kept, epochs="by-images", milestones=[]))
+    rest = {"real": 12, "nothing": 0, "synset": 3}[kept]
+    assert counted == [(24 + 2 * step * rest) // (2 * (step + 1)) for step in range(3)]
+
+
 def test_gdumb_trains_a_new_network_on_everything_kept() -> None:
     last = score(learner(learning="gdumb", epochs=5))["accuracy"]
     retrain = Retrain.model_validate({"epochs": 5, "training": PLAIN, "milestones": [0.6, 0.8]})

@@ -137,8 +137,7 @@ def _save(
         )
     folder, lock = path.parent, Lock(path.parent)
     try:
-        if (folder / PIPELINE).exists():
-            lock.acquire()
+        lock.acquire()
         if (report := _report_of(path, synset)) is not None:
             kept = folder / REPORT
             report.merged(found, papers).save(kept)
@@ -177,9 +176,11 @@ def _reason(error: Exception) -> str:
 
 def _scores_beside(path: Path, synset: "Synset") -> "SynsetScores":
     """The scores in a file, if they are of this synset; else none."""
+    from idc.data.fingerprint import digest
     from idc.experiment.report import SynsetScores
 
-    found = SynsetScores(tensors=synset.header.tensors)
+    # In older files there is no hash.
+    found = SynsetScores(tensors=synset.header.tensors or digest(synset.codes))
     if path.exists() and (earlier := SynsetScores.load(path)).tensors == found.tensors:
         found = earlier
     return found

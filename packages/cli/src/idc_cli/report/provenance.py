@@ -1,8 +1,5 @@
 """What a synset is and how it was made, in words: for the terminal and for pages."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from idc.files.tensorfile import Described
 from idc.synset.header import Header
 
@@ -18,8 +15,7 @@ def contents(found: Described[Header]) -> list[Row]:
         ("pipeline", f"{plan.get('name')} (method {plan.get('method')}, seed {plan.get('seed')})"),
         (
             "iterations",
-            f"{header.iterations} of {_iterations(plan, len(spec.classes))}, inner steps "
-            f"{plan.get('inner_steps')}",
+            f"{header.iterations} of {header.planned}, inner steps {plan.get('inner_steps')}",
         ),
         ("classes", f"{len(spec.classes)}: {', '.join(spec.classes)}"),
         ("images", f"{header.images} from {plan.get('images_per_class')} stored per class"),
@@ -62,17 +58,3 @@ def _computed(header: Header) -> list[Row]:
 
 def _numbers(values: tuple[float, ...]) -> str:
     return ", ".join(f"{value:.8g}" for value in values)
-
-
-def _iterations(plan: Mapping[str, Any], classes: int) -> int:
-    """Outer iterations of a finished run: those of all groups of classes together."""
-    # As it stands in the file, where nothing has checked it.
-    match plan:
-        case {"groups": {"classes": int(size)}} if size > 0:
-            count = -(-classes // size)
-        case {"groups": {"classes": list(groups)}}:
-            count = len(groups)
-        case _:
-            count = 1
-    iterations = plan.get("iterations")
-    return iterations * count if isinstance(iterations, int) else 0

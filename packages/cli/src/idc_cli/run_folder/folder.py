@@ -16,6 +16,7 @@ from idc.config.pipeline import Pipeline
 from idc.errors import InputError, Notice, RunError
 from idc.experiment.report import Report
 from idc.files.atomic import leftovers, previous, write_text
+from idc.synset.header import read
 from idc_cli.run_folder.lock import Lock
 from idc_cli.run_folder.log import LOG, Log
 
@@ -155,7 +156,7 @@ class RunFolder:
 
         Raises:
             InputError: the folder holds a run of another pipeline, none of its checkpoints can be read, or it
-                holds a synset without one, which starting again would delete.
+                holds a finished synset without one, which starting again would delete.
         """
         from idc.condensation import checkpoint
 
@@ -176,10 +177,10 @@ class RunFolder:
             raise InputError(f"--resume: {'; '.join(found)}. Start again with --overwrite")
         if self._earlier() and not self._holds_the_same():
             refuse_changes(_experiment(self._held()), self._wanted(), 0)
-        if (self / SYNSET).exists():
+        if self._holds_a_finished_synset():
             raise InputError(
-                f"--resume: {self.path} holds a synset, but no checkpoint to go on from; choose another "
-                "folder with --out, or start again with --overwrite"
+                f"--resume: {self.path} holds a finished synset, but no checkpoint to go on from; choose "
+                "another folder with --out, or start again with --overwrite"
             )
         return None
 
@@ -238,7 +239,7 @@ class RunFolder:
         """Create the folder again if it was removed, unless another run has done so."""
         if (self / PIPELINE).exists() and self._lock.is_ours():
             return
-        if (self / PIPELINE).exists() and self._lock.is_anothers():
+        if (self / PIPELINE).exists() and self._lock.is_held():
             raise RunError(
                 f"{self.path} was removed, and {self._lock.holder()} has started another run in it; this "
                 "one stops"
@@ -267,6 +268,13 @@ class RunFolder:
 
     def _holds_the_same(self) -> bool:
         return _experiment(self._held()) == self._wanted()
+
+    def _holds_a_finished_synset(self) -> bool:
+        try:
+            header = read(self / SYNSET).header
+        except InputError:
+            return False
+        return 0 < header.planned <= header.iterations
 
     def _wanted(self) -> dict[str, Any]:
         return _without_published(self._pipeline.table())

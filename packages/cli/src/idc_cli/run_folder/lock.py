@@ -23,7 +23,8 @@ class Lock:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = FileLock(folder / LOCK, timeout=0)
-        self._this_process: dict[str, Any] = {}
+        self._acquired: os.stat_result | None = None
+        """Of the file, which is another one after the folder was removed and created again."""
 
     def acquire(self) -> None:
         """Acquire the lock, unless this object holds it already.
@@ -46,11 +47,11 @@ class Lock:
             ) from None
         if self._read_holder():
             warnings.warn(f"{self.holder()} was killed while it held the lock of {self._folder}", Notice, 2)
-        # Kept, because a computer's name may change.
-        self._this_process = {"pid": os.getpid(), "host": socket.gethostname()}
-        # On a full disk there is no room for it.
+        self._acquired = self._file_now()
+        # Only for messages, and on a full disk there is no room for it.
         with suppress(OSError):
-            self._holder_file.write_text(json.dumps(self._this_process), encoding="utf-8")
+            facts = {"pid": os.getpid(), "host": socket.gethostname()}
+            self._holder_file.write_text(json.dumps(facts), encoding="utf-8")
 
     def reacquire(self) -> None:
         """Acquire the lock of a folder that was removed while this object held its lock; create the folder.
@@ -73,17 +74,24 @@ class Lock:
         self._lock.release()
 
     def is_ours(self) -> bool:
-        """Whether the folder names this process as the holder."""
-        return self._read_holder() == self._this_process
+        """Whether the folder is still the one whose lock this object has acquired."""
+        now = self._file_now()
+        return now is not None and self._acquired is not None and os.path.samestat(now, self._acquired)
 
-    def is_anothers(self) -> bool:
-        """Whether the folder names another process as the holder."""
-        return self._read_holder() not in ({}, self._this_process)
+    def is_held(self) -> bool:
+        """Whether the folder names a holder."""
+        return self._holder_file.exists()
 
     def holder(self) -> str:
         """The process that holds the lock, for messages."""
         facts = self._read_holder()
         return f"process {facts.get('pid')} on {facts.get('host')}" if facts else "another process"
+
+    def _file_now(self) -> os.stat_result | None:
+        try:
+            return (self._folder / LOCK).stat()
+        except OSError:
+            return None
 
     @property
     def _holder_file(self) -> Path:

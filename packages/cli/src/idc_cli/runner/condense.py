@@ -89,6 +89,7 @@ def condense_in_folder(
         if outcome is not None:
             folder.log.add_pretraining(outcome, time.monotonic() - spent - started)
         started = time.monotonic() - spent
+        lacking, reason = False, ""
         try:
             _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
         except DivergenceError as error:
@@ -100,9 +101,13 @@ def condense_in_folder(
         except Exception as error:
             if not alone or not (isinstance(error, InputError | RunError) or out_of_memory(error)):
                 raise
-            _save(condensation, folder, time.monotonic() - started, stopped=True)
-            reason = f"there is not enough memory ({first_line(error)})" if out_of_memory(error) else error
-            raise RunError(f"{reason}; the codes so far are in {folder / SYNSET}") from error
+            lacking, reason = out_of_memory(error), str(error)
+            if not isinstance(error, InputError | RunError):
+                reason = f"there is not enough memory ({first_line(error)})"
+        if reason:
+            # Not within the block, where the error still keeps the tensors of the step that failed.
+            _save(condensation, folder, time.monotonic() - started, stopped=True, labelled=not lacking)
+            raise RunError(f"{reason}; the codes so far are in {folder / SYNSET}")
     except KeyboardInterrupt as interruption:
         done = f"{condensation.iteration} of {condensation.iterations} iterations"
         if not (alone or isinstance(interruption, AgreedInterruption)):
@@ -212,12 +217,20 @@ def _facts(condensation: Condensation, loss: float, track: Track) -> dict[str, F
     return facts
 
 
-def _save(condensation: Condensation, folder: RunFolder, seconds: float, *, stopped: bool = False) -> Synset:
+def _save(
+    condensation: Condensation,
+    folder: RunFolder,
+    seconds: float,
+    *,
+    stopped: bool = False,
+    labelled: bool = True,
+) -> Synset:
     plan, real = condensation.pipeline, condensation.data.train
-    # A run that was stopped must not train the networks of its soft labels first.
-    with condensation.group.execution.active():
-        needed = Pretraining.of(plan, real, unfinished=False)
-        labelled = not (stopped and needed.missing(condensation.processes))
+    if stopped:
+        # It must not train the networks of its soft labels first.
+        with condensation.group.execution.active():
+            needed = Pretraining.of(plan, real, unfinished=False)
+            labelled = labelled and not needed.missing(condensation.processes)
     try:
         synset = condensation.synset(seconds, commit(), labelled=labelled)
     except DivergenceError:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from idc.condensation.divergence import DivergenceError
 from idc.condensation.gradient_norms import GradientNorms
 from idc.condensation.group import Group, InitialCodes
 from idc.condensation.pretraining import pretrain
@@ -171,6 +172,15 @@ class Condensation:
                 iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
                 yield Step(iteration, inner_step, distances.mean())
 
+    def _refuse_infinite(self) -> None:
+        """Look at the last steps, if that was not done yet."""
+        try:
+            self._last.refuse_infinite()
+        except DivergenceError:
+            # The old one goes on from the step that was not finite.
+            self._steps = self._run()
+            raise
+
     def pretrain(self, progress: Callable[[float], None] = lambda fraction: None) -> str | None:
         """Train the networks that the run starts from, if any are missing; else the first step does.
 
@@ -206,7 +216,7 @@ class Condensation:
         Raises:
             DivergenceError: the codes were not finite; they are the last finite ones now.
         """
-        self._last.refuse_infinite()
+        self._refuse_infinite()
         current = self.group
         now = collected(current.state, current.share)
         parts = [
@@ -246,7 +256,7 @@ class Condensation:
         Raises:
             DivergenceError: the codes were not finite; they are the last finite ones now.
         """
-        self._last.refuse_infinite()
+        self._refuse_infinite()
         decoder = self.pipeline.decoder
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.codes(), self.data.spec))

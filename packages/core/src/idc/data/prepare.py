@@ -17,7 +17,7 @@ from idc.data import cache
 from idc.data.examples import ArrayExamples, RawDataset, Subset
 from idc.data.fingerprint import as_bytes
 from idc.data.reader import Reader, UnreadableImages
-from idc.data.split import RealData, from_tensors, refuse_incomplete
+from idc.data.split import RealData, refuse_incomplete
 from idc.data.statistics import BLOCK_SIZE, ChannelStatistics
 from idc.data.subset import Selection, Wanted, select
 from idc.errors import InputError, Notice, first_line
@@ -64,7 +64,7 @@ def prepare(found: RawDataset, wanted: Wanted, progress: Callable[[float], None]
         prepared = _cached_or_read(found.source, chosen, wanted, progress)
     _report_unreadable(prepared.unreadable, len(chosen.train) + len(chosen.test), wanted, warn=True)
     train, test = zip(prepared.pixels, prepared.labels, strict=True)
-    return from_tensors(
+    return RealData.of(
         train,
         test,
         chosen.classes,

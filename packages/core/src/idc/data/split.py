@@ -196,6 +196,66 @@ class RealData:
         """Image format of both splits."""
         return self.train.spec
 
+    @classmethod
+    def of(
+        cls,
+        train: tuple[Pixels, Tensor],
+        test: tuple[Tensor, Tensor],
+        classes: tuple[str, ...],
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+        *,
+        low: float = 0.0,
+        high: float | None = 1.0,
+        content: Content = "picture",
+        statistics: ChannelStatistics | None = None,
+        fingerprints: tuple[str | None, str | None] = (None, None),
+    ) -> "RealData":
+        """A dataset of images in memory.
+
+        Args:
+            train: images (n, channels, height, width), as uint8 for values 0…1 or as floats between ``low``
+                and ``high``; and labels (n,).
+            test: images and labels of the test split.
+            classes: names, in the order of the labels.
+            mean: of each channel, between ``low`` and ``high``; computed from the training images by default.
+            std: standard deviation of each channel, also computed by default.
+            low: lowest value.
+            high: highest value; None if unbounded.
+            content: what the images show.
+            statistics: of the training images, if known already.
+            fingerprints: of both splits, if known already.
+
+        Raises:
+            InputError: there is only one class, a class has no training images, there are no test images, all
+                values of a channel are the same, or mean or std do not fit.
+        """
+        refuse_incomplete(train[1], test[1], classes)
+        statistics = statistics or ChannelStatistics.of(train[0])
+        if std is None and min(statistics.std) == 0:
+            channel = statistics.std.index(0)
+            raise InputError(
+                f"dataset: every training pixel of channel {channel} has the same value, "
+                f"{statistics.mean[channel]:g}; set dataset.mean and dataset.std, or use other images"
+            )
+        _, channels, height, width = train[0].shape
+        try:
+            spec = ImageSpec(
+                channels=channels,
+                height=height,
+                width=width,
+                classes=classes,
+                content=content,
+                low=low,
+                high=high,
+                mean=statistics.mean if mean is None else mean,
+                std=statistics.std if std is None else std,
+            )
+        except ValidationError as error:
+            raise InputError(f"dataset: {explain(error)}") from None
+        first, second = fingerprints
+        return cls(Split(*train, spec, first), Split(*test, spec, second))
+
     def to(self, device: torch.device) -> "RealData":
         """Both splits on a device."""
         return RealData(self.train.to(device), self.test.to(device))
@@ -211,65 +271,6 @@ def joined(parts: Sequence[Split]) -> Split:
     alike = len({part.pixels.dtype for part in parts}) == 1
     pixels = [part.pixels if alike else part.images() for part in parts]
     return Split(torch.cat(pixels), torch.cat([part.labels for part in parts]), first.spec)
-
-
-def from_tensors(
-    train: tuple[Pixels, Tensor],
-    test: tuple[Tensor, Tensor],
-    classes: tuple[str, ...],
-    mean: tuple[float, ...] | None = None,
-    std: tuple[float, ...] | None = None,
-    *,
-    low: float = 0.0,
-    high: float | None = 1.0,
-    content: Content = "picture",
-    statistics: ChannelStatistics | None = None,
-    fingerprints: tuple[str | None, str | None] = (None, None),
-) -> RealData:
-    """A dataset of images in memory.
-
-    Args:
-        train: images (n, channels, height, width), as uint8 for values 0…1 or as floats between ``low`` and
-            ``high``; and labels (n,).
-        test: images and labels of the test split.
-        classes: names, in the order of the labels.
-        mean: of each channel, between ``low`` and ``high``; computed from the training images by default.
-        std: standard deviation of each channel, also computed by default.
-        low: lowest value.
-        high: highest value; None if unbounded.
-        content: what the images show.
-        statistics: of the training images, if known already.
-        fingerprints: of both splits, if known already.
-
-    Raises:
-        InputError: there is only one class, a class has no training images, there are no test images, all
-            values of a channel are the same, or mean or std do not fit.
-    """
-    refuse_incomplete(train[1], test[1], classes)
-    statistics = statistics or ChannelStatistics.of(train[0])
-    if std is None and min(statistics.std) == 0:
-        channel = statistics.std.index(0)
-        raise InputError(
-            f"dataset: every training pixel of channel {channel} has the same value, "
-            f"{statistics.mean[channel]:g}; set dataset.mean and dataset.std, or use other images"
-        )
-    _, channels, height, width = train[0].shape
-    try:
-        spec = ImageSpec(
-            channels=channels,
-            height=height,
-            width=width,
-            classes=classes,
-            content=content,
-            low=low,
-            high=high,
-            mean=statistics.mean if mean is None else mean,
-            std=statistics.std if std is None else std,
-        )
-    except ValidationError as error:
-        raise InputError(f"dataset: {explain(error)}") from None
-    first, second = fingerprints
-    return RealData(Split(*train, spec, first), Split(*test, spec, second))
 
 
 def refuse_incomplete(train: ClassNumbers, test: Tensor, classes: tuple[str, ...]) -> None:

@@ -67,7 +67,7 @@ class Iteration(Record):
 class SynsetScores(Record):
     """Scores of a synset that belongs to no report; the content of ``NAME.evaluations.json`` beside it."""
 
-    tensors: str | None
+    tensors: str
     """SHA-256 of the synset's tensors."""
     evaluations: tuple[Evaluation, ...] = ()
 

@@ -53,9 +53,9 @@ def write_text(path: Path, text: str) -> None:
 
 def leftovers(path: Path) -> list[Path]:
     """Temporary files that a process which was killed while it wrote a file has left beside it."""
-    name = glob.escape(path.name)
     # With two dots: of the new version that `replace_verified` verifies.
-    return [*path.parent.glob(f".{name}.*"), *path.parent.glob(f"..{name}.*")]
+    patterns = (f"{dots}{glob.escape(path.name)}.*{glob.escape(path.suffix)}" for dots in (".", ".."))
+    return [found for pattern in patterns for found in path.parent.glob(pattern) if found.is_file()]
 
 
 def previous(path: Path) -> Path:

@@ -47,6 +47,20 @@ class Header(FileHeader):
     commit: str | None = None
     """Git commit of the working directory, with a ``+`` if files were changed."""
 
+    @property
+    def planned(self) -> int:
+        """Outer iterations of the whole run, of all groups of classes; 0 if the pipeline does not say."""
+        # As it stands in the file, where nothing has checked it.
+        match self.pipeline:
+            case {"groups": {"classes": int(size)}} if size > 0:
+                count = -(-len(self.spec.classes) // size)
+            case {"groups": {"classes": list(groups)}}:
+                count = len(groups)
+            case _:
+                count = 1
+        iterations = self.pipeline.get("iterations")
+        return iterations * count if isinstance(iterations, int) else 0
+
     def made_by(self, method: str, budget: int, iterations: int) -> bool:
         """Whether a run whose report says so made this synset."""
         return (method, budget, iterations) == (self.pipeline["method"], self.budget, self.iterations)

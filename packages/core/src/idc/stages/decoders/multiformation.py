@@ -1,15 +1,15 @@
 """IDC's parameterization: each stored image is cut into tiles, and each tile is upsampled to full size."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, final
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from idc.errors import within
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
 from idc.stages import papers
-from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, pack, refuse_unfit_factor
+from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, fills, pack, refuse_unfit_factor
 
 Mode = Literal["single", "multi", "bound"]
 
@@ -57,16 +57,13 @@ class MultiFormation(Decoder):
                 divides, or ``bound`` is less than ``images_per_class``.
         """
         refuse_unfit_factor(self.factor, spec, self.axis)
-        if {self.mode, self.evaluate} & {"multi", "bound"}:
-            for smaller in range(1, self.factor):
-                with within(f"decoder.mode: it uses every factor up to {self.factor}"):
-                    refuse_unfit_factor(smaller, spec, self.axis)
         self._refuse_unfit_packing(spec)
         if "bound" in (self.mode, self.evaluate) and self.bound < images_per_class:
             raise InputError(
                 f"decoder.bound: {self.bound} is less than images_per_class = {images_per_class}; set it to "
                 f"at least {images_per_class}, because every stored image gives at least one"
             )
+        self._refuse_unfit_smaller_factors(images_per_class, spec)
         return images_per_class * self._tiles(self.factor)
 
     def encode(self, images: StoredImages, images_per_class: int, spec: ImageSpec, streams: Streams) -> Codes:
@@ -106,8 +103,26 @@ class MultiFormation(Decoder):
     def _tiles(self, factor: int) -> int:
         return factor**2 if self.axis == "both" else factor
 
+    def _sides(self, spec: ImageSpec) -> tuple[int, ...]:
+        return (spec.height, spec.width) if self.axis == "both" else (spec.width,)
+
+    def _refuse_unfit_smaller_factors(self, images_per_class: int, spec: ImageSpec) -> None:
+        in_use: dict[Mode, Iterable[int]] = {
+            "single": (),
+            "multi": range(1, self.factor),
+            "bound": [factor for factor, _ in self._bounded(images_per_class)],
+        }
+        factors = {factor for mode in (self.mode, self.evaluate or self.mode) for factor in in_use[mode]}
+        unfit = [factor for factor in factors if not all(fills(side, factor) for side in self._sides(spec))]
+        if unfit:
+            raise InputError(
+                f"decoder.factor: with {self.factor}, modes 'multi' and 'bound' also use {min(unfit)}, which "
+                f"leaves tiles without pixels of the image ({spec.height}x{spec.width} pixels); set it below "
+                f"{min(unfit)}, or mode and evaluate to 'single'"
+            )
+
     def _refuse_unfit_packing(self, spec: ImageSpec) -> None:
-        sides = (spec.height, spec.width) if self.axis == "both" else (spec.width,)
+        sides = self._sides(spec)
         if self.packing == "nearest" or not any(side % self.factor for side in sides):
             return
         divisors = (each for each in range(1, min(sides) + 1) if not any(side % each for side in sides))

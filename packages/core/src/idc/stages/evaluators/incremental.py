@@ -193,7 +193,9 @@ class Incremental(ProtocolEvaluator):
             if network is not None and self.learning == "distillation":
                 teacher = Teacher(network, self.distillation) if self.distillation.weight else None
                 begun = continued(network, begun)
-            epochs = self.epochs_of(len(split), inputs.matched_per_class, split.spec)
+            # Of real images, beside synthetic ones too, there are as many as there are.
+            matched = 0 if "train" in self.needs else inputs.matched_per_class
+            epochs = self.epochs_of(len(split), matched, split.spec)
             for done, further in enumerate(self.trained(begun, split, epochs, teacher), 1):
                 network = further
                 progress((sum(work[:number]) + work[number] * done / epochs) / sum(work))
