@@ -32,7 +32,7 @@ gather() {
         --platform manylinux_2_27_x86_64 --requirement "$folder/requirements.txt"
     digits "$folder"/wheels/scikit_learn-*.whl
     (cd "$data" && find FashionMNIST cifar10_jpg -type f ! -path '*/train/*/2[5-9]*' ! -path '*/train/*/[34]*' -print0 | sort -z) |
-        tar --create --xz --dereference --null --files-from - --directory "$data" --file "$folder/data.tar.xz"
+        tar --create --xz --dereference --file "$folder/data.tar.xz" --directory "$data" --null --files-from -
     mkdir "$folder/reference"
     (cd "$reference" && find . -name '*.py' -exec cp --parents {} "$folder/reference" \;)
     du -sch "$folder"/*
@@ -104,15 +104,15 @@ within() {
 }
 
 tests() {
-    within 240 "$python" -m pytest -v -p no:cacheprovider -n 0 tests/core/condensation/test_gpu.py
+    within 200 "$python" -m pytest -v -p no:cacheprovider -n 0 tests/core/condensation/test_gpu.py
 }
 
 versus_reference() {
     local short=()
     [[ $quick ]] && short=(--width 0.0625 --rounds 1)
     local compare=("$python" benchmarks/versus_reference.py --reference "$folder/reference" --device "$device" "${short[@]}")
-    within 240 "${compare[@]}"
-    within 80 "${compare[@]}" --case inner-step network-update --classes-at-once auto
+    within 230 "${compare[@]}"
+    within 120 "${compare[@]}" --case inner-step network-update --classes-at-once auto
     within 60 "${compare[@]}" --case inner-step network-update --eager
 }
 

@@ -268,11 +268,10 @@ def compute(given: argparse.Namespace) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     # Not forked: torch's threads do not survive it.
     context = multiprocessing.get_context("spawn")
-    wanted = list(runs(given))
-    for run in wanted:
+    for run in runs(given):
         if not all(run.file(minute).exists() for minute in run.marks):
             _in_a_process(context.Process(target=condense_alone, args=(run,)), run)
-    for run in wanted:
+        # At once, so that an interrupted command has something to show.
         epochs = given.epochs or EPOCHS[run.images_per_class]
         minutes = [minute for minute in run.marks if minute in (given.scored or MINUTES)]
         scoring = (run, minutes, given.lines, given.networks, epochs)
