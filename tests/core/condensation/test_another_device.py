@@ -48,7 +48,7 @@ def _without_values(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Split, "to", to)
     monkeypatch.setattr(Split, "at", at)
-    monkeypatch.setattr(Group, "_refuse_infinite", lambda group, distances: None)
+    monkeypatch.setattr(Group, "refuse_infinite", lambda group: None)
 
 
 def check(**fields: Any) -> None:
