@@ -20,11 +20,15 @@ import torch
 from methods import summary
 from time_to_accuracy import DATASETS, LEVERS
 
-from idc.experiment.report import Report
+from idc import Pipeline, Report, Synset, condense, evaluate
+from idc.condensation.state import State
+from idc.synset.header import FILE
 
 EPOCHS = 200
 """Of each network that scores."""
-RECIPE = "recipe"
+REPORT = "report.json"
+EARLIER = 500
+"""Iterations before those of a case that begins from another's synset."""
 
 
 class Case(NamedTuple):
@@ -32,10 +36,17 @@ class Case(NamedTuple):
 
     dataset: str
     lever: str
-    """A file of ``benchmarks/levers`` without ``.toml``, or the recipe as it is."""
+    """A file of ``benchmarks/levers`` without ``.toml``; ``older`` is the recipe as it is."""
     iterations: int
     scores: int = 1
     """Number of networks that score it."""
+    after: str | None = None
+    """A lever whose synset of `EARLIER` iterations it begins from."""
+
+    @property
+    def name(self) -> str:
+        """What is done."""
+        return self.lever if self.after is None else f"{self.after}-{self.lever}"
 
     @property
     def preset(self) -> str:
@@ -51,13 +62,11 @@ class Case(NamedTuple):
     @property
     def says(self) -> str:
         """What the lever's file says of itself."""
-        if self.lever == RECIPE:
-            return "As it is: five networks of up to two epochs."
         return self.lever_file.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
     def run_folder(self, out: Path) -> Path:
         """Where its run is."""
-        return out / f"{self.dataset}-{self.lever}"
+        return out / f"{self.dataset}-{self.name}"
 
     def save(self, out: Path) -> Path:
         """Write its pipeline.
@@ -65,11 +74,10 @@ class Case(NamedTuple):
         Returns:
             The file.
         """
-        levers = [] if self.lever == RECIPE else [str(self.lever_file.resolve())]
         changes = {
             "name": self.preset,
             "iterations": self.iterations,
-            "extends": [self.preset, *levers],
+            "extends": [self.preset, str(self.lever_file.resolve())],
             **DATASETS[self.dataset][1],
         }
         file = self.run_folder(out).with_suffix(".toml")
@@ -77,15 +85,41 @@ class Case(NamedTuple):
         file.write_text(tomli_w.dumps(changes), encoding="utf-8")
         return file
 
-    def command(self, data: Path, out: Path) -> list[str]:
-        """What a user would type."""
-        scored = ("--set", f"evaluate.0.epochs={EPOCHS}", "--set", f"evaluate.0.runs={self.scores}")
+    def run(self, data: Path, out: Path) -> None:
+        """Make its run, or finish it."""
+        if self.after is not None:
+            self._go_on(Case(self.dataset, self.after, EARLIER), data, out)
+            return
         where = ("--data", str(data), "--out", str(self.run_folder(out)), "--quiet")
-        return ["idc", "run", str(self.save(out)), *where, *scored]
+        changes = [word for key, value in self.scored.items() for word in ("--set", f"{key}={value}")]
+        command = ["idc", "run", str(self.save(out)), *where, *changes]
+        print(shlex.join(command), file=sys.stderr, flush=True)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def scored(self) -> dict[str, int]:
+        """How, as changes of the preset."""
+        return {"evaluate.0.epochs": EPOCHS, "evaluate.0.runs": self.scores}
+
+    def _go_on(self, earlier: "Case", data: Path, out: Path) -> None:
+        folder = self.run_folder(out)
+        if (folder / REPORT).exists():
+            return
+        earlier.run(data, out)
+        print(f"{folder}: after {earlier.run_folder(out)}", file=sys.stderr, flush=True)
+        plan = Pipeline.load(self.save(out), self.scored)
+        run = condense(plan, root=data)
+        run.restore(State(0, Synset.load(earlier.run_folder(out)).codes, {}, None))
+        for _ in run:
+            pass
+        folder.mkdir(exist_ok=True)
+        synset = run.synset()
+        synset.save(folder / FILE)
+        Report.of(synset.header, evaluate(synset, run.data)).save(folder / REPORT)
 
 
 CASES = (
-    Case("fashion-mnist", RECIPE, 500),
+    Case("fashion-mnist", "older", 500),
     Case("fashion-mnist", "young", 600, 2),
     Case("fashion-mnist", "young-rate", 500),
     Case("fashion-mnist", "young-gradient", 400, 2),
@@ -93,6 +127,16 @@ CASES = (
     Case("fashion-mnist", "ten-gradient", 400),
     Case("fashion-mnist", "near-trained", 500),
     Case("fashion-mnist", "three-older", 500),
+    Case("fashion-mnist", "soft-labels", 500),
+    Case("fashion-mnist", "ddif", 500),
+    Case("fashion-mnist", "fred", 500),
+    Case("fashion-mnist", "small-batches", 500),
+    Case("fashion-mnist", "k-means-batches", 500),
+    Case("fashion-mnist", "perturbed", 500),
+    Case("fashion-mnist", "without-average", 500),
+    Case("fashion-mnist", "narrow", 500),
+    Case("fashion-mnist", "older", 200, after="narrow"),
+    Case("fashion-mnist", "gradient", 200, after="older"),
 )
 
 
@@ -103,12 +147,12 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, default=Path("runs/levers"))
     parser.add_argument("--datasets", nargs="*", choices=tuple(DATASETS), default=list(DATASETS))
-    parser.add_argument("--levers", nargs="*", choices=sorted({case.lever for case in CASES}))
+    parser.add_argument("--levers", nargs="*", choices=sorted({case.name for case in CASES}))
     given = parser.parse_args()
     print(f"torch {torch.__version__}; scored by {EPOCHS} epochs; accuracy in percent")
     for dataset in given.datasets:
         wanted = [case for case in CASES if case.dataset == dataset]
-        wanted = [case for case in wanted if not given.levers or case.lever in given.levers]
+        wanted = [case for case in wanted if not given.levers or case.name in given.levers]
         if wanted:
             table(wanted, given.data, given.out)
 
@@ -117,13 +161,11 @@ def table(cases: list[Case], data: Path, out: Path) -> None:
     """Make the runs of one dataset that are not complete, and print the scores of all."""
     found: dict[Case, tuple[float, ...]] = {}
     for case in cases:
-        command = case.command(data, out)
-        print(shlex.join(command), file=sys.stderr, flush=True)
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        case.run(data, out)
         (found[case],) = (each.values for each in Report.load(case.run_folder(out)).evaluations)
     print(f"\n{cases[0].preset}\n\n{'lever':<18}{'iterations':>10}{'accuracy':>13}{'n':>4}")
     for case, values in found.items():
-        row = f"{case.lever:<18}{case.iterations:>10,}{summary(values):>13}{len(values):>4}"
+        row = f"{case.name:<18}{case.iterations:>10,}{summary(values):>13}{len(values):>4}"
         print(f"{row}  {case.says}")
 
 

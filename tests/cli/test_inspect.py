@@ -1,8 +1,6 @@
 """``idc inspect``."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -40,22 +38,6 @@ def test_a_synset_is_described(run: Path) -> None:
     assert found["tensors"]["images"]["shape"] == [10, 2, 1, 8, 8]
     assert (found["budget"], found["bytes"]) == (1280, 5120)
     assert found["pipeline"]["decoder"]["factor"] == 2
-
-
-def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
-    program = (
-        "import sys\n"
-        "from idc_cli.main import app\n"
-        "try:\n"
-        "    app(['inspect', sys.argv[1]])\n"
-        "except SystemExit as end:\n"
-        "    assert not end.code, end.code\n"
-        "heavy = {'torch', 'numpy', 'idc.stages.decoders'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program, str(run)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "multiformation" in done.stdout
 
 
 @pytest.mark.parametrize("groups", [{"classes": 0}, {"classes": "x"}, "x", {}])

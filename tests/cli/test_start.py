@@ -45,8 +45,10 @@ def imports(path: Path, *, at_start: bool = False) -> set[str]:
     return found
 
 
-def started(arguments: list[str], forbidden: tuple[str, ...], *, code: int) -> str:
-    """What a command, which ends with that code and imports none of these, writes to standard error."""
+def started(
+    arguments: list[str], forbidden: tuple[str, ...], *, code: int
+) -> subprocess.CompletedProcess[str]:
+    """A command in its own process, which ends with that code and imports none of these."""
     program = (
         "import sys\n"
         "from idc_cli.main import app\n"
@@ -59,7 +61,7 @@ def started(arguments: list[str], forbidden: tuple[str, ...], *, code: int) -> s
     )
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return done.stderr
+    return done
 
 
 def test_what_help_imports_is_light() -> None:
@@ -84,7 +86,6 @@ def test_what_help_imports_is_light() -> None:
         (["plugins", "--json"], HEAVY),
         (["cache"], HEAVY),
         (["new", "decoder", "my-own"], ("torch", "torchvision", "kornia", "numpy", "matplotlib")),
-        (["inspect", "runs/small"], (*HEAVY, "idc.stages.decoders")),
         (["compare", "runs/small"], HEAVY),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -95,9 +96,14 @@ def test_commands_start_without_heavy_libraries(
     started(arguments, forbidden, code=0)
 
 
+def test_inspect_needs_neither_torch_nor_the_plugins(run: Path) -> None:
+    done = started(["inspect", str(run)], (*HEAVY, "idc.stages.decoders"), code=0)
+    assert "multiformation" in done.stdout
+
+
 @pytest.mark.parametrize("command", ["run", "estimate", "pretrain"])
 def test_a_missing_file_is_refused_at_once(command: str) -> None:
-    assert "absent: no such file" in started([command, "absent"], HEAVY, code=2)
+    assert "absent: no such file" in started([command, "absent"], HEAVY, code=2).stderr
 
 
 def test_every_command_says_what_it_is_in_one_line() -> None:

@@ -81,6 +81,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def reason_of(error: Exception) -> str:
+    """Why a file cannot be read or written, without its name; of other errors the message."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """``; did you mean 'metric'?`` if a known name is spelt similarly, else an empty string."""
     close = get_close_matches(name, list(known), n=1)

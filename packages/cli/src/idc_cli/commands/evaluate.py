@@ -126,7 +126,7 @@ def _save(
     Returns:
         Where they are, or why they are not saved.
     """
-    from idc.errors import InputError
+    from idc.errors import InputError, reason_of
     from idc_cli.run_folder.folder import PIPELINE, REPORT
     from idc_cli.run_folder.lock import Lock
 
@@ -148,7 +148,7 @@ def _save(
             _scores_beside(kept, synset).merged(found).save(kept)
         return f"saved in {kept}"
     except (OSError, InputError) as error:
-        return f"note: the scores are not saved in {folder} ({_reason(error)})"
+        return f"note: the scores are not saved in {folder} ({reason_of(error)})"
     finally:
         lock.release()
 
@@ -159,19 +159,15 @@ def _page(folder: Path) -> str:
     Returns:
         Why this could not be done, or nothing.
     """
-    from idc.errors import InputError
+    from idc.errors import InputError, reason_of
     from idc_cli.report.page import write_page
     from idc_cli.run_folder.folder import PAGE
 
     try:
         write_page(folder, folder / PAGE)
     except (OSError, InputError) as error:
-        return _reason(error)
+        return reason_of(error)
     return ""
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
 
 
 def _scores_beside(path: Path, synset: "Synset") -> "SynsetScores":

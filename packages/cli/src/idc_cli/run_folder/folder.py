@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from idc.config.compatibility import refuse_changes
 from idc.config.pipeline import Pipeline
-from idc.errors import InputError, Notice, RunError
+from idc.errors import InputError, Notice, RunError, reason_of
 from idc.experiment.report import Report
 from idc.files.atomic import leftovers, previous, write_text
 from idc.synset.header import read
@@ -230,10 +230,8 @@ class RunFolder:
             self._restore_if_removed()
             checkpoint.write(self / CHECKPOINT, condensation, state, seconds)
         except (OSError, InputError) as error:
-            reason = getattr(error, "strerror", None) or error
-            warnings.warn(
-                f"no checkpoint can be written to {self.path} ({reason}); the run continues", Notice, 2
-            )
+            message = f"no checkpoint can be written to {self.path} ({reason_of(error)}); the run continues"
+            warnings.warn(message, Notice, 2)
 
     def _restore_if_removed(self) -> None:
         """Create the folder again if it was removed, unless another run has done so."""

@@ -2,18 +2,18 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 from idc.condensation.divergence import DivergenceError
 from idc.condensation.loop import Condensation
 from idc.condensation.pretraining import Pretraining
-from idc.errors import InputError, RunError, first_line
+from idc.errors import InputError, RunError
 from idc.experiment.history import recorded, scalars
 from idc.experiment.report import Iteration
 from idc.runtime import memory
-from idc.runtime.device import out_of_memory
+from idc.runtime.device import memory_shortage, out_of_memory
 from idc.synset.provenance import commit
 from idc.synset.synset import Synset
 from idc_cli.interruption import stop_requested
@@ -89,7 +89,7 @@ def condense_in_folder(
         if outcome is not None:
             folder.log.add_pretraining(outcome, time.monotonic() - spent - started)
         started = time.monotonic() - spent
-        lacking, reason = False, ""
+        lacking, reason = False, None
         try:
             _iterate(condensation, folder, checkpoint_every, started, display, tensorboard=tensorboard)
         except DivergenceError as error:
@@ -99,12 +99,11 @@ def condense_in_folder(
             raise RunError(f"{error}, and are in {folder / SYNSET}") from error
         # Such as a pool that vanished during the run.
         except Exception as error:
-            if not alone or not (isinstance(error, InputError | RunError) or out_of_memory(error)):
+            lacking, explained = out_of_memory(error), isinstance(error, InputError | RunError)
+            if not alone or not (lacking or explained):
                 raise
-            lacking, reason = out_of_memory(error), str(error)
-            if not isinstance(error, InputError | RunError):
-                reason = f"there is not enough memory ({first_line(error)})"
-        if reason:
+            reason = str(error) if explained else memory_shortage(error)
+        if reason is not None:
             # Not within the block, where the error still keeps the tensors of the step that failed.
             _save(condensation, folder, time.monotonic() - started, stopped=True, labelled=not lacking)
             raise RunError(f"{reason}; the codes so far are in {folder / SYNSET}")
@@ -231,13 +230,10 @@ def _save(
         with condensation.group.execution.active():
             needed = Pretraining.of(plan, real, unfinished=False)
             labelled = labelled and not needed.missing(condensation.processes)
-    try:
-        synset = condensation.synset(seconds, commit(), labelled=labelled)
-    except DivergenceError:
-        if not stopped:
-            raise
-        # Which has set the codes back to the last finite ones.
-        synset = condensation.synset(seconds, commit(), labelled=labelled)
+        # Which sets the codes back to the last finite ones.
+        with suppress(DivergenceError):
+            condensation.refuse_infinite()
+    synset = condensation.synset(seconds, commit(), labelled=labelled)
     try:
         if folder.writes:
             synset.save(folder / SYNSET)

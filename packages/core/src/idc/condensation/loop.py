@@ -172,8 +172,12 @@ class Condensation:
                 iteration, inner_step = divmod(self.steps_done - 1, self.pipeline.inner_steps)
                 yield Step(iteration, inner_step, distances.mean())
 
-    def _refuse_infinite(self) -> None:
-        """Look at the last steps, if that was not done yet."""
+    def refuse_infinite(self) -> None:
+        """Look at the last steps, if that was not done yet; if there are several processes, all call it.
+
+        Raises:
+            DivergenceError: a distance or the codes are not finite; the codes are the last finite ones now.
+        """
         try:
             self._last.refuse_infinite()
         except DivergenceError:
@@ -216,7 +220,7 @@ class Condensation:
         Raises:
             DivergenceError: the codes were not finite; they are the last finite ones now.
         """
-        self._refuse_infinite()
+        self.refuse_infinite()
         current = self.group
         now = collected(current.state, current.share)
         parts = [
@@ -256,7 +260,7 @@ class Condensation:
         Raises:
             DivergenceError: the codes were not finite; they are the last finite ones now.
         """
-        self._refuse_infinite()
+        self.refuse_infinite()
         decoder = self.pipeline.decoder
         # Before the labels, which belong to the images that are loaded.
         codes = decoder.for_storage(decoder.project(self.codes(), self.data.spec))

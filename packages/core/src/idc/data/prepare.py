@@ -20,7 +20,7 @@ from idc.data.reader import Reader, UnreadableImages
 from idc.data.split import RealData, refuse_incomplete
 from idc.data.statistics import BLOCK_SIZE, ChannelStatistics
 from idc.data.subset import Selection, Wanted, select
-from idc.errors import InputError, Notice, first_line
+from idc.errors import InputError, Notice, first_line, reason_of
 from idc.files.tensorfile import read_header
 
 FORMAT = 1
@@ -217,7 +217,7 @@ def _opened(path: Path) -> _Prepared:
 
 def _in_memory(reader: Reader, progress: Callable[[float], None], error: OSError) -> _Prepared:
     problem = (
-        f"the prepared images cannot be cached in {cache.folder()} ({error.strerror or error}); set another "
+        f"the prepared images cannot be cached in {cache.folder()} ({reason_of(error)}); set another "
         f"folder with {cache.VARIABLE}, or empty this one with idc cache --empty"
     )
     blocks: list[Tensor] = []

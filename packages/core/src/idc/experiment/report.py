@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import ValidationError
 
@@ -64,7 +65,24 @@ class Iteration(Record):
     """The same norms after the last inner step."""
 
 
-class SynsetScores(Record):
+class _File(Record):
+    """A record that is a file of its own."""
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, atomically."""
+        write_text(path, self.model_dump_json(indent=2) + "\n")
+
+    @classmethod
+    def _read(cls, file: Path, name: str, fix: str) -> Self:
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except OSError as error:
+            raise InputError(f"{file}: {error.strerror}; {fix}") from None
+        except ValidationError:
+            raise InputError(f"{file}: not {name}; {fix}") from None
+
+
+class SynsetScores(_File):
     """Scores of a synset that belongs to no report; the content of ``NAME.evaluations.json`` beside it."""
 
     tensors: str
@@ -75,10 +93,6 @@ class SynsetScores(Record):
         """With more evaluations, as `merged` adds them."""
         return self.model_copy(update={"evaluations": tuple(merged(self.evaluations, evaluations))})
 
-    def save(self, path: Path) -> None:
-        """Write them as JSON, atomically."""
-        write_text(path, self.model_dump_json(indent=2) + "\n")
-
     @classmethod
     def load(cls, path: Path) -> "SynsetScores":
         """Read them.
@@ -86,15 +100,10 @@ class SynsetScores(Record):
         Raises:
             InputError: the file cannot be read, or holds something else.
         """
-        try:
-            return cls.model_validate_json(path.read_bytes())
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}") from None
-        except ValidationError:
-            raise InputError(f"{path}: not scores of this version of idc; move it away") from None
+        return cls._read(path, "scores of this version of idc", "move it away")
 
 
-class Report(Record):
+class Report(_File):
     """The results of a run; the content of ``report.json``."""
 
     name: str
@@ -188,11 +197,6 @@ class Report(Record):
         cited = tuple(dict.fromkeys([*self.papers, *papers]))
         return self.model_copy(update={"evaluations": found, "papers": cited})
 
-    def save(self, path: Path) -> None:
-        """Write the report as JSON, atomically."""
-        text = self.model_dump_json(indent=2) + "\n"
-        write_text(path, text)
-
     @classmethod
     def load(cls, path: Path) -> "Report":
         """Read a report.
@@ -204,9 +208,4 @@ class Report(Record):
             InputError: there is no such file, or it is not a report.
         """
         file = path / "report.json" if path.is_dir() else path
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except OSError as error:
-            raise InputError(f"{file}: {error.strerror}; give the folder of a finished run") from None
-        except ValidationError:
-            raise InputError(f"{file}: not a report of idc; give the folder of a finished run") from None
+        return cls._read(file, "a report of idc", "give the folder of a finished run")

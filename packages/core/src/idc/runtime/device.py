@@ -77,3 +77,8 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
 def out_of_memory(error: Exception) -> bool:
     """Whether an error means that the device or the machine is out of memory."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def memory_shortage(error: Exception) -> str:
+    """What an `out_of_memory` error means, for users."""
+    return f"there is not enough memory ({first_line(error)})"

@@ -25,7 +25,7 @@ from idc.errors import (
     RunError,
     first_line,
 )
-from idc.runtime.device import out_of_memory
+from idc.runtime.device import memory_shortage, out_of_memory
 from idc.runtime.patience import answered
 from idc.runtime.place import ENDED, FILE, Place, place
 from idc.runtime.processes import TIMEOUT, Processes
@@ -101,17 +101,17 @@ def _connect(here: Place, store: Store, processes: Processes) -> None:
 
 def _said_once(error: BaseException, processes: Processes) -> BaseException:
     """What a process raises in place of an error that all or one of them have."""
-    message = str(error) or type(error).__name__
     if isinstance(error, OtherProcessError):
         return error
+    if isinstance(error, Exception):
+        error = _lacking_memory(error, "start fewer processes on this machine")
+    message = str(error) or type(error).__name__
     if isinstance(error, EndedProcessError) and FILE in os.environ:
         return OtherProcessError(message, ENDED)
+    says_it = processes.failed(message)
     if not isinstance(error, Exception):
-        processes.failed(message)
         return error
-    error = _lacking_memory(error, "start fewer processes on this machine")
-    message = str(error) or message
-    if not processes.failed(message):
+    if not says_it:
         return OtherProcessError(message, 2 if isinstance(error, InputError) else 1)
     if isinstance(error, InputError | RunError) and not (
         processes.first or isinstance(error, LostProcessError)
@@ -124,7 +124,7 @@ def _lacking_memory(error: Exception, fix: str) -> Exception:
     """The error, or one that says in a sentence that there is not enough memory."""
     if isinstance(error, RunError) or not out_of_memory(error):
         return error
-    return RunError(f"there is not enough memory ({first_line(error)}); {fix}")
+    return RunError(f"{memory_shortage(error)}; {fix}")
 
 
 def _agent_keeps_store() -> bool:

@@ -9,7 +9,16 @@ from torch import Tensor
 
 from idc.kinds import Batch, ClassNumbers, Codes, Decoder, ImageSpec, InputError, StoredImages, Streams
 from idc.stages import papers
-from idc.stages.decoders.tiles import Order, Packing, enlarged_tiles, fills, pack, refuse_unfit_factor
+from idc.stages.decoders.tiles import (
+    Axis,
+    Order,
+    Packing,
+    enlarged_tiles,
+    fits,
+    pack,
+    refuse_unfit_factor,
+    sides,
+)
 
 Mode = Literal["single", "multi", "bound"]
 
@@ -38,7 +47,7 @@ class MultiFormation(Decoder):
     """Mode for training networks on the finished synset; `mode` by default."""
     bound: Annotated[int, Field(ge=1)] = 128
     """Maximum number of training images per class in mode ``bound``."""
-    axis: Literal["both", "time"] = "both"
+    axis: Axis = "both"
     """``time`` cuts only the width into ``factor`` tiles, for spectrograms (IDC's code for speech)."""
     padding: float = 0.5
     """Padding value if ``factor`` does not divide a side; for spectrograms, use their lowest value."""
@@ -103,9 +112,6 @@ class MultiFormation(Decoder):
     def _tiles(self, factor: int) -> int:
         return factor**2 if self.axis == "both" else factor
 
-    def _sides(self, spec: ImageSpec) -> tuple[int, ...]:
-        return (spec.height, spec.width) if self.axis == "both" else (spec.width,)
-
     def _refuse_unfit_smaller_factors(self, images_per_class: int, spec: ImageSpec) -> None:
         in_use: dict[Mode, Iterable[int]] = {
             "single": (),
@@ -113,7 +119,7 @@ class MultiFormation(Decoder):
             "bound": [factor for factor, _ in self._bounded(images_per_class)],
         }
         factors = {factor for mode in (self.mode, self.evaluate or self.mode) for factor in in_use[mode]}
-        unfit = [factor for factor in factors if not all(fills(side, factor) for side in self._sides(spec))]
+        unfit = [factor for factor in factors if not fits(factor, spec, self.axis)]
         if unfit:
             raise InputError(
                 f"decoder.factor: with {self.factor}, modes 'multi' and 'bound' also use {min(unfit)}, which "
@@ -122,10 +128,10 @@ class MultiFormation(Decoder):
             )
 
     def _refuse_unfit_packing(self, spec: ImageSpec) -> None:
-        sides = self._sides(spec)
-        if self.packing == "nearest" or not any(side % self.factor for side in sides):
+        cut = sides(spec, self.axis)
+        if self.packing == "nearest" or not any(side % self.factor for side in cut):
             return
-        divisors = (each for each in range(1, min(sides) + 1) if not any(side % each for side in sides))
+        divisors = (each for each in range(1, min(cut) + 1) if not any(side % each for side in cut))
         raise InputError(
             f"decoder.packing: 'mean' needs sides that factor = {self.factor} divides, but the image has "
             f"{spec.height}x{spec.width} pixels; set packing = 'nearest', or factor to one of "

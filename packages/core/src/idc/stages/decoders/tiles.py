@@ -15,6 +15,8 @@ Order = Literal["rows", "columns"]
 """Of tiles: row by row, or column by column."""
 Packing = Literal["nearest", "mean"]
 """How images are downsampled: by nearest neighbour, or to the mean of the pixels that become one."""
+Axis = Literal["both", "time"]
+"""What is cut: height and width, or only the width, which is a spectrogram's time."""
 
 
 def enlarged_tiles(
@@ -77,31 +79,36 @@ def pack(
     return packed
 
 
-def refuse_unfit_factor(factor: int, spec: ImageSpec, axis: Literal["both", "time"] = "both") -> None:
+def refuse_unfit_factor(factor: int, spec: ImageSpec, axis: Axis = "both") -> None:
     """Refuse tiles that images of this size do not fill.
 
     Args:
         factor: tiles along each side that is cut.
         spec: of the images.
-        axis: ``time`` if only the width is cut.
+        axis: that is cut.
 
     Raises:
         InputError: ``factor`` is larger than the image, or the last tiles would contain only padding.
     """
-    sides = (spec.height, spec.width) if axis == "both" else (spec.width,)
-    if all(fills(side, factor) for side in sides):
+    if fits(factor, spec, axis):
         return
-    problem = "is larger than" if factor > min(sides) else "gives tiles without pixels of"
-    allowed = [each for each in range(1, min(sides) + 1) if all(fills(side, each) for side in sides)]
+    shorter = min(sides(spec, axis))
+    problem = "is larger than" if factor > shorter else "gives tiles without pixels of"
+    allowed = [each for each in range(1, shorter + 1) if fits(each, spec, axis)]
     raise InputError(
         f"decoder.factor: {factor} {problem} the image ({spec.height}x{spec.width} pixels); "
         f"allowed are {', '.join(map(str, allowed))}"
     )
 
 
-def fills(size: int, factor: int) -> bool:
+def sides(spec: ImageSpec, axis: Axis) -> tuple[int, ...]:
+    """The sides that are cut, in pixels."""
+    return (spec.height, spec.width) if axis == "both" else (spec.width,)
+
+
+def fits(factor: int, spec: ImageSpec, axis: Axis) -> bool:
     """Whether each of ``factor`` tiles along a side contains a pixel of the image, not only padding."""
-    return factor <= size and -(-size // factor) * (factor - 1) < size
+    return all(factor <= side and -(-side // factor) * (factor - 1) < side for side in sides(spec, axis))
 
 
 def _parts(size: int, factor: int) -> list[slice]:
