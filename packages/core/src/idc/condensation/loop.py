@@ -191,14 +191,8 @@ class Condensation:
         ``progress`` gets the fraction done, 0 to 1. Returned is what was trained; None: nothing.
         """
         left = [each.real for each in self.groups if each.steps_done < len(each)]
-        return pretrain(
-            self.pipeline,
-            self.data.train,
-            progress,
-            unfinished=bool(left),
-            seen=left,
-            processes=self.processes,
-        )
+        plan, train, together = self.pipeline, self.data.train, self.processes
+        return pretrain(plan, train, progress, unfinished=bool(left), seen=left, processes=together)
 
     def codes(self) -> Codes:
         """The codes of all classes, or their average, in every process; if there are several, all call it."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import TypeVar
 
 from pydantic import ValidationError
 
@@ -15,6 +15,8 @@ from idc.notebook import Markup, line, panel, table
 from idc.synset.header import Header
 from idc.synset.provenance import Computed, versions
 from idc.table import Record
+
+Read = TypeVar("Read", bound=Record)
 
 
 def pooled(draws: Iterable[Sequence[Evaluation]]) -> list[Evaluation]:
@@ -72,14 +74,14 @@ class _File(Record):
         """Write it as JSON, atomically."""
         write_text(path, self.model_dump_json(indent=2) + "\n")
 
-    @classmethod
-    def _read(cls, file: Path, name: str, fix: str) -> Self:
-        try:
-            return cls.model_validate_json(file.read_bytes())
-        except OSError as error:
-            raise InputError(f"{file}: {error.strerror}; {fix}") from None
-        except ValidationError:
-            raise InputError(f"{file}: not {name}; {fix}") from None
+
+def _read(record: type[Read], file: Path, name: str, fix: str) -> Read:
+    try:
+        return record.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}; {fix}") from None
+    except ValidationError:
+        raise InputError(f"{file}: not {name}; {fix}") from None
 
 
 class SynsetScores(_File):
@@ -100,7 +102,7 @@ class SynsetScores(_File):
         Raises:
             InputError: the file cannot be read, or holds something else.
         """
-        return cls._read(path, "scores of this version of idc", "move it away")
+        return _read(cls, path, "scores of this version of idc", "move it away")
 
 
 class Report(_File):
@@ -208,4 +210,4 @@ class Report(_File):
             InputError: there is no such file, or it is not a report.
         """
         file = path / "report.json" if path.is_dir() else path
-        return cls._read(file, "a report of idc", "give the folder of a finished run")
+        return _read(cls, file, "a report of idc", "give the folder of a finished run")
