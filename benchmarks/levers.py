@@ -131,7 +131,6 @@ CASES = (
     Case("fashion-mnist", "ddif", 500),
     Case("fashion-mnist", "fred", 500),
     Case("fashion-mnist", "small-batches", 500),
-    Case("fashion-mnist", "k-means-batches", 500),
     Case("fashion-mnist", "perturbed", 500),
     Case("fashion-mnist", "without-average", 500),
     Case("fashion-mnist", "narrow", 500),
