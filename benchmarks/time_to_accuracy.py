@@ -25,6 +25,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -86,6 +87,10 @@ class Run(NamedTuple):
         return [each for each in MINUTES if each <= self.minutes]
 
 
+class OverError(Exception):
+    """All synsets of a run are saved."""
+
+
 class Clock:
     """Saves a synset at every minute that is due."""
 
@@ -98,6 +103,16 @@ class Clock:
     def over(self) -> bool:
         """Whether all are saved."""
         return not self._left
+
+    def end_if_over(self) -> None:
+        """Save what is due.
+
+        Raises:
+            OverError: all are saved.
+        """
+        self.tick()
+        if self.over:
+            raise OverError
 
     def tick(self) -> None:
         """Save what is due."""
@@ -129,10 +144,11 @@ def condense_ours(run: Run) -> None:
     real = plan.dataset.load(run.data)
     clock = Clock(run, lambda seconds: condensation.synset(seconds, labelled=False))
     condensation = condense(plan, real, device=run.device)
-    condensation.pretrain(lambda fraction: clock.tick())
-    while not clock.over:
-        next(condensation)
-        clock.tick()
+    with suppress(OverError):
+        condensation.pretrain(lambda fraction: clock.end_if_over())
+        while True:
+            next(condensation)
+            clock.end_if_over()
 
 
 def condense_publicly(run: Run) -> None:
